@@ -1,0 +1,207 @@
+"""The main job, shown: fake vendors on this machine, read by PyAirbyte into a DuckDB file, twice.
+
+Started by `scripts/demo`. Needs no account and no network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+
+from integration_tests.sandbox.running import Sandbox
+
+if TYPE_CHECKING:
+    from airbyte.caches import DuckDBCache
+    from airbyte.sources import Source
+
+DATABASE = Path("demo.duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stream as the demo shows it."""
+
+    stream: str
+    system: str
+    endpoints: str
+    """The sandbox's names of the calls that the stream makes."""
+    deleted: str
+    """The SQL condition by which a deleted row is known."""
+
+
+STREAMS = (Shown("candidates", "Kombo", "kombo.*", "remote_deleted_at IS NOT NULL"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one run did to one stream."""
+
+    run: str
+    stream: str
+    rows: int
+    new: int
+    changed: int
+    deleted: int
+    requests: int
+    seconds: float
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the demo and print what it did."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.split("\n")[0])
+    parser.add_argument("--candidates", type=int, default=10_000, help="how many people there are")
+    parser.add_argument("--into", type=Path, default=DATABASE, help="the DuckDB file")
+    arguments = parser.parse_args(argv)
+    # PyAirbyte shall neither look for connectors on the network nor send usage data.
+    os.environ["AIRBYTE_OFFLINE_MODE"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+    arguments.into.unlink(missing_ok=True)
+    with Sandbox.start(candidates=arguments.candidates) as sandbox:
+        print(f"Fake vendors listen at {sandbox.url}, {arguments.candidates:,} people in each.")
+        lines = demonstrate(sandbox, arguments.into)
+    print()
+    print_table(lines)
+    query = "SELECT first_name, last_name, title, remote_deleted_at FROM ats.candidates LIMIT 5"
+    print(f"\nAll rows are in {arguments.into}. To look at some of them:\n")
+    print(".venv/bin/python - <<'END'")
+    print(f"import duckdb\nduckdb.connect('{arguments.into}').sql('{query}').show()\nEND")
+
+
+def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
+    """Read everything, let time pass, read again; return what each run did."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with quiet():
+            # PyAirbyte's import takes seconds, and it reads the variables set above.
+            import airbyte  # noqa: PLC0415
+            from airbyte.caches import DuckDBCache  # noqa: PLC0415
+
+            source = airbyte.get_source(
+                "source-ats",
+                config=configuration(sandbox),
+                local_executable=Path(sys.executable).with_name("source-ats"),
+            )
+            cache = DuckDBCache(db_path=database, schema_name="ats", cache_dir=Path(scratch))
+            settings = source.config_spec["properties"]
+        said("spec", f"settings: {', '.join(settings)}")
+        with quiet():
+            source.check()
+        said("check", "all systems can be read")
+        said("discover", ", ".join(source.get_available_streams()))
+        source.select_all_streams()
+        lines = read("full", source, cache, sandbox)
+        sandbox.advance(86_400)
+        pass_time(sandbox)
+        sandbox.advance(3_600)
+        return lines + read("incremental", source, cache, sandbox)
+
+
+def configuration(sandbox: Sandbox) -> dict[str, Any]:
+    """Return the configuration for the sandbox."""
+    accounts = sandbox.look("/_control/kombo/integrations")
+    return {
+        "kombo": {
+            "api_key": "ks_dev_sandbox",
+            "integration_ids": [each["id"] for each in accounts],
+            "base_url": f"{sandbox.url}/kombo/v1",
+        }
+    }
+
+
+def pass_time(sandbox: Sandbox) -> None:
+    """Let a day's work be done in the fake systems."""
+    sandbox.control(
+        "/_control/kombo/change", {"new": 120, "changed": 300, "nested": 80, "deleted": 15}
+    )
+
+
+def read(run: str, source: Source, cache: DuckDBCache, sandbox: Sandbox) -> list[Line]:
+    """Read all streams into the file, and return what that did to each table."""
+    before = {shown.stream: known(cache, shown) for shown in STREAMS}
+    sandbox.reset_log()
+    began = time.monotonic()
+    with quiet():
+        result = source.read(cache=cache)
+    seconds = time.monotonic() - began
+    said(f"read, {run}", f"{result.processed_records:,} rows in {seconds:.1f} s")
+    lines = []
+    for shown in STREAMS:
+        old, now = before[shown.stream], known(cache, shown)
+        touched = [key for key in now if key not in old or now[key] != old[key]]
+        new = [key for key in touched if key not in old]
+        deleted = [key for key in touched if key in old and now[key][0] and not old[key][0]]
+        lines.append(
+            Line(
+                run=run,
+                stream=shown.stream,
+                rows=len(touched),
+                new=len(new),
+                changed=len(touched) - len(new) - len(deleted),
+                deleted=len(deleted),
+                requests=len(sandbox.log(shown.endpoints)),
+                seconds=seconds,
+            )
+        )
+    return lines
+
+
+def known(cache: DuckDBCache, shown: Shown) -> dict[str, tuple[bool, object]]:
+    """Return each row's key, whether it is deleted, and when it was read."""
+    with cache.get_sql_engine().connect() as connection:
+        if not sqlalchemy.inspect(connection).has_table(shown.stream, schema="ats"):
+            return {}
+        query = f"SELECT id, {shown.deleted}, _airbyte_extracted_at FROM ats.{shown.stream}"  # noqa: S608 - our own names
+        rows = connection.execute(sqlalchemy.text(query)).all()
+    return {key: (deleted, read_at) for key, deleted, read_at in rows}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hide PyAirbyte's own progress and the warnings of its libraries; failures still come out."""
+    with (
+        warnings.catch_warnings(action="ignore"),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        yield
+
+
+def said(what: str, outcome: str) -> None:
+    """Print that a step is done."""
+    print(f"  {what:<18} {outcome}", flush=True)
+
+
+def print_table(lines: Sequence[Line]) -> None:
+    """Print the lines as a table."""
+    heads = ("run", "stream", "rows", "new", "changed", "deleted", "requests", "seconds")
+    cells = [
+        (
+            line.run,
+            line.stream,
+            *(f"{n:,}" for n in (line.rows, line.new, line.changed, line.deleted, line.requests)),
+            f"{line.seconds:.1f}",
+        )
+        for line in lines
+    ]
+    widths = [max(len(row[i]) for row in [heads, *cells]) for i in range(len(heads))]
+    for row in [heads, tuple("─" * width for width in widths), *cells]:
+        texts = [
+            text.ljust(width) if i < 2 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  " + "  ".join(texts))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,980 @@
+"""A fake ATZ CRM: the candidate list, a candidate's history, and the DELETE nobody should send.
+
+What the vendor documents is followed. What it does not say (the envelope, the largest `limit`,
+what a 429 looks like, whether a stage change moves the candidate's `updated_at`) is a setting, so
+that a test can try every possibility. Comments name sections of vendors/atz_crm.md and the tier
+(documented, inferred); "assumed" is this fake's own choice where nothing is known.
+
+Endpoints under `/atz_crm/v1` (route names): atz_crm.candidates, atz_crm.history, atz_crm.delete.
+Control door under `/_control/atz_crm`: settings, change, mark, truth.
+
+A candidate is a number. Those of the beginning and their histories are pure functions of seed and
+number, and a slug turns back into its number by arithmetic: only what changed since the start is
+kept. Times are whole milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import time
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import orjson
+from aiohttp import web
+
+from integration_tests.sandbox.people import COMPANIES, TITLES, mix, person
+
+if TYPE_CHECKING:
+    from integration_tests.sandbox.world import World
+
+__all__ = ["mount"]
+
+Json = dict[str, Any]
+
+DAY = 86_400_000
+OLDEST_CREATED, NEWEST_CREATED = 5 * 365 * DAY, 401 * DAY
+"""How long ago the candidates of the beginning were created ..."""
+OLDEST_CHANGED, NEWEST_CHANGED = 400 * DAY, DAY // 24
+"""... and changed last."""
+
+# One die per kind of thing, so that nothing about a candidate follows from its slug.
+SLUG, CHECK, TIMES, FIELDS, HISTORY, ROW, JOB, COMPANY, ORDER, CHOICE = range(0xA720, 0xA72A)
+
+MASK = (1 << 64) - 1
+UNDO_FIRST = pow(0xBF58476D1CE4E5B9, -1, 1 << 64)
+UNDO_SECOND = pow(0x94D049BB133111EB, -1, 1 << 64)
+"""What undoes the multiplications in `mix`."""
+
+STAGES = ("Assigned", "Screening", "Interview", "Offered", "Hired", "Not Selected")
+JOB_STATUSES = ("Open", "In Progress", "On Hold", "Closed")
+JOBS = 40
+FIRST_NEW_ORDINAL = 6
+"""Candidates of the beginning have at most this many rows."""
+FIRST_ID = 50_001
+ROLES = ("Admin", "Recruiter", "Team Member")
+USERS = 9
+COMMENTS = (None, None, "", "Good talk, second round on Monday", 'Asked for "remote"\nÅ ringe.')
+CURRENCIES: tuple[Json, ...] = (
+    {"id": 1, "country": "Norway", "code": "NOK", "currency": "Krone", "symbol": "kr"},
+    {"id": 2, "country": "Portugal", "code": "EUR", "currency": "Euro", "symbol": "€"},
+)
+QUALIFICATIONS: tuple[Json, ...] = ({"id": 1, "name": "Bachelor"}, {"id": 2, "name": "Master"})
+INDUSTRIES: tuple[Json, ...] = ({"id": 1, "name": "Food"}, {"id": 2, "name": "Shipping"})
+LINKED = frozenset({"owner", "currency", "created_by", "updated_by", "qualification", "industry"})
+CUSTOM_FIELDS: tuple[Any, ...] = (
+    # The tables say object, the one whole example is an array (section 6, documented).
+    [
+        {"id": 1, "field_name": "Tier", "field_type": "text", "value": "Gold"},
+        {"id": 2, "field_name": "Since", "field_type": "date", "value": None},
+    ],
+    [],
+    None,
+    {"id": 1, "field_name": "Tier", "field_type": "text", "value": "Silver"},
+)
+
+MESSAGES = {
+    # The text beside 400 is the vendor's own slip (Errors, documented); the JSON form is assumed.
+    400: "Unprocessable Entity",
+    401: "Unauthorized",
+    404: "The requested resource does not exist",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+}
+
+
+# ---------------------------------------------------------------------------------- settings
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """So many requests in so many seconds, per token: documented; all else is not known."""
+
+    limit: int = 60
+    window_seconds: float = 60
+    mode: Literal["fixed", "sliding"] = "fixed"
+    aligned_to: Literal["first_call", "clock"] = "first_call"
+    """Where a fixed window begins: with the first call after the last window, or on the clock."""
+    retry_after: Literal["none", "seconds", "date"] = "none"
+    count_refused: bool = False
+    """Whether a request answered with 429 uses up a sliding window too."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long the server thinks before it answers. Requests do not wait for each other."""
+
+    candidates: float = 0
+    history: float = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about this vendor that a test can choose; the defaults are the likeliest."""
+
+    tokens: tuple[str, ...] = ("atz-sandbox",)
+    rate_limit: RateLimit | None = RateLimit()
+    latency_seconds: Latency = Latency()
+    envelope: Literal["array", "data", "data_data"] = "array"
+    default_limit: int = 50
+    max_limit: int = 100
+    over_max_limit: Literal["cap", 400, 422] = "cap"
+    ignore_page: bool = False
+    """Whatever page is asked for, the first is given (Pagination 4, inferred)."""
+    list_order: Literal["created_at", "updated_at"] = "created_at"
+    """The order when none is asked for or understood."""
+    list_direction: Literal["asc", "desc"] = "asc"
+    sort_field_parameter: Literal["sortOrder", "sortByColumn", "neither"] = "sortOrder"
+    """Which of the two names the field (the other one is the direction): Quirks 1."""
+    unknown_sort: Literal["ignore", 400, 422] = "ignore"
+    with_updated_at: bool = True
+    """Whether candidates have `updated_at` at all: inferred (section 1)."""
+    history_bumps_candidate: bool = False
+    """Whether a new or edited history row moves the candidate's `updated_at`: a webhook of its
+    own hints that it does not (Incremental extraction, inferred)."""
+    empty_history: Literal["array", "null", 404] = "array"
+    """The answer for a candidate without history (Not documented, inferred)."""
+
+
+Settable = TypeVar("Settable", RateLimit, Latency, Settings)
+
+
+def changed(current: Settable, wanted: object) -> Settable:
+    """Return `current` with the values of the JSON object `wanted`; ValueError if one is wrong."""
+    if not isinstance(wanted, dict):
+        msg = f"an object is needed, not {wanted!r}"
+        raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that a request gets wrong
+    hints = get_type_hints(type(current))
+    values: Json = {}
+    for name, value in wanted.items():
+        if name == "rate_limit" and value is not None:
+            values[name] = changed(getattr(current, name) or RateLimit(), value)
+        elif name == "latency_seconds":
+            values[name] = changed(getattr(current, name), value)
+        elif name not in hints or not fits(value, hints[name]):
+            msg = f"{name}: {value!r} is not possible; {name} is {hints.get(name, 'unknown')}"
+            raise ValueError(msg)
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return replace(current, **values)
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Say whether a JSON value can stand where this type is declared."""
+    if get_origin(hint) is Literal:
+        return any(type(value) is type(one) and value == one for one in get_args(hint))
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return type(value) is int and value > 0
+    if hint is float:
+        return type(value) in (int, float) and value >= 0  # type: ignore[operator]
+    if hint == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return value is None
+
+
+# -------------------------------------------------------------------------------- rate limit
+
+
+@dataclass
+class Meter:
+    """The requests of one token that still count."""
+
+    window_start: float = -math.inf
+    used: int = 0
+    arrivals: deque[float] = field(default_factory=deque)
+
+    def wait(self, rule: RateLimit, now: float) -> float:
+        """Count a request that arrives now; return 0 if it is let in, else the seconds to wait."""
+        if rule.mode == "sliding":
+            return self._wait_sliding(rule, now)
+        if not self.window_start <= now < self.window_start + rule.window_seconds:
+            into = now % rule.window_seconds if rule.aligned_to == "clock" else 0
+            self.window_start, self.used = now - into, 0
+        let_in = self.used < rule.limit
+        self.used += 1
+        return 0 if let_in else self.window_start + rule.window_seconds - now
+
+    def _wait_sliding(self, rule: RateLimit, now: float) -> float:
+        while self.arrivals and not now - rule.window_seconds < self.arrivals[0] <= now:
+            self.arrivals.popleft()
+        let_in = len(self.arrivals) < rule.limit
+        if let_in or rule.count_refused:
+            self.arrivals.append(now)
+        return 0 if let_in else self.arrivals[-rule.limit] + rule.window_seconds - now
+
+
+# -------------------------------------------------------------------------- lists and slugs
+
+
+@dataclass
+class Listing:
+    """All candidates in one order, found by place and not held.
+
+    The `first` candidates of the beginning stand in the order of their rank, which is a
+    permutation of their numbers. Those that are gone or have moved leave their rank; those that
+    moved or are new stand after them, by time.
+    """
+
+    seed: int
+    first: int
+    factor: int
+    shift: int
+    begin: int
+    end: int
+    left: list[int] = field(default_factory=list)
+    moved: list[tuple[int, int]] = field(default_factory=list)
+    moved_at: dict[int, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many candidates are listed."""
+        return self.first - len(self.left) + len(self.moved)
+
+    def __contains__(self, number: int) -> bool:
+        """Say whether a candidate is listed."""
+        if number in self.moved_at:
+            return True
+        if not 0 <= number < self.first:
+            return False
+        rank = self._rank(number)
+        place = bisect_left(self.left, rank)
+        return place == len(self.left) or self.left[place] != rank
+
+    def at(self, place: int) -> int:
+        """Return the candidate at this place, from 0."""
+        unmoved = self.first - len(self.left)
+        if place >= unmoved:
+            return self.moved[place - unmoved][1]
+        passed = bisect_right(
+            range(len(self.left)), place, key=lambda index: self.left[index] - index
+        )
+        return (place + passed - self.shift) * pow(self.factor, -1, self.first) % self.first
+
+    def time_of(self, number: int) -> int:
+        """Return the time by which a candidate is ordered."""
+        return self.moved_at.get(number) or self.first_time_of(number)
+
+    def first_time_of(self, number: int) -> int:
+        """Return the same for a candidate of the beginning, as it was at the beginning."""
+        rank = self._rank(number)
+        here, there = (
+            self.begin + (self.end - self.begin) * step // self.first for step in (rank, rank + 1)
+        )
+        return here + mix(self.seed, TIMES, number) % max(there - here, 1)
+
+    def enter(self, number: int, at: int) -> None:
+        """List a candidate that is new, or that has left."""
+        insort(self.moved, (at, number))
+        self.moved_at[number] = at
+
+    def leave(self, number: int) -> None:
+        """Take a listed candidate out."""
+        if number in self.moved_at:
+            del self.moved[bisect_left(self.moved, (self.moved_at.pop(number), number))]
+        else:
+            insort(self.left, self._rank(number))
+
+    def _rank(self, number: int) -> int:
+        return (number * self.factor + self.shift) % self.first
+
+
+def slug_of(kind: str, key: int, number: int) -> str:
+    """Return `kind_` and 20 hex digits: 16 that hide the number and 4 that check it."""
+    return f"{kind}_{mix(key, number):016x}{mix(key, number, CHECK) & 0xFFFF:04x}"
+
+
+def number_of(kind: str, key: int, slug: str) -> int | None:
+    """Return the number that has this slug, if any has."""
+    digits = slug.removeprefix(f"{kind}_")
+    if len(digits) != 20 or set(digits) - set("0123456789abcdef"):
+        return None
+    number = unmix(key, int(digits[:16], 16))
+    return number if slug_of(kind, key, number) == slug else None
+
+
+def unmix(seed: int, value: int) -> int:
+    """Return the part for which `mix(seed, part)` is `value`: its steps, undone from the last."""
+    value ^= (value >> 31) ^ (value >> 62)
+    value = value * UNDO_SECOND & MASK
+    value ^= (value >> 27) ^ (value >> 54)
+    value = value * UNDO_FIRST & MASK
+    value ^= (value >> 30) ^ (value >> 60)
+    return (value - 0x9E3779B97F4A7C15 & MASK) ^ (seed & MASK)
+
+
+def iso(at: int, *, millis: bool) -> str:
+    """Return a time as the vendor writes it: examples have milliseconds, tables have none."""
+    whole = datetime.fromtimestamp(at // 1000, UTC).isoformat()[:19]
+    return f"{whole}.{at % 1000:03d}Z" if millis else f"{whole}Z"
+
+
+def day(at: int) -> str:
+    """Return the day of a time, as `YYYY-MM-DD`."""
+    return datetime.fromtimestamp(at // 1000, UTC).date().isoformat()
+
+
+# ----------------------------------------------------------------------------------- the CRM
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. It can be without an organization (section 2, inferred)."""
+
+    slug: str
+    name: str
+    organization: Json | None
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a candidate's history."""
+
+    ordinal: int
+    """Tells the rows of a candidate apart; never shown."""
+    job: int
+    stage: int
+    stage_date: str
+    at: int
+    comment: str | None
+
+
+@dataclass
+class Crm:
+    """What this CRM holds now: the beginning, worked out when asked for, and all changes since."""
+
+    world: World
+    key: int
+    created: Listing
+    updated: Listing
+    numbers_given: int
+    """How many candidates there ever were, those not to be seen yet included."""
+    users: tuple[Json, ...]
+    jobs: tuple[Job, ...]
+    settings: Settings = field(default_factory=Settings)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    rows: dict[int, dict[int, Row]] = field(default_factory=dict)
+    """Rows added or edited since the start, by candidate and ordinal."""
+    deleted_jobs: set[int] = field(default_factory=set)
+    changes: int = 0
+    pending: list[tuple[int, int, Callable[[], None]]] = field(default_factory=list)
+    """Changes that are made but not to be seen yet, soonest first."""
+    wall_start: float = field(default_factory=lambda: time.time() - time.monotonic())
+
+    # What is there
+
+    def now(self) -> int:
+        """Return the sandbox's time."""
+        return int(self.world.clock.epoch() * 1000)
+
+    def slug(self, number: int) -> str:
+        """Return the slug of a candidate."""
+        return slug_of("candidate", self.key, number)
+
+    def find(self, slug: str) -> int | None:
+        """Return the candidate with this slug, if it is there now."""
+        number = number_of("candidate", self.key, slug)
+        return number if number is not None and number in self.created else None
+
+    def everybody(self) -> Iterator[int]:
+        """Yield each candidate once, oldest first, also when some change meanwhile."""
+        return (number for number in range(self.numbers_given) if number in self.created)
+
+    def history(self, number: int) -> list[Row]:
+        """Return a candidate's rows, newest first."""
+        rows = {row.ordinal: row for row in self._first_rows(number)}
+        rows.update(self.rows.get(number, {}))
+        kept = (row for row in rows.values() if row.job not in self.deleted_jobs)
+        return sorted(kept, key=lambda row: (row.at, row.ordinal), reverse=True)
+
+    def _first_rows(self, number: int) -> Iterator[Row]:
+        """Yield what happened between a candidate's creation and its last change, oldest first."""
+        if number >= self.created.first:
+            return
+        begin = self.created.first_time_of(number)
+        span = self.updated.first_time_of(number) - begin
+        dice = mix(self.key, HISTORY, number)
+        count = dice % 7
+        gaps = [1 + mix(dice, index) % 1000 for index in range(count + 1)]
+        second_job_from = 1 + (dice >> 8) % 6
+        passed, stage, stage_date = 0, -1, ""
+        for ordinal in range(count):
+            chance = mix(dice, ordinal, ROW)
+            passed += gaps[ordinal]
+            at = begin + span * passed // sum(gaps)
+            if ordinal == second_job_from:
+                stage = -1
+            # One row in six is alike in job, stage and day to the one before it: assumed, since
+            # nothing says that an edit rewrites a row instead of adding one (section 2).
+            if stage < 0 or chance % 6:
+                stage = (stage + 1) % len(STAGES)
+                stage_date = day(at)
+            yield Row(
+                ordinal=ordinal,
+                job=((dice >> 16) + 7 * (ordinal >= second_job_from)) % JOBS,
+                stage=stage,
+                stage_date=stage_date,
+                at=at,
+                comment=COMMENTS[(chance >> 8) % len(COMMENTS)],
+            )
+
+    # What happens
+
+    def settle(self) -> None:
+        """Let all be seen whose time has come."""
+        now = self.now()
+        while self.pending and self.pending[0][0] <= now:
+            heapq.heappop(self.pending)[2]()
+
+    def later(self, at: int, effect: Callable[[], None]) -> None:
+        """Let a change be seen from `at` on."""
+        heapq.heappush(self.pending, (at, self.next_change(), effect))
+
+    def next_change(self) -> int:
+        """Return a number that no change had before."""
+        self.changes += 1
+        return self.changes
+
+    def appear(self, number: int, at: int, row: Row | None) -> None:
+        """Let a new candidate be there."""
+        self.created.enter(number, at)
+        self.updated.enter(number, at)
+        if row:
+            self.rows[number] = {row.ordinal: row}
+
+    def touch(self, number: int, at: int) -> None:
+        """Move a candidate's `updated_at` forward."""
+        if number in self.updated and at > self.updated.time_of(number):
+            self.updated.leave(number)
+            self.updated.enter(number, at)
+
+    def put_row(self, number: int, row: Row, *, bump: bool) -> None:
+        """Add a row to a history, or replace it."""
+        if number in self.created:
+            self.rows.setdefault(number, {})[row.ordinal] = row
+            if bump:
+                self.touch(number, row.at)
+
+    def remove(self, number: int) -> None:
+        """Delete a candidate and its history."""
+        if number in self.created:
+            self.created.leave(number)
+            self.updated.leave(number)
+            self.rows.pop(number, None)
+
+    # What it looks like
+
+    def candidate_json(self, number: int, expand: frozenset[str] = frozenset()) -> Json:
+        """Return a candidate as the list shows it; what follows `city` is inferred (section 1)."""
+        who = person(self.world.seed, number)
+        dice = mix(self.key, FIELDS, number)
+        experience = dice % 30
+        salary = 1000 * (20 + (dice >> 8) % 60)
+        begin = datetime.fromtimestamp(self.created.time_of(number) // 1000, UTC).date()
+        shown: Json = {
+            "id": FIRST_ID + number,
+            "slug": self.slug(number),
+            "first_name": who.first,
+            "last_name": who.last,
+            "full_name": f"{who.first} {who.last}",
+            "email": who.email,
+            "phone": who.phone if dice >> 12 & 3 else "",
+            "resume": f"cv-{number}.pdf" if dice >> 14 & 1 else "",
+            "profile_picture": "",
+            "education_specialization": "",
+            "university": "",
+            "current_position": who.title,
+            "current_organization": who.company,
+            "last_organization": COMPANIES[(dice >> 16) % len(COMPANIES)],
+            "willing_to_relocate": dice >> 18 & 1,
+            "available_from": (begin + timedelta(days=30)).isoformat() if dice >> 19 & 1 else None,
+            "graduation_date": f"{2020 - experience}-06-01",
+            # Documented as strings that look like lists; arrays are inferred (Quirks 5).
+            "tags": (None, "", "[remote, senior]", ["remote", "senior"])[dice >> 20 & 3],
+            "skill": ("", "[python, sql]", "[cooking]", None)[dice >> 22 & 3],
+            # Numbers may come as strings (Quirks 6, inferred).
+            "experience": str(experience) if dice >> 24 & 7 == 0 else experience,
+            "current_salary": salary,
+            "expected_salary": str(salary + 5000) if dice >> 27 & 7 == 0 else salary + 5000,
+            "notice_period": 30 * (dice >> 30 & 3),
+            "salary_type": 1 + (dice >> 32) % 5,
+            "description": "Prefers mornings.\nReads Ærø's timetables." if dice >> 36 & 1 else "",
+            "source": ("Referral", "Career page", "", "Job fair")[dice >> 37 & 3],
+            "nationality": who.country,
+            "address": "",
+            "language": "",
+            "city": who.city,
+            "state": "",
+            "country": who.country,
+            "gender": (dice >> 39) % 3,
+            "date_of_birth": None,
+            "currency": linked("currency", dice >> 41 & 3, CURRENCIES, expand),
+            "qualification": linked("qualification", dice >> 43 & 3, QUALIFICATIONS, expand),
+            "industry": linked("industry", dice >> 45 & 3, INDUSTRIES, expand),
+            "socials": {"linkedin": "", "xing": ""},
+            "custom_fields": CUSTOM_FIELDS[dice >> 47 & 3],
+            "owner": linked("owner", (dice >> 49) % USERS, self.users, expand),
+            "created_by": linked("created_by", (dice >> 53) % USERS, self.users, expand),
+            "updated_by": linked("updated_by", (dice >> 57) % USERS, self.users, expand),
+            "created_at": iso(self.created.time_of(number), millis=bool(dice >> 61 & 1)),
+        }
+        if self.settings.with_updated_at:
+            at = self.updated.time_of(number)
+            shown["updated_at"] = iso(at, millis=bool(dice >> 62 & 1))
+        return shown
+
+    def row_json(self, number: int, row: Row) -> Json:
+        """Return a history row as the vendor shows it: without an id or a candidate (section 2)."""
+        dice = mix(self.key, ROW, number, row.ordinal)
+        job = self.jobs[row.job]
+        shown: Json = {
+            "job_slug": job.slug,
+            "job_name": job.name,
+            "organization": job.organization,
+            "job_status": {"id": job.status + 1, "name": JOB_STATUSES[job.status]},
+            "talent_stage": {"id": row.stage + 1, "name": STAGES[row.stage]},
+            "stage_date": row.stage_date,
+            "visibility": dice & 1,
+            "comment": row.comment,
+            "updated_by": self.users[(dice >> 1) % USERS] if dice >> 5 & 7 else None,
+            "updated_at": iso(row.at, millis=bool(dice >> 8 & 1)),
+        }
+        if job.organization is None and dice >> 9 & 1:
+            del shown["organization"]
+        # Numbers may come as strings (Quirks 6, inferred).
+        if dice >> 10 & 15 == 0:
+            shown["talent_stage"]["id"] = str(row.stage + 1)
+        if dice >> 14 & 15 == 0:
+            shown["visibility"] = str(dice & 1)
+        return shown
+
+
+def linked(name: str, place: int, many: tuple[Json, ...], expand: frozenset[str]) -> Json | None:
+    """Return a linked object: whole where `maximize` asks for it, else only its id (section 5)."""
+    if place >= len(many):
+        return None
+    return many[place] if name in expand else {"id": many[place]["id"]}
+
+
+def job_of(key: int, job: int) -> Job:
+    """Make one job."""
+    dice = mix(key, JOB, job)
+    company = (dice >> 8) % (len(COMPANIES) + 1)
+    organization = None
+    if company < len(COMPANIES):
+        slug = slug_of("organization", mix(key, COMPANY), company)
+        organization = {"slug": slug, "name": COMPANIES[company]}
+    return Job(
+        slug=slug_of("job", mix(key, JOB), job),
+        name=TITLES[dice % len(TITLES)],
+        organization=organization,
+        status=(dice >> 16) % len(JOB_STATUSES),
+    )
+
+
+def users_of(key: int) -> tuple[Json, ...]:
+    """Return the people who work with this CRM; some have no phone (section 2)."""
+    many = [(place, person(key, place)) for place in range(USERS)]
+    return tuple(
+        {
+            "id": 100 + place,
+            "email": f"user{place}@example.com",
+            "first_name": who.first,
+            "last_name": who.last,
+            "full_name": f"{who.first} {who.last}",
+            "role": ROLES[place % len(ROLES)],
+            "phone": None if place % 3 else who.phone,
+        }
+        for place, who in many
+    )
+
+
+# --------------------------------------------------------------------------- the API, /atz_crm/v1
+
+
+class Refused(Exception):
+    """The request is answered with this status."""
+
+    def __init__(self, status: int, headers: dict[str, str] | None = None) -> None:
+        """Keep the status, and the headers that go with it."""
+        super().__init__(status)
+        self.status = status
+        self.headers = headers or {}
+
+
+Handler = Callable[[Crm, web.Request], Awaitable[web.StreamResponse]]
+
+
+async def answered(crm: Crm, handler: Handler, request: web.Request) -> web.StreamResponse:
+    """Let an authenticated request within its budget through to its handler."""
+    try:
+        spend(crm, request)
+        return await handler(crm, request)
+    except Refused as refused:
+        answer = reply({"message": MESSAGES[refused.status]}, refused.status)
+        answer.headers.update(refused.headers)
+        return answer
+
+
+def spend(crm: Crm, request: web.Request) -> None:
+    """Count a request when it arrives, by its token, over all calls (Rate limits)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Bearer" or token not in crm.settings.tokens:
+        raise Refused(401)
+    rule = crm.settings.rate_limit
+    if rule is None:
+        return
+    # Not the wall clock, which the machine may set; the sandbox's own offset counts.
+    offset = crm.world.clock.offset
+    now = crm.wall_start + time.monotonic() + offset.total_seconds()
+    wait = math.ceil(crm.meters.setdefault(token, Meter()).wait(rule, now))
+    if not wait:
+        return
+    if rule.retry_after == "seconds":
+        raise Refused(429, {"Retry-After": str(wait)})
+    if rule.retry_after == "date":
+        then = crm.world.clock.now() + timedelta(seconds=wait + 1)
+        raise Refused(429, {"Retry-After": format_datetime(then, usegmt=True)})
+    raise Refused(429)
+
+
+async def list_candidates(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`GET /candidate` (section 1): the page after the last is empty."""
+    await asyncio.sleep(crm.settings.latency_seconds.candidates)
+    crm.settle()
+    asked, settings = request.query, crm.settings
+    page = whole(asked.get("page", "1"))
+    limit = whole(asked.get("limit", str(settings.default_limit)))
+    if limit > settings.max_limit:
+        if settings.over_max_limit != "cap":
+            raise Refused(settings.over_max_limit)
+        limit = settings.max_limit
+    listing, downwards = order(crm, request)
+    start = 0 if settings.ignore_page else (page - 1) * limit
+    places = range(start, min(start + limit, len(listing)))
+    expand = expanded(asked.get("maximize", ""))
+    found = [
+        crm.candidate_json(listing.at(len(listing) - 1 - place if downwards else place), expand)
+        for place in places
+    ]
+    if settings.envelope == "data":
+        return reply({"data": found})
+    if settings.envelope == "data_data":
+        return reply({"data": {"data": found, "total": len(listing)}})
+    return reply(found)
+
+
+def whole(text: str) -> int:
+    """Read a page number or a limit."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise Refused(400)
+    return int(text)
+
+
+def order(crm: Crm, request: web.Request) -> tuple[Listing, bool]:
+    """Return the list in the order asked for, and whether to read it from the end."""
+    settings = crm.settings
+    listings = {"created_at": crm.created, "id": crm.created, "updated_at": crm.updated}
+    names = ("sortOrder", "sortByColumn")
+    by, way = names if settings.sort_field_parameter == "sortOrder" else reversed(names)
+    column, direction = request.query.get(by), request.query.get(way)
+    if settings.sort_field_parameter == "neither":
+        column = direction = None
+    strange = column not in {None, *listings} or direction not in {None, "asc", "desc"}
+    if strange and settings.unknown_sort != "ignore":
+        raise Refused(settings.unknown_sort)
+    if strange or column is None:
+        return listings[settings.list_order], settings.list_direction == "desc"
+    return listings[column], direction == "desc"
+
+
+def expanded(maximize: str) -> frozenset[str]:
+    """Return the linked objects to show whole."""
+    asked = frozenset(maximize.split(","))
+    return LINKED if "all" in asked else asked & LINKED
+
+
+async def get_history(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`GET /candidate/{slug}/history` (section 2): a bare array, not paged."""
+    await asyncio.sleep(crm.settings.latency_seconds.history)
+    crm.settle()
+    slug = request.match_info["slug"]
+    if slug in crm.marks:
+        raise Refused(crm.marks[slug])
+    number = crm.find(slug)
+    if number is None:
+        raise Refused(404)
+    rows = crm.history(number)
+    if not rows and crm.settings.empty_history == 404:
+        raise Refused(404)
+    if not rows and crm.settings.empty_history == "null":
+        return reply(None)
+    job = request.query.get("job_slug")
+    return reply(
+        [crm.row_json(number, row) for row in rows if job is None or crm.jobs[row.job].slug == job]
+    )
+
+
+async def delete(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`DELETE /candidate/{slug}`, `/job/{slug}`: really delete, answer what it was (Quirks 9)."""
+    crm.settle()
+    slug = request.match_info["slug"]
+    if request.match_info["kind"] == "candidate":
+        number = crm.find(slug)
+        if number is None:
+            raise Refused(404)
+        shown = crm.candidate_json(number)
+        crm.remove(number)
+        return reply(shown)
+    for place, job in enumerate(crm.jobs):
+        if job.slug == slug and place not in crm.deleted_jobs:
+            crm.deleted_jobs.add(place)
+            return reply(
+                {
+                    "id": place + 1,
+                    "slug": slug,
+                    "position_name": job.name,
+                    "organizations": job.organization,
+                    # `label` here, `name` in a history row (Quirks 4, documented).
+                    "job_status": {"id": job.status + 1, "label": JOB_STATUSES[job.status]},
+                }
+            )
+    raise Refused(404)
+
+
+def reply(body: object, status: int = 200) -> web.Response:
+    """Answer with JSON."""
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+# ------------------------------------------------------------- the control door, /_control/atz_crm
+
+
+async def controlled(crm: Crm, handler: Handler, request: web.Request) -> web.StreamResponse:
+    """Answer a control request; what is wrong with it is said in the answer."""
+    crm.settle()
+    try:
+        return await handler(crm, request)
+    except (KeyError, TypeError, ValueError) as error:
+        return reply({"error": repr(error)}, 400)
+
+
+async def show_settings(crm: Crm, _request: web.Request) -> web.StreamResponse:
+    """`GET settings`: all of them, as they are."""
+    return reply(asdict(crm.settings))
+
+
+async def set_settings(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`POST settings`: change some, answer with all. A new rate limit starts with a full budget."""
+    asked = orjson.loads(await request.read())
+    crm.settings = changed(crm.settings, asked)
+    if "rate_limit" in asked:
+        crm.meters.clear()
+    return await show_settings(crm, request)
+
+
+async def mark(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`POST mark` `{"slug", "answer"}`: this candidate's history answers so; null takes it back."""
+    asked = orjson.loads(await request.read())
+    if number_of("candidate", crm.key, asked["slug"]) is None:
+        msg = f"no candidate has the slug {asked['slug']!r}"
+        raise ValueError(msg)
+    if asked["answer"] not in {None, 400, 404, 422, 500}:
+        msg = f"answer: {asked['answer']!r} is not possible"
+        raise ValueError(msg)
+    crm.marks.pop(asked["slug"], None)
+    if asked["answer"] is not None:
+        crm.marks[asked["slug"]] = asked["answer"]
+    return reply(crm.marks)
+
+
+async def truth(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`GET truth`: the history of everybody who is there now, whatever marks and settings say.
+
+    With `?candidates=true` the objects of the list instead. NDJSON, streamed, oldest first.
+    """
+    objects = request.query.get("candidates") == "true"
+    answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await answer.prepare(request)
+    lines: list[bytes] = []
+    for number in crm.everybody():
+        line = crm.candidate_json(number) if objects else history_of(crm, number)
+        lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if len(lines) == 200:
+            await answer.write(b"".join(lines))
+            lines.clear()
+    await answer.write(b"".join(lines))
+    await answer.write_eof()
+    return answer
+
+
+def history_of(crm: Crm, number: int) -> Json:
+    """Return a candidate's history as the API shows it, and whose it is."""
+    rows = [crm.row_json(number, row) for row in crm.history(number)]
+    return {"slug": crm.slug(number), "id": FIRST_ID + number, "history": rows}
+
+
+async def change(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`POST change`: let things happen now, to be seen at once or `visible_after_seconds` later.
+
+    `new` takes a number; the other kinds a number, of candidates the seed chooses, or a list of
+    slugs. A candidate is never chosen twice in one request. Answers with the slugs of each kind.
+    """
+    asked: Json = orjson.loads(await request.read())
+    unknown = asked.keys() - {"new", *CHANGES, "visible_after_seconds"}
+    if unknown:
+        msg = f"unknown: {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    now = crm.now()
+    visible_at = now + int(1000 * asked.get("visible_after_seconds", 0))
+    named = {kind: numbers_of(crm, asked.get(kind, 0)) for kind in CHANGES}
+    taken = {number for numbers in named.values() for number in numbers}
+    effects: list[Callable[[], None]] = []
+    answer: Json = {"at": iso(now, millis=True), "new": []}
+    for _ in range(asked.get("new", 0)):
+        effects.append(new(crm, crm.numbers_given, now))
+        answer["new"].append(crm.slug(crm.numbers_given))
+        crm.numbers_given += 1
+    for kind, make in CHANGES.items():
+        numbers = named[kind] or choose(crm, kind, asked.get(kind, 0), taken)
+        effects += [make(crm, number, now) for number in numbers]
+        answer[kind] = [crm.slug(number) for number in numbers]
+    for effect in effects:
+        crm.later(visible_at, effect)
+    crm.settle()
+    return reply(answer)
+
+
+def numbers_of(crm: Crm, wanted: int | list[str]) -> list[int]:
+    """Return the candidates named by slug."""
+    if isinstance(wanted, int):
+        return []
+    found = {slug: crm.find(slug) for slug in wanted}
+    numbers = [number for number in found.values() if number is not None]
+    if len(numbers) < len(wanted):
+        msg = f"not there, or named twice: one of {wanted}"
+        raise ValueError(msg)
+    return numbers
+
+
+def choose(crm: Crm, kind: str, wanted: int, taken: set[int]) -> list[int]:
+    """Return this many candidates that are there and not taken yet, and take them."""
+    chosen: list[int] = []
+    while len(chosen) < wanted:
+        start = mix(crm.key, CHOICE, crm.next_change())
+        for step in range(len(crm.created)):
+            number = crm.created.at((start + step) % len(crm.created))
+            if number not in taken and (kind != "edited_comment" or crm.history(number)):
+                break
+        else:
+            msg = f"{kind}: there are not {wanted} candidates for it"
+            raise ValueError(msg)
+        taken.add(number)
+        chosen.append(number)
+    return chosen
+
+
+def new(crm: Crm, number: int, at: int) -> Callable[[], None]:
+    """Add a candidate; two in three are put to a job at once, where they are "Assigned"."""
+    dice = mix(crm.key, CHOICE, crm.next_change())
+    row = Row(crm.changes + FIRST_NEW_ORDINAL, (dice >> 8) % JOBS, 0, day(at), at, None)
+    return partial(crm.appear, number, at, row if dice % 3 else None)
+
+
+def moved_stage(crm: Crm, number: int, at: int) -> Callable[[], None]:
+    """Add a row: the candidate's last job goes to another stage, or a first job begins."""
+    last = next(iter(crm.history(number)), None)
+    dice = mix(crm.key, CHOICE, crm.next_change())
+    job = last.job if last else dice % JOBS
+    stage = (last.stage + 1 + (dice >> 8) % (len(STAGES) - 1)) % len(STAGES) if last else 0
+    row = Row(crm.changes + FIRST_NEW_ORDINAL, job, stage, day(at), at, None)
+    return partial(crm.put_row, number, row, bump=crm.settings.history_bumps_candidate)
+
+
+def edited_comment(crm: Crm, number: int, at: int) -> Callable[[], None]:
+    """Edit the oldest row; it stays the same row, with another comment and `updated_at`."""
+    oldest = crm.history(number)[-1]
+    row = replace(oldest, at=at, comment=f"Edited, change {crm.next_change()}")
+    return partial(crm.put_row, number, row, bump=crm.settings.history_bumps_candidate)
+
+
+def touched(crm: Crm, number: int, at: int) -> Callable[[], None]:
+    """Move the candidate's own `updated_at`."""
+    return partial(crm.touch, number, at)
+
+
+def deleted(crm: Crm, number: int, _at: int) -> Callable[[], None]:
+    """Delete the candidate."""
+    return partial(crm.remove, number)
+
+
+CHANGES = {
+    "moved_stage": moved_stage,
+    "edited_comment": edited_comment,
+    "touched": touched,
+    "deleted": deleted,
+}
+
+
+# ----------------------------------------------------------------------------------- the door
+
+
+def mount(app: web.Application, world: World) -> None:
+    """Add this vendor's API under `/atz_crm/v1` and its control door under `/_control/atz_crm`."""
+    key = mix(world.seed, SLUG)
+    start = int(world.started_at.timestamp() * 1000)
+    first = world.candidates
+    factor = 1 + mix(key, ORDER) % first
+    while math.gcd(factor, first) != 1:
+        factor += 1
+    crm = Crm(
+        world=world,
+        key=key,
+        created=Listing(
+            seed=key,
+            first=first,
+            factor=1,
+            shift=0,
+            begin=start - OLDEST_CREATED,
+            end=start - NEWEST_CREATED,
+        ),
+        updated=Listing(
+            seed=key,
+            first=first,
+            factor=factor,
+            shift=mix(key, ORDER, 1) % first,
+            begin=start - OLDEST_CHANGED,
+            end=start - NEWEST_CHANGED,
+        ),
+        numbers_given=first,
+        users=users_of(key),
+        jobs=tuple(job_of(key, job) for job in range(JOBS)),
+    )
+
+    def api(method: str, path: str, handler: Handler, name: str) -> None:
+        app.router.add_route(
+            method, f"/atz_crm/v1/{path}", partial(answered, crm, handler), name=f"atz_crm.{name}"
+        )
+
+    def control(method: str, path: str, handler: Handler) -> None:
+        app.router.add_route(method, f"/_control/atz_crm/{path}", partial(controlled, crm, handler))
+
+    api("GET", "candidate", list_candidates, "candidates")
+    api("GET", "candidate/{slug}/history", get_history, "history")
+    api("DELETE", "{kind:candidate|job}/{slug}", delete, "delete")
+    control("GET", "settings", show_settings)
+    control("POST", "settings", set_settings)
+    control("POST", "change", change)
+    control("POST", "mark", mark)
+    control("GET", "truth", truth)

@@ -1,0 +1,579 @@
+"""Kombo, played: `/kombo/v1`. Facts and their tiers are in the vendor notes, kombo.md.
+
+What the vendor leaves open and the sandbox had to choose is marked (assumed) where it is chosen.
+
+| control door | does |
+| --- | --- |
+| `GET /_control/kombo/integrations` | lists `{"id", "size"}` of each integration |
+| `POST /_control/kombo/integration` | sets what an integration says (`set_integration`) |
+| `POST /_control/kombo/settings` | sets keys, cursors, rate limit, compression (`set_settings`) |
+| `POST /_control/kombo/change` | adds, changes and deletes candidates now (`change`) |
+| `GET /_control/kombo/truth?integration_id=` | NDJSON: a full read, with deleted rows |
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import math
+import random
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import accumulate, islice, pairwise
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import orjson
+from aiohttp import web
+
+from integration_tests.sandbox.kombo_models import LETTERS, MODELS, Model
+from integration_tests.sandbox.kombo_rows import Filters, Table
+from integration_tests.sandbox.people import mix
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from integration_tests.sandbox.kombo_rows import Kind
+    from integration_tests.sandbox.world import World
+
+    Answer = Callable[[web.Request], list[bytes]]
+    """Makes the `data` of an answer, in pieces, or raises a `Refusal`."""
+
+BASE = "/kombo/v1"
+KEY = "ks_dev_sandbox"
+MAX_PAGE = 250
+DEFAULT_PAGE = 100
+EXPORT = 1000
+"""Rows of a truth export that are printed at once."""
+
+UPDATED_AFTER = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?")
+"""Documented with milliseconds and Z; the schema's pattern lets these pass too (section 4, V)."""
+
+SEAL = 9
+"""Bytes of a cursor that tell whether it was made here, for this list."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+CHOICES = {"cursor_mode": ("keyed", "offset"), "cursors": ("valid", "refused", "empty")}
+
+CHANGES: tuple[Kind, ...] = ("changed", "nested", "deleted")
+
+
+class Refusal(Exception):
+    """An answer with the error envelope of section 9."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        """Name the vendor's code, which the caller branches on, and the HTTP status."""
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+    def body(self) -> bytes:
+        """Return the envelope: its four inner keys are always there."""
+        error = {
+            "code": self.code,
+            "title": self.code.partition(".")[2].replace("_", " ").capitalize(),
+            "message": str(self),
+            "log_url": None,
+        }
+        return orjson.dumps({"status": "error", "error": error})
+
+
+def refuse(code: str, status: int, message: str) -> NoReturn:
+    """Answer with an error. The statuses are the expected ones: section 9 documents few of them."""
+    raise Refusal(code, status, message)
+
+
+def refuse_input(message: str) -> NoReturn:
+    """Answer that the caller sent something wrong."""
+    refuse("PLATFORM.INPUT_INVALID", 400, message)
+
+
+@dataclass
+class Integration:
+    """One connected ATS account: how it stands, and its rows by list path."""
+
+    id: str
+    number: int
+    tables: dict[str, Table]
+    created_at: str
+    tool: str = "greenhouse"
+    category: str = "ATS"
+    status: str = "ACTIVE"
+    setup_status: str = "COMPLETED"
+    read_models_off: list[str] = field(default_factory=list)
+    error: str | None = None
+    error_status: int = 409
+
+    @property
+    def candidates(self) -> Table:
+        """The rows of `/ats/candidates`."""
+        return self.tables["candidates"]
+
+    def settle(self, now: int) -> None:
+        """Make visible what is due."""
+        for table in self.tables.values():
+            table.settle(now)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what `GET /integrations/{id}` says (section 3, V)."""
+        return {
+            "id": self.id,
+            "tool": {"id": self.tool, "label": self.tool.capitalize()},
+            "category": self.category,
+            "status": self.status,
+            "setup_status": self.setup_status,
+            "data_expired_at": None,
+            "end_user": {
+                "organization_name": f"Nordlys Foods {self.number}",
+                "creator_email": None,
+                "origin_id": f"customer-{self.number}",
+            },
+            "scope_config": {"id": "scope-default", "name": "Default"},
+            "created_at": self.created_at,
+            "beta": False,
+            "read_models": [self._read_model(model) for model in MODELS],
+            "write_actions": [],
+        }
+
+    def _read_model(self, model: Model) -> dict[str, Any]:
+        off = model.read_model in self.read_models_off
+        flags = {
+            "is_available": not off,
+            "coverage_status": "SUPPORTED",
+            "scope_config_setting": "DISABLED" if off else "ENABLED",
+            "opted_out_by_customer": False,
+        }
+        return {
+            "id": model.read_model,
+            "label": model.label,
+            **flags,
+            "fields": [{"id": "first_name", "label": "First name", **flags}],
+        }
+
+
+@dataclass
+class RateLimit:
+    """So many calls in a window that begins with its first call (assumed; section 8)."""
+
+    limit: int
+    window_seconds: float
+    window_ends: float = 0
+    spent: int = 0
+
+    def spend(self, now: float) -> bool:
+        """Count a call; False if it is one too many."""
+        if not self.window_ends - self.window_seconds <= now < self.window_ends:
+            self.window_ends = now + self.window_seconds
+            self.spent = 0
+        self.spent += 1
+        return self.spent <= self.limit
+
+    def headers(self, now: float) -> dict[str, str]:
+        """Return the three headers, named in lower case as the vendor does."""
+        return {
+            "ratelimit-limit": str(self.limit),
+            "ratelimit-remaining": str(max(self.limit - self.spent, 0)),
+            "ratelimit-reset": str(self.seconds_left(now)),
+        }
+
+    def seconds_left(self, now: float) -> int:
+        """Return the whole seconds after which the window is surely over."""
+        return math.ceil(self.window_ends - now)
+
+
+@dataclass
+class Kombo:
+    """One environment with its integrations."""
+
+    world: World
+    integrations: dict[str, Integration]
+    environment: str
+    dice: random.Random
+    keys: list[str] = field(default_factory=lambda: [KEY])
+    cursor_mode: Literal["keyed", "offset"] = "keyed"
+    cursors: Literal["valid", "refused", "empty"] = "valid"
+    cursor_age: int = 0
+    """Grows each time when all cursors given out so far lose their worth."""
+    rate_limit: RateLimit | None = None
+    retry_after: bool = False
+    gzip: bool = False
+
+    def now(self) -> int:
+        """Return the sandbox's time in milliseconds."""
+        return int(self.world.clock.epoch() * 1000)
+
+    def find(self, integration_id: str) -> Integration:
+        """Return an integration as readers see it now."""
+        integration = self.integrations.get(integration_id)
+        if integration is None:
+            message = f"There is no integration {integration_id!r} in this environment."
+            refuse("PLATFORM.INTEGRATION_NOT_FOUND", 404, message)
+        integration.settle(self.now())
+        return integration
+
+    def chosen(self, integration_id: str | None) -> list[Integration]:
+        """Return one integration, or for None all, as readers see them now."""
+        wanted = self.integrations if integration_id is None else [integration_id]
+        return [self.find(one) for one in wanted]
+
+
+def mount(app: web.Application, world: World, accounts: int = 3) -> None:
+    """Add Kombo; its `accounts` integrations share the world's candidates, some to each."""
+    kombo = _found(world, accounts)
+    routes = [
+        web.get(
+            f"{BASE}/check-api-key",
+            _guard(kombo, partial(check_api_key, kombo)),
+            name="kombo.check_api_key",
+        ),
+        web.get(
+            f"{BASE}/integrations/{{id}}",
+            _guard(kombo, partial(get_integration, kombo)),
+            name="kombo.integration",
+        ),
+        web.get("/_control/kombo/integrations", _control(kombo, list_integrations)),
+        web.post("/_control/kombo/integration", _control(kombo, set_integration)),
+        web.post("/_control/kombo/settings", _control(kombo, set_settings)),
+        web.post("/_control/kombo/change", _control(kombo, change)),
+        web.get("/_control/kombo/truth", partial(export_truth, kombo)),
+    ]
+    routes.extend(
+        web.get(
+            f"{BASE}/ats/{model.path}",
+            _guard(kombo, partial(list_rows, kombo, model)),
+            name=f"kombo.{model.path}",
+        )
+        for model in MODELS
+    )
+    app.add_routes(routes)
+
+
+# What the vendor answers
+
+
+def check_api_key(kombo: Kombo, _: web.Request) -> list[bytes]:
+    """Answer `GET /check-api-key` (section 3, V)."""
+    return [orjson.dumps({"environment_id": kombo.environment, "customer_id": kombo.environment})]
+
+
+def get_integration(kombo: Kombo, request: web.Request) -> list[bytes]:
+    """Answer `GET /integrations/{id}`, which needs no integration header (section 2, V)."""
+    return [orjson.dumps(kombo.find(request.match_info["id"]).shown())]
+
+
+def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
+    """Answer one page of a list (sections 4 and 7)."""
+    integration_id = request.headers.get("X-Integration-Id")
+    if not integration_id:
+        refuse_input("The header X-Integration-Id is missing.")
+    integration = kombo.find(integration_id)
+    if integration.error is not None:
+        refuse(integration.error, integration.error_status, "This integration cannot be read.")
+    query = _Query(request)
+    filters = Filters(
+        updated_after=query.time("updated_after"),
+        include_deleted=query.flag("include_deleted"),
+    )
+    query.flag("ignore_unsupported_filters")  # all filters played here are supported
+    limit = query.whole_number("page_size", DEFAULT_PAGE, MAX_PAGE)
+    cursor = query.text("cursor")
+    query.done()
+
+    cursors = Cursors(kombo, integration.id, model.path, filters)
+    mode, place = cursors.read(cursor) if cursor is not None else (kombo.cursor_mode, 0)
+    if mode is None:
+        return [b'{"next":null,"results":[]}']
+    table = integration.tables[model.path]
+    find = table.by_number if mode == "keyed" else table.by_time
+    found = find(filters, place, limit + 1)
+    following = None
+    if len(found) > limit:
+        following = cursors.make(mode, found[limit] if mode == "keyed" else place + limit)
+    rows = table.print(found[:limit], kombo.now(), b",")
+    return [b'{"next":', orjson.dumps(following), b',"results":[', *rows, b"]}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """Cursors of one list with its filters.
+
+    The vendor asks for the same filters on every page (section 4, V); that a cursor is refused
+    with others, or when it is damaged, is assumed.
+    """
+
+    kombo: Kombo
+    integration_id: str
+    path: str
+    filters: Filters
+
+    def make(self, mode: str, place: int) -> str:
+        """Seal the place at which the next page begins."""
+        content = orjson.dumps([mode, place, self.kombo.cursor_age])
+        return base64.urlsafe_b64encode(content + self._seal(content)).decode()
+
+    def read(self, cursor: str) -> tuple[str | None, int]:
+        """Return mode and place; the mode is None where the cursor leads to an empty last page."""
+        try:
+            sealed = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
+        except ValueError:
+            refuse_input("The cursor is malformed.")
+        content, seal = sealed[:-SEAL], sealed[-SEAL:]
+        if seal != self._seal(content):
+            refuse_input("The cursor is malformed, or belongs to other filters.")
+        mode, place, age = orjson.loads(content)
+        if age < self.kombo.cursor_age:
+            if self.kombo.cursors == "refused":
+                refuse_input("The cursor has expired.")
+            if self.kombo.cursors == "empty":
+                return None, 0
+        return mode, place
+
+    def _seal(self, content: bytes) -> bytes:
+        owner = orjson.dumps([self.kombo.environment, self.integration_id, self.path, self.filters])
+        return hashlib.blake2b(
+            content, key=hashlib.sha256(owner).digest(), digest_size=SEAL
+        ).digest()
+
+
+class _Query:
+    """A call's query, taken apart one parameter after the other."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._left = dict(request.query)
+
+    def text(self, name: str) -> str | None:
+        return self._left.pop(name, None)
+
+    def flag(self, name: str) -> bool:
+        value = self._left.pop(name, "false")
+        if value not in {"true", "false"}:
+            refuse_input(f"{name} must be true or false.")
+        return value == "true"
+
+    def whole_number(self, name: str, default: int, largest: int) -> int:
+        value = self._left.pop(name, str(default))
+        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= largest):
+            refuse_input(f"{name} must be a whole number from 1 to {largest}.")
+        return int(value)
+
+    def time(self, name: str) -> int | None:
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
+        if UPDATED_AFTER.fullmatch(value) is None:
+            refuse_input(f"{name} must look like 2025-03-04T10:06:30.512Z.")
+        try:
+            moment = datetime.fromisoformat(value.removesuffix("Z"))
+        except ValueError:
+            refuse_input(f"{name} is no date that exists.")
+        return (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
+
+    def done(self) -> None:
+        """Refuse what the sandbox does not play: a filter ignored in silence would hide a bug."""
+        for name in self._left:
+            refuse_input(f"The sandbox does not know the parameter {name}.")
+
+
+def _guard(kombo: Kombo, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Put an answer into the vendor's envelope, behind the rate limit and the key."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.Response(content_type="application/json")
+        try:
+            _spend(kombo, response)
+            _authenticate(kombo, request)
+            body = b"".join([b'{"status":"success","data":', *answer(request), b"}"])
+        except Refusal as refusal:
+            response.set_status(refusal.status)
+            body = refusal.body()
+        if kombo.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, 1)
+        response.body = body
+        return response
+
+    return handler
+
+
+def _spend(kombo: Kombo, response: web.Response) -> None:
+    limit = kombo.rate_limit
+    if limit is None:
+        return
+    now = kombo.world.clock.epoch()
+    within = limit.spend(now)
+    response.headers.update(limit.headers(now))
+    if not within:
+        if kombo.retry_after:
+            response.headers["Retry-After"] = str(limit.seconds_left(now))
+        refuse("PLATFORM.RATE_LIMIT_EXCEEDED", 429, "Too many requests.")
+
+
+def _authenticate(kombo: Kombo, request: web.Request) -> None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or key not in kombo.keys:
+        refuse("PLATFORM.AUTHENTICATION_INVALID", 401, "The API key is missing or invalid.")
+
+
+# The control door
+
+
+def list_integrations(kombo: Kombo, _: dict[str, Any]) -> object:
+    """Say which integrations there are, with the number of rows that readers can see."""
+    return [
+        {"id": integration.id, "size": integration.candidates.visible()}
+        for integration in kombo.chosen(None)
+    ]
+
+
+def set_integration(kombo: Kombo, wish: dict[str, Any]) -> object:
+    """Set `status`, `setup_status`, `category`, `tool`, `read_models_off`: what is shown.
+
+    `error` (a code, or null) with `error_status` (409) is what its list calls answer.
+    """
+    integration = kombo.integrations[wish.pop("integration_id")]
+    keys = {"status", "setup_status", "category", "tool", "read_models_off", "error"}
+    _set(integration, wish, keys | {"error_status"})
+    return integration.shown()
+
+
+def set_settings(kombo: Kombo, wish: dict[str, Any]) -> object:
+    """Set any of these.
+
+    - `keys`: the API keys that are valid, instead of those before;
+    - `cursor_mode`: `keyed` cursors go on behind the last row read, and no row moves; `offset`
+      cursors count rows in the order of their last change, so that a row that changes between two
+      pages moves to the end and one behind it slips through;
+    - `cursors`: `refused` or `empty` is what all cursors made before now get, `valid` ends that;
+    - `rate_limit`: `{"limit", "window_seconds"}` or null; `retry_after`: whether a 429 says it too;
+    - `gzip`: whether answers are compressed for those who accept it.
+    """
+    for name, choices in CHOICES.items():
+        if wish.get(name, choices[0]) not in choices:
+            message = f"{name} is one of {', '.join(choices)}."
+            raise ValueError(message)
+    if wish.get("cursors", "valid") != "valid":
+        kombo.cursor_age += 1
+    if wish.get("rate_limit") is not None:
+        wish["rate_limit"] = RateLimit(**wish["rate_limit"])
+    _set(kombo, wish, {"keys", "cursor_mode", "cursors", "rate_limit", "retry_after", "gzip"})
+    return {}
+
+
+def change(kombo: Kombo, wish: dict[str, Any]) -> object:
+    """Make `new`, `changed`, `nested` and `deleted` candidates now; return their ids by kind.
+
+    Each row is taken once, out of one integration or (`integration_id` absent or null) of all. With
+    `visible_after_seconds` readers see all this only later, with the time of now.
+    """
+    now = kombo.now()
+    visible = now + int(wish.get("visible_after_seconds", 0) * 1000)
+    integrations = kombo.chosen(wish.get("integration_id"))
+    tables = [integration.candidates for integration in integrations]
+    taken: dict[Kind, list[tuple[Table, int]]] = {}
+    rows = _alive(tables, kombo.dice)
+    for kind in CHANGES:
+        taken[kind] = list(islice(rows, wish.get(kind, 0)))
+        if len(taken[kind]) < wish.get(kind, 0):
+            message = f"There are not enough rows to have so many {kind}."
+            raise ValueError(message)
+    weights = [max(table.rows, 1) for table in tables]
+    homes = kombo.dice.choices(tables, weights, k=wish.get("new", 0))
+    taken["new"] = [(table, table.add()) for table in homes]
+    for kind, places in taken.items():
+        for table, number in places:
+            table.change(kind, number, now, visible)
+    return {kind: [table.id_of(number) for table, number in taken[kind]] for kind in taken}
+
+
+async def export_truth(kombo: Kombo, request: web.Request) -> web.StreamResponse:
+    """Send the rows of one integration, or of all, as the API would show them."""
+    try:
+        integrations = kombo.chosen(request.query.get("integration_id"))
+    except Refusal as refusal:
+        raise web.HTTPBadRequest(text=str(refusal)) from refusal
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    for integration in integrations:
+        for rows in _in_pieces(integration.candidates, kombo):
+            await response.write(rows)
+    return response
+
+
+def _in_pieces(table: Table, kombo: Kombo) -> Iterator[bytes]:
+    start = 0
+    while numbers := table.by_number(Filters(include_deleted=True), start, EXPORT):
+        yield b"".join([*table.print(numbers, kombo.now(), b"\n"), b"\n"])
+        start = numbers[-1] + 1
+
+
+def _alive(tables: list[Table], dice: random.Random) -> Iterator[tuple[Table, int]]:
+    """Walk through all rows that are not deleted, each once, in an order that the dice choose."""
+    ends = list(accumulate(table.rows for table in tables))
+    total = ends[-1]
+    if not total:
+        return
+    start = dice.randrange(total)
+    stride = next(s for s in iter(partial(dice.randint, 1, total), 0) if math.gcd(s, total) == 1)
+    for step in range(total):
+        place = (start + step * stride) % total
+        which = bisect_right(ends, place)
+        number = place - (ends[which - 1] if which else 0)
+        if tables[which].is_alive(number):
+            yield tables[which], number
+
+
+def _set(target: object, wish: dict[str, Any], allowed: set[str]) -> None:
+    if unknown := wish.keys() - allowed:
+        message = f"Not known here: {', '.join(sorted(unknown))}."
+        raise ValueError(message)
+    for name, value in wish.items():
+        setattr(target, name, value)
+
+
+def _control(
+    kombo: Kombo, act: Callable[[Kombo, dict[str, Any]], object]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        try:
+            result = act(kombo, orjson.loads(await request.read() or b"{}"))
+        except (Refusal, KeyError, TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=repr(error)) from error
+        return web.Response(body=orjson.dumps(result), content_type="application/json")
+
+    return handler
+
+
+def _found(world: World, accounts: int) -> Kombo:
+    """Divide the candidates unevenly; among three integrations 6 : 3 : 1."""
+    dice = random.Random(mix(world.seed, 5))  # noqa: S311 - repeatable
+    parts = [number * (number + 1) // 2 for number in range(accounts, 0, -1)]
+    ends = [world.candidates * end // sum(parts) for end in accumulate(parts, initial=0)]
+    started = int(world.started_at.timestamp() * 1000)
+    integrations = [
+        Integration(
+            id="greenhouse:" + "".join(dice.choices(LETTERS, k=24)),
+            number=number,
+            created_at=f"{world.started_at.year - 3}-05-04T08:00:00.000Z",
+            tables={
+                model.path: Table(
+                    build=model.build,
+                    seed=mix(world.seed, 6, number, place),
+                    account=number,
+                    size=end - start,
+                    started=started,
+                )
+                for place, model in enumerate(MODELS)
+            },
+        )
+        for number, (start, end) in enumerate(pairwise(ends))
+    ]
+    return Kombo(
+        world=world,
+        integrations={integration.id: integration for integration in integrations},
+        environment="".join(dice.choices(LETTERS, k=24)),
+        dice=dice,
+    )

@@ -1,0 +1,343 @@
+"""The rows of one Kombo model in one integration: made from a seed, changed by the control door.
+
+Nothing is held for a row until it changes. Row `number` is a likeness (`number % LIKENESSES`) with
+ids, addresses and times of its own, so an untouched row is printed from its likeness's template.
+All times are whole milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache, partial
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from integration_tests.sandbox.people import mix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Build = Callable[[int, int, "Moment"], dict[str, Any]]
+    """Makes a model's row from the table's seed, the row's likeness and its moment."""
+
+LIKENESSES = 200
+"""So few that their templates stay in the processor's cache. At most 1000: three digits."""
+
+DAY = 86_400_000
+
+ONE_DELETED_IN = 50
+
+HISTORY = 2 * 365 * DAY
+"""Rows of the beginning changed last within this time before the sandbox was started."""
+
+ERASED_AFTER = 14 * DAY
+"""kombo.md section 7: 14 days after a row was marked deleted its fields are set to null (V)."""
+
+KEPT = {"id", "changed_at", "remote_deleted_at"}
+"""What an erased row still says."""
+
+Kind = Literal["new", "changed", "nested", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a row shows beyond its likeness. In a template the texts are placeholders."""
+
+    block: str
+    """Eight digits: the account, and how many times all likenesses came before this row."""
+    changed_at: str
+    created_on: str
+    """The date on which the ATS made the row."""
+    nested_at: str | None = None
+    """When a related row changed last, if one did since the sandbox started."""
+    deleted_at: str | None = None
+    changes: int = 0
+    nested_changes: int = 0
+
+
+BLOCK, AT = "<block>", "<at>"
+"""Stand in a template for what its rows do not share."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """A row that was changed, or added, since the sandbox started."""
+
+    created: int
+    changed: int
+    nested: int | None = None
+    deleted: int | None = None
+    changes: int = 0
+    nested_changes: int = 0
+
+    @property
+    def seen(self) -> int:
+        """The time that `updated_after` looks at: the row's own change or a related row's."""
+        return self.changed if self.nested is None else max(self.changed, self.nested)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows a list call asks for."""
+
+    updated_after: int | None = None
+    """Exclusive: kombo.md section 12 (I)."""
+    include_deleted: bool = False
+
+
+@dataclass
+class Table:
+    """All rows of one model in one integration, as readers saw them at the last `settle`."""
+
+    build: Build
+    seed: int
+    account: int
+    size: int
+    """How many rows there are from the beginning, numbered from 0."""
+    started: int
+    rows: int = field(init=False)
+    """How many rows there are now, with those that are not visible yet."""
+    touched: dict[int, Touched] = field(default_factory=dict)
+    touched_numbers: list[int] = field(default_factory=list)
+    touched_by_time: list[tuple[int, int]] = field(default_factory=list)
+    pending: list[tuple[int, int, int, Kind, int]] = field(default_factory=list)
+    noted: int = 0
+    templates: dict[tuple[int, bool], list[list[bytes]]] = field(default_factory=dict)
+    """For a likeness, erased or not: its bytes, cut at each time, and there cut at each block."""
+    ids: dict[int, str] = field(default_factory=dict)
+    jitter: list[int] = field(init=False)
+    days_open: list[int] = field(init=False)
+    """For each likeness, how many days before all changes the ATS made it."""
+    deleted: list[bool] = field(init=False)
+    """For each likeness, whether its last change before the start was that it was deleted."""
+    shown_before: list[int] = field(init=False)
+    """For each likeness, how many before it are not deleted."""
+
+    def __post_init__(self) -> None:
+        """Throw the dice for the likenesses."""
+        self.rows = self.size
+        likenesses = range(LIKENESSES)
+        self.jitter = [mix(self.seed, 1, likeness) % 1000 for likeness in likenesses]
+        self.days_open = [1 + mix(self.seed, 2, likeness) % 300 for likeness in likenesses]
+        chosen = mix(self.seed, 3) % ONE_DELETED_IN
+        self.deleted = [likeness % ONE_DELETED_IN == chosen for likeness in likenesses]
+        self.shown_before = list(accumulate((not gone for gone in self.deleted), initial=0))
+
+    def add(self) -> int:
+        """Take a number for a row to come."""
+        self.rows += 1
+        return self.rows - 1
+
+    def change(self, kind: Kind, number: int, at: int, visible_at: int) -> None:
+        """Note a change that carries the time `at` and that readers see from `visible_at` on."""
+        self.noted += 1
+        heapq.heappush(self.pending, (visible_at, self.noted, number, kind, at))
+
+    def settle(self, now: int) -> None:
+        """Make visible what is due. What was visible once stays so, also if time moves back."""
+        while self.pending and self.pending[0][0] <= now:
+            _, _, number, kind, at = heapq.heappop(self.pending)
+            self._touch(number, kind, at)
+
+    def visible(self) -> int:
+        """Count the rows that readers see, the deleted ones included."""
+        return self.size + len(self.touched) - bisect_left(self.touched_numbers, self.size)
+
+    def id_of(self, number: int) -> str:
+        """Return the row's `id`, which never changes."""
+        rounds, likeness = divmod(number, LIKENESSES)
+        if likeness not in self.ids:
+            moment = Moment(block=BLOCK, changed_at=AT, created_on="")
+            self.ids[likeness] = self.build(self.seed, likeness, moment)["id"]
+        return self.ids[likeness].replace(BLOCK, _block(self.account, rounds).decode())
+
+    def is_alive(self, number: int) -> bool:
+        """Whether readers see the row, and do not see it as deleted."""
+        touched = self.touched.get(number)
+        if touched is not None:
+            return touched.deleted is None
+        return number < self.size and not self.deleted[number % LIKENESSES]
+
+    def by_number(self, filters: Filters, start: int, limit: int) -> list[int]:
+        """Find the first `limit` rows from number `start` on, in the order of their numbers."""
+        return list(islice(self._by_number(filters, start), limit))
+
+    def by_time(self, filters: Filters, offset: int, limit: int) -> list[int]:
+        """Find the `limit` rows behind the first `offset`; a row that changes moves to the end."""
+        return list(islice(self._by_time(filters, offset), limit))
+
+    def print(self, numbers: list[int], now: int, between: bytes) -> list[bytes]:
+        """Return rows as the API shows them at `now`, in pieces, with `between` between rows.
+
+        An untouched row takes about 2 µs: its template's parts with the block in all their gaps,
+        and the time between the parts.
+        """
+        pieces: list[bytes] = []
+        erased_before = now - ERASED_AFTER
+        for number in numbers:
+            if number in self.touched:
+                pieces += orjson.dumps(self._row(number, erased_before)), between
+                continue
+            rounds, likeness = divmod(number, LIKENESSES)
+            changed = self._changed(number)
+            erased = self.deleted[likeness] and changed < erased_before
+            block, at = _block(self.account, rounds), instant(changed)
+            for part in self.templates.get((likeness, erased)) or self._template(likeness, erased):
+                pieces.append(block.join(part))
+                pieces.append(at)
+            pieces[-1] = between
+        return pieces[:-1]
+
+    def _by_number(self, filters: Filters, start: int) -> Iterator[int]:
+        for run, touched in self._runs(filters, start):
+            yield from self._shown(run, filters)
+            if touched is not None and self._matches(touched, filters):
+                yield touched
+
+    def _by_time(self, filters: Filters, offset: int) -> Iterator[int]:
+        # Untouched rows changed in the order of their numbers, and all before the touched ones.
+        for run, _ in self._runs(filters, 0):
+            count = self._count(filters, run.start, run.stop)
+            if offset < count:
+                counts = partial(self._count, filters, run.start)
+                yield from self._shown(run[bisect_left(run, offset, key=counts) :], filters)
+            offset = max(offset - count, 0)
+        late = (number for _, number in self.touched_by_time if self._matches(number, filters))
+        yield from islice(late, offset, None)
+
+    def _runs(self, filters: Filters, start: int) -> Iterator[tuple[range, int | None]]:
+        """Yield runs of untouched rows late enough for the filter, each with the row behind it."""
+        first = 0
+        if filters.updated_after is not None:
+            first = bisect_right(range(self.size), filters.updated_after, key=self._changed)
+        for place in range(bisect_left(self.touched_numbers, start), len(self.touched_numbers)):
+            touched = self.touched_numbers[place]
+            yield range(max(start, first), min(touched, self.size)), touched
+            start = touched + 1
+        yield range(max(start, first), self.size), None
+
+    def _shown(self, run: range, filters: Filters) -> Iterator[int]:
+        if filters.include_deleted:
+            return iter(run)
+        return (number for number in run if not self.deleted[number % LIKENESSES])
+
+    def _count(self, filters: Filters, start: int, stop: int) -> int:
+        """Count the rows of an untouched run that are shown, without going through them."""
+        if filters.include_deleted or start >= stop:
+            return max(stop - start, 0)
+        return self._count_from_zero(stop) - self._count_from_zero(start)
+
+    def _count_from_zero(self, stop: int) -> int:
+        rounds, likeness = divmod(stop, LIKENESSES)
+        return rounds * self.shown_before[LIKENESSES] + self.shown_before[likeness]
+
+    def _matches(self, number: int, filters: Filters) -> bool:
+        touched = self.touched[number]
+        if touched.deleted is not None and not filters.include_deleted:
+            return False
+        return filters.updated_after is None or touched.seen > filters.updated_after
+
+    def _touch(self, number: int, kind: Kind, at: int) -> None:
+        touched = self.touched.get(number)
+        if touched is None:
+            touched = self.touched[number] = self._untouched(number, at)
+            insort(self.touched_numbers, number)
+        else:
+            del self.touched_by_time[bisect_left(self.touched_by_time, (touched.seen, number))]
+        match kind:
+            case "new":
+                touched.created = touched.changed = at
+            case "changed":
+                touched.changed = max(touched.changed, at)
+                touched.changes += 1
+            case "nested":
+                touched.nested = max(touched.nested or at, at)
+                touched.nested_changes += 1
+            case "deleted":
+                touched.changed = max(touched.changed, at)
+                touched.deleted = at
+        insort(self.touched_by_time, (touched.seen, number))
+
+    def _untouched(self, number: int, at: int) -> Touched:
+        """Return the state of a row before its first change, which is made at `at`."""
+        if number >= self.size:
+            return Touched(created=at, changed=at)
+        changed = self._changed(number)
+        gone = self.deleted[number % LIKENESSES]
+        return Touched(created=changed, changed=changed, deleted=changed if gone else None)
+
+    def _changed(self, number: int) -> int:
+        """Return when a row of the beginning changed last: the later, the larger its number."""
+        place = number * 1000 + self.jitter[number % LIKENESSES]
+        return self.started - HISTORY + place * HISTORY // (self.size * 1000)
+
+    def _row(self, number: int, erased_before: int) -> dict[str, Any]:
+        likeness = number % LIKENESSES
+        touched = self.touched[number]
+        moment = Moment(
+            block=_block(self.account, number // LIKENESSES).decode(),
+            changed_at=instant(touched.changed).decode(),
+            created_on=self._created_on(likeness),
+            nested_at=None if touched.nested is None else instant(touched.nested).decode(),
+            deleted_at=None if touched.deleted is None else instant(touched.deleted).decode(),
+            changes=touched.changes,
+            nested_changes=touched.nested_changes,
+        )
+        row = self.build(self.seed, likeness, moment)
+        if touched.deleted is not None and touched.deleted < erased_before:
+            return erase(row)
+        return row
+
+    def _template(self, likeness: int, erased: bool) -> list[list[bytes]]:  # noqa: FBT001
+        """Make and keep the bytes of a likeness, cut where its rows differ."""
+        moment = Moment(
+            block=BLOCK,
+            changed_at=AT,
+            created_on=self._created_on(likeness),
+            deleted_at=AT if self.deleted[likeness] else None,
+        )
+        row = self.build(self.seed, likeness, moment)
+        text = orjson.dumps(erase(row) if erased else row)
+        template = [part.split(BLOCK.encode()) for part in text.split(AT.encode())]
+        self.templates[likeness, erased] = template
+        return template
+
+    def _created_on(self, likeness: int) -> str:
+        return day((self.started - HISTORY) // DAY - self.days_open[likeness]).decode()
+
+
+def erase(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what is left of a deleted row: its times and id. `changed_at` does not move (I)."""
+    return {key: row[key] if key in KEPT else None for key in row}
+
+
+@cache
+def day(days: int) -> bytes:
+    """Write the date so many days after 1970-01-01."""
+    return (date(1970, 1, 1) + timedelta(days)).isoformat().encode()
+
+
+def instant(milliseconds: int) -> bytes:
+    """Write a time the way Kombo does: `2025-03-04T10:06:30.512Z`."""
+    days, rest = divmod(milliseconds, DAY)
+    seconds, rest = divmod(rest, 1000)
+    return day(days) + SECONDS[seconds] + MILLIS[rest]
+
+
+@cache
+def _block(account: int, rounds: int) -> bytes:
+    return b"%02d%06d" % (account, rounds)
+
+
+SECONDS = tuple(
+    b"T%02d:%02d:%02d" % (hour, minute, second)
+    for hour in range(24)
+    for minute in range(60)
+    for second in range(60)
+)
+MILLIS = tuple(b".%03dZ" % part for part in range(1000))

@@ -1,0 +1,133 @@
+"""The sandbox's application: four vendors, the faults in front of them, and the control door.
+
+Every call outside `/_control/` is logged under its route's name (`kombo.candidates`), or as
+`unknown` where no vendor has such a path, and can be struck by a fault (`faults.py`).
+
+| control door | does |
+| --- | --- |
+| `GET /_control/time` | `{"now": iso}` |
+| `POST /_control/time` `{"advance_seconds": n}` | moves the clock of every `Date` header |
+| `POST /_control/faults` | appends a JSON list of faults |
+| `DELETE /_control/faults` | removes all |
+| `GET /_control/log?endpoint=kombo.*&since=N` | the calls numbered above N, oldest first |
+| `DELETE /_control/log` | forgets calls and counts |
+| `GET /_control/counts` | `{"<route name>": {"total": n, "<status>": n}}`, exact |
+| `/_control/<vendor>/...` | see the vendor's module |
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from integration_tests.sandbox import atz_crm, comeet, faults, kombo, talemetry
+from integration_tests.sandbox.request_log import RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Handler, Middleware
+
+    from integration_tests.sandbox.world import Clock, World
+
+LARGEST_REQUEST = 64 * 1024 * 1024
+"""In bytes. Comeet takes whole files in a request body."""
+
+
+@dataclass
+class Desk:
+    """What the control door works on."""
+
+    clock: Clock
+    dice: random.Random
+    faults: list[faults.Fault] = field(default_factory=list)
+    log: RequestLog = field(default_factory=RequestLog)
+
+
+def application(world: World, accounts: int = 3) -> web.Application:
+    """Build the whole sandbox. `accounts` is the number of Kombo integrations."""
+    desk = Desk(clock=world.clock, dice=random.Random(world.seed))  # noqa: S311 - repeatable
+    app = web.Application(middlewares=[_desk_first(desk)], client_max_size=LARGEST_REQUEST)
+    app.on_response_prepare.append(_date_from(world.clock))
+    _mount_control(app, desk)
+    kombo.mount(app, world, accounts)
+    talemetry.mount(app, world)
+    atz_crm.mount(app, world)
+    comeet.mount(app, world)
+    return app
+
+
+def _desk_first(desk: Desk) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/_control/"):
+            return await handler(request)
+        endpoint = request.match_info.route.name or "unknown"
+        entry = desk.log.came(endpoint, request.method, request.path_qs, desk.clock.epoch())
+        try:
+            return await faults.answer(request, handler, desk.faults, desk.dice, entry)
+        finally:
+            desk.log.went(entry)
+
+    return middleware
+
+
+def _date_from(clock: Clock) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    async def set_date(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = format_datetime(clock.now(), usegmt=True)
+
+    return set_date
+
+
+def _mount_control(app: web.Application, desk: Desk) -> None:
+    async def get_time(_: web.Request) -> web.Response:
+        return _json({"now": desk.clock.now().isoformat()})
+
+    async def post_time(request: web.Request) -> web.Response:
+        wish = orjson.loads(await request.read())
+        return _json({"now": desk.clock.advance(wish["advance_seconds"]).isoformat()})
+
+    async def post_faults(request: web.Request) -> web.Response:
+        try:
+            desk.faults.extend(
+                [faults.Fault(**wish) for wish in orjson.loads(await request.read())]
+            )
+        except (TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=f"A list of faults is expected: {error}") from error
+        return _json({"faults": len(desk.faults)})
+
+    async def delete_faults(_: web.Request) -> web.Response:
+        desk.faults.clear()
+        return _json({"faults": 0})
+
+    async def get_log(request: web.Request) -> web.Response:
+        endpoint = request.query.get("endpoint", "*")
+        return _json(list(desk.log.select(endpoint, int(request.query.get("since", "0")))))
+
+    async def delete_log(_: web.Request) -> web.Response:
+        desk.log.clear()
+        return _json({})
+
+    async def get_counts(_: web.Request) -> web.Response:
+        return _json(desk.log.counts)
+
+    app.add_routes(
+        [
+            web.get("/_control/time", get_time),
+            web.post("/_control/time", post_time),
+            web.post("/_control/faults", post_faults),
+            web.delete("/_control/faults", delete_faults),
+            web.get("/_control/log", get_log),
+            web.delete("/_control/log", delete_log),
+            web.get("/_control/counts", get_counts),
+        ]
+    )
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,69 @@
+"""Airbyte's standard tests (FAST) pass, strictly, with the sandbox for an account."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+
+PROJECT = Path(__file__).resolve().parents[1]
+AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
+
+
+@pytest.fixture
+def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
+    """A folder that bears the connector's name, by which the suite goes."""
+    folder = tmp_path / "source-ats"
+    secrets = folder / "secrets"
+    secrets.mkdir(parents=True)
+    for name in ("metadata.yaml", "acceptance-test-config.yml"):
+        shutil.copy(PROJECT / name, folder)
+    kombo = {
+        "api_key": "ks_dev_sandbox",
+        "integration_ids": [each["id"] for each in sandbox.look("/_control/kombo/integrations")],
+        "base_url": f"{sandbox.url}/kombo/v1",
+    }
+    configs = {
+        "config.json": {"kombo": kombo},
+        "invalid_config.json": {"kombo": {**kombo, "api_key": "ks_dev_unknown"}},
+    }
+    for name, config in configs.items():
+        (secrets / name).write_text(json.dumps(config))
+    return folder
+
+
+def test_the_standard_tests_pass(folder: Path) -> None:
+    strictly = "-Werror::airbyte_cdk.test.standard_tests.DiscoveredCatalogWarning"
+    arguments = ["-m", "not image_tests", "-rs", strictly]
+    done = subprocess.run(
+        [AIRBYTE_CDK, "connector", "test", ".", *(f"--pytest-arg={each}" for each in arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+
+    report = ET.parse(folder / "build/test-results/standard-tests-junit.xml")  # noqa: S314 - ours
+    tests = {each.get("name", ""): each for each in report.iter("testcase")}
+    skipped = {name for name, each in tests.items() if each.find("skipped") is not None}
+    # A configuration is good for some tests only; those of the wrong key check, and do no more.
+    assert all("invalid_config" in name for name in skipped), done.stdout[-8000:]
+    passed = {name.split("[")[0] for name in tests.keys() - skipped}
+    assert passed == {
+        "test_basic_read",
+        "test_check",
+        "test_config_matches_spec",
+        "test_discover",
+        "test_fail_read_with_bad_catalog",
+        "test_spec",
+    }

@@ -1,0 +1,57 @@
+"""Time, as an argument: the machine's clock, waiting that a stop interrupts, and time as text."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from source_ats.errors import Stopped
+
+
+class Clock(Protocol):
+    """What the package needs to know of time. Tests pass their own."""
+
+    def monotonic(self) -> float:
+        """Return seconds from an unknown moment; never goes back."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the machine's time, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises `Stopped` at once when the run was asked to end, also with 0 seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock. `stop` ends every wait."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        """Without `stop`, waits are never cut short."""
+        self._stop = stop or threading.Event()
+
+    def monotonic(self) -> float:
+        """Return seconds from an unknown moment; never goes back."""
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the machine's time, UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise `Stopped` when the run was asked to end."""
+        if self._stop.wait(seconds) if seconds > 0 else self._stop.is_set():
+            raise Stopped("The run was asked to end.")
+
+
+def as_text(moment: datetime) -> str:
+    """Return a moment as states hold it: UTC, whole seconds, `2026-01-31T12:00:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_epoch_ms(moment: datetime) -> int:
+    """Return a moment as Airbyte's messages write it: milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)

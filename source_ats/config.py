@@ -1,0 +1,346 @@
+"""The configuration: what users type. Airbyte's spec is generated from these models.
+
+Parsed once, at the door; each room gets its own section only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+
+from source_ats.errors import ConfigError
+
+DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/sources/ats"
+
+
+def _checked_url(url: str) -> str:
+    no_url = "must be a whole URL such as https://api.example.com/v1"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # The library's text shows the value.
+        raise ValueError(no_url) from None
+    if not parts.hostname or ".." in parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ValueError(no_url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a plain URL, without user, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(
+            "must begin with https://, so that nobody reads the credentials on the way"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_secret(secret: str) -> str:
+    # It travels in a header: a line break or a letter outside ASCII is a slip of copying.
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ValueError("holds a character that no key has; copy it again, without spaces")
+    return secret
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+BaseUrl = Annotated[str, AfterValidator(_checked_url)]
+Secret = Annotated[
+    str,
+    Field(min_length=1, json_schema_extra={"airbyte_secret": True}),
+    AfterValidator(_checked_secret),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
+
+
+class Kombo(_Section):
+    """Kombo's unified API."""
+
+    api_key: Secret = Field(
+        title="API key",
+        description=(
+            "Key of one Kombo environment, made on the Secrets page of Kombo's dashboard. "
+            "It begins with ks_prod_ or ks_dev_."
+        ),
+        examples=["ks_prod_..."],
+        json_schema_extra={"airbyte_secret": True, "order": 0},
+    )
+    integration_ids: Annotated[
+        list[Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")]],
+        Field(min_length=1),
+        AfterValidator(lambda ids: list(dict.fromkeys(ids))),
+    ] = Field(
+        title="Integration IDs",
+        description=(
+            "The connected accounts to read, one ID for each customer: the tool's name, a colon "
+            "and 24 characters. Shown on the Integrations page of Kombo's dashboard."
+        ),
+        examples=["greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"],
+        json_schema_extra={"order": 1},
+    )
+    region: Literal["eu", "us"] = Field(
+        "eu",
+        title="Region",
+        description="Where the Kombo environment is hosted. A wrong region looks like a wrong key.",
+        json_schema_extra={"order": 2},
+    )
+    include_deleted: bool = Field(
+        default=True,
+        title="Include deleted candidates",
+        description=(
+            "Also read candidates that were deleted in the applicant tracking system, with "
+            "remote_deleted_at set. Kombo empties their other fields after 14 days."
+        ),
+        json_schema_extra={"order": 3},
+    )
+    full_read_every_days: int = Field(
+        7,
+        ge=0,
+        le=3650,
+        title="Days between full reads",
+        description=(
+            "An incremental sync reads everything again when the last full read is older than "
+            "this. Kombo advises about a week. 0 turns it off."
+        ),
+        json_schema_extra={"order": 4},
+    )
+    page_size: int = Field(
+        250,
+        ge=1,
+        le=250,
+        title="Page size",
+        description="Candidates in one request. 250 is the most that Kombo allows.",
+        json_schema_extra={"order": 5},
+    )
+    base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL",
+        description="For tests and proxies; wins over the region.",
+        json_schema_extra={
+            "order": 6,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
+class SourceConfig(_Section):
+    """The configuration of `source-ats`."""
+
+    model_config = ConfigDict(title="ATS Source Spec")
+
+    start_date: Moment | None = Field(
+        None,
+        title="Start date",
+        description=(
+            "Nothing that changed before this moment is read. Leave empty to read everything."
+        ),
+        examples=["2025-01-01T00:00:00Z"],
+        json_schema_extra={
+            "order": 0,
+            "pattern": (
+                r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+                r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+            ),
+            "pattern_descriptor": "YYYY-MM-DDTHH:mm:ssZ",
+        },
+    )
+    kombo: Kombo | None = Field(
+        None,
+        title="Kombo",
+        description="Reads the stream candidates. Leave empty if you do not use Kombo.",
+        json_schema_extra={"order": 1},
+    )
+    lookback_minutes: int = Field(
+        60,
+        ge=0,
+        le=10080,
+        title="Lookback in minutes",
+        description=(
+            "Each incremental sync begins this much before its bookmark, for rows that become "
+            "visible after their timestamp. Rows read twice are merged by primary key."
+        ),
+        json_schema_extra={"order": 9},
+    )
+
+
+SECTIONS: Mapping[str, type[_Section]] = {"kombo": Kombo}
+"""The vendors' sections; at least one has to be filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A configuration that holds, and what the user should know of it."""
+
+    config: SourceConfig
+    warnings: list[str]
+
+
+def spec() -> dict[str, Any]:
+    """Return what `spec` answers: the form that Airbyte shows."""
+    return {
+        "documentationUrl": DOCUMENTATION_URL,
+        "connectionSpecification": {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            **_form(SourceConfig),
+        },
+    }
+
+
+def parse(raw: Mapping[str, Any]) -> Parsed:
+    """Return the configuration. Raises `ConfigError` that names each wrong field, without values.
+
+    A `null` means that the field is not set, as Airbyte's form sends it, and a vendor's section
+    that holds nothing but defaults counts as absent.
+    """
+    given = filled_in(raw)
+    try:
+        config = SourceConfig.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(_explained(error)) from None
+    if not any(getattr(config, name) for name in SECTIONS):
+        message = (
+            f"The configuration names no system to read. Fill in one of: {', '.join(SECTIONS)}."
+        )
+        raise ConfigError(message)
+    warnings = [f"The configuration key {name} is unknown and ignored." for name in _unknown(given)]
+    return Parsed(config, warnings)
+
+
+def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the user filled in: without `null`s and without sections of mere defaults."""
+    given: dict[str, Any] = _without_nulls(raw)
+    return {
+        name: value
+        for name, value in given.items()
+        if not (
+            name in SECTIONS
+            and isinstance(value, Mapping)
+            and _only_defaults(value, SECTIONS[name].model_fields)
+        )
+    }
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return value
+
+
+def _only_defaults(section: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> bool:
+    """Tell whether the form alone may have filled the section."""
+    return all(
+        _nothing(value) or (name in fields and value == fields[name].default)
+        for name, value in section.items()
+    )
+
+
+def _nothing(value: object) -> bool:
+    """Tell whether a value is empty; a choice of which only the kind is given is."""
+    if isinstance(value, Mapping):
+        return all(_nothing(each) or name.endswith("_type") for name, each in value.items())
+    return value in ("", [])
+
+
+def _unknown(given: Mapping[str, Any]) -> list[str]:
+    names = [name for name in given if name not in SourceConfig.model_fields]
+    for section, model in SECTIONS.items():
+        names += [
+            f"{section}.{name}" for name in given.get(section, {}) if name not in model.model_fields
+        ]
+    # The platform adds keys of its own that begin with two underscores.
+    return [name for name in names if not name.startswith("__")]
+
+
+def _explained(error: ValidationError) -> str:
+    """Return one sentence for each wrong field: its name, what is wrong, and what it is."""
+    sentences = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in each["loc"])
+        what = each["msg"].removeprefix("Value error, ")
+        sentences.append(f"{name}: {what[:1].lower()}{what[1:]}.{_advice(each['loc'])}")
+    return "The configuration is not usable. " + " ".join(sentences)
+
+
+def _advice(location: tuple[int | str, ...]) -> str:
+    """Return the description of the field, which tells where to find its value."""
+    model: type[BaseModel] = SourceConfig
+    if location and location[0] in SECTIONS and len(location) > 1:
+        model, location = SECTIONS[str(location[0])], location[1:]
+    field = model.model_fields.get(str(location[0])) if location else None
+    return f" {field.description}" if field is not None and field.description else ""
+
+
+def _form(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a model's JSON schema in the dialect that Airbyte's form understands.
+
+    No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. Nothing is
+    `required` inside an optional section: the form fills defaults into sections that a user left
+    alone, and the platform would then miss the key; `parse` tells what is missing instead.
+    """
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    form = _plain(schema, definitions)
+    del form["description"]
+    for section in SECTIONS:
+        for name in form["properties"][section].pop("required"):
+            form["properties"][section]["properties"][name]["always_show"] = True
+    return form
+
+
+def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        return _plain({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
+    if "anyOf" in schema:
+        (only,) = (each for each in schema["anyOf"] if each != {"type": "null"})
+        beside = {k: v for k, v in schema.items() if k not in {"anyOf", "default"}}
+        return _plain({**only, **beside}, definitions)
+    plain = {key: value for key, value in schema.items() if key != "discriminator"}
+    if "properties" in plain:
+        plain["type"] = "object"
+        plain["additionalProperties"] = True
+        plain["properties"] = {
+            name: _plain(each, definitions) for name, each in plain["properties"].items()
+        }
+    if "items" in plain:
+        plain["items"] = _plain(plain["items"], definitions)
+    if "oneOf" in plain:
+        kind = schema["discriminator"]["propertyName"]
+        plain["type"] = "object"
+        plain["oneOf"] = [
+            {**_plain(each, definitions), "required": [kind]} for each in plain["oneOf"]
+        ]
+    return plain

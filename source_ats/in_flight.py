@@ -1,0 +1,36 @@
+"""Several calls in flight, their results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+RESULTS_THAT_MAY_WAIT = 16
+"""For each call in flight: so that one slow call does not hold the others up at once."""
+
+
+def in_order(work: Callable[[A], B], items: Iterable[A], at_once: int) -> Iterator[B]:
+    """Yield `work(item)` for each item, in the order of the items, `at_once` of them in flight.
+
+    Items are taken from the iterable only as there is room for their results, so neither has to fit
+    into memory. The first exception, in that order, ends it; calls in flight are then left to end
+    by themselves and their results are dropped.
+    """
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    waiting: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            while waiting and (
+                len(waiting) >= at_once * RESULTS_THAT_MAY_WAIT or waiting[0].done()
+            ):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

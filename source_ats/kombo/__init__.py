@@ -1,0 +1,9 @@
+"""Kombo's unified API: the stream `candidates`.
+
+Doors: `client` (all calls of one key), `streams` (what can be read), `check` (whether it can).
+"""
+
+from source_ats.kombo.check import check
+from source_ats.kombo.streams import client, streams
+
+__all__ = ["check", "client", "streams"]

@@ -1,0 +1,285 @@
+"""Kombo's streams: one model each, read over all configured integrations.
+
+The vendor's advice, which the state follows: remember when a read *began* and ask for what changed
+after that, because a row also matches `updated_after` when rows related to it changed, while its
+own `changed_at` stays. The order of rows is not documented, so the bookmark moves only after the
+last page; until then the cursor of the next page is kept beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+
+from source_ats import config
+from source_ats.budget import Budget
+from source_ats.client import Client, Patience, misfit
+from source_ats.clock import Clock, as_text
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    ContractError,
+    Refusal,
+    Stopped,
+    TransientError,
+)
+from source_ats.kombo import calls, replies, schemas
+from source_ats.stream import Page, State, Stream
+
+log = logging.getLogger("airbyte.source_ats.kombo")
+
+CURSOR_IS_GOOD_FOR = timedelta(hours=24)
+"""Assumed: the vendor says nothing about the life of a cursor."""
+BOOKMARK_IS_GOOD_FOR = timedelta(days=13)
+"""Deleted rows are emptied, by older pages removed, 14 days after their deletion."""
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A read that goes on at `cursor`; `kept_at` is when the vendor gave it."""
+
+    started_at: Moment
+    cursor: str
+    kept_at: Moment
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The state of one integration. A read without `updated_after` reads everything."""
+
+    updated_after: Moment | None = None
+    full_read_at: Moment | None = None
+    in_progress: InProgress | None = None
+
+
+class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state of a stream, beside what the adapter keeps."""
+
+    integrations: dict[str, Entry] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that stays the same while a stream is read."""
+
+    client: Client
+    section: config.Kombo
+    base_url: str
+    path: str
+    start_date: datetime | None
+    lookback: timedelta
+
+
+def client(
+    section: config.Kombo,
+    clock: Clock,
+    *,
+    waiting: Callable[[datetime | None], None],
+    patience: Patience,
+) -> Client:
+    """Return the client for all calls with this key.
+
+    The vendor publishes no rate limit, so the calls are not paced: its headers are obeyed.
+    """
+    return Client(
+        replies.VENDOR,
+        calls.auth(section.api_key),
+        Budget(clock),
+        clock,
+        patience=patience,
+        waiting=waiting,
+    )
+
+
+def streams(section: config.Kombo, common: config.SourceConfig, client: Client) -> list[Stream]:
+    """Return the streams of this section."""
+    candidates = Reading(
+        client=client,
+        section=section,
+        base_url=base_url(section),
+        path="candidates",
+        start_date=common.start_date,
+        lookback=timedelta(minutes=common.lookback_minutes),
+    )
+    return [
+        Stream(
+            name="candidates",
+            schema=schemas.CANDIDATES,
+            primary_key="id",
+            cursor_field="changed_at",
+            selection={
+                "start_date": as_text(common.start_date) if common.start_date else None,
+                "include_deleted": section.include_deleted,
+            },
+            pages=partial(pages, candidates),
+        )
+    ]
+
+
+def base_url(section: config.Kombo) -> str:
+    """Return where the API is."""
+    return section.base_url or calls.BASE_URLS[section.region]
+
+
+def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+    """Yield the pages of all integrations, one integration after the other.
+
+    An integration that cannot be read now keeps its state and gets a warning; one that fails ends
+    the stream only after the others were read.
+    """
+    kept = _parsed(state).integrations
+    done: dict[str, Any] = {
+        name: msgspec.to_builtins(kept[name])
+        for name in reading.section.integration_ids
+        if name in kept
+    }
+    not_readable: list[str] = []
+    passes = True
+    failures: list[AtsError] = []
+    for integration_id in reading.section.integration_ids:
+        entry = kept.get(integration_id, Entry())
+        if full_refresh and entry.full_read_at is not None and entry.in_progress is None:
+            continue
+        try:
+            for rows, after in _integration_pages(reading, integration_id, entry):
+                done = {**done, integration_id: msgspec.to_builtins(after)}
+                yield Page(rows, {"integrations": done})
+        except replies.NotReadable as error:
+            not_readable.append(f"Integration {integration_id} {error.message}.")
+            passes = passes and error.passes
+            log.warning("%s It is left out of this run. [%s]", not_readable[-1], error.detail)
+        except replies.UnknownIntegration as error:
+            message = (
+                f"Integration {integration_id} {error.message}. Correct kombo.integration_ids, "
+                "kombo.region or kombo.api_key."
+            )
+            log.warning("%s [%s]", message, error.detail)
+            failures.append(ConfigError(message, detail=error.detail))
+        except Stopped:
+            raise
+        except (TransientError, ContractError) as error:
+            log.warning("Integration %s: %s [%s]", integration_id, error.message, error.detail)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    if len(not_readable) == len(reading.section.integration_ids):
+        text = " ".join(not_readable)
+        raise TransientError(text) if passes else ConfigError(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to read one integration: from which bookmark on, and at which page to begin."""
+
+    entry: Entry
+    """What the state says once the plan is taken: without what it does not trust."""
+    started_at: datetime | None
+    cursor: str | None
+
+
+def _plan(reading: Reading, entry: Entry, now: datetime) -> _Plan:
+    """Decide whether to go on, to read what changed, or to read everything."""
+    going_on = entry.in_progress
+    if going_on is not None and now - going_on.kept_at <= CURSOR_IS_GOOD_FOR:
+        return _Plan(entry, going_on.started_at, going_on.cursor)
+    return _Plan(_bookmark(reading, entry, now), None, None)
+
+
+def _bookmark(reading: Reading, entry: Entry, now: datetime) -> Entry:
+    """Return what is done so far, without a read in progress; nothing when a full read is due."""
+    if entry.updated_after is None or now - entry.updated_after > BOOKMARK_IS_GOOD_FOR:
+        return Entry()
+    every = timedelta(days=reading.section.full_read_every_days)
+    if every and (entry.full_read_at is None or now - entry.full_read_at > every):
+        return Entry()
+    return Entry(entry.updated_after, entry.full_read_at)
+
+
+def _integration_pages(
+    reading: Reading, integration_id: str, entry: Entry
+) -> Iterator[tuple[Sequence[bytes], Entry]]:
+    """Yield the rows of each page and the integration's state after it.
+
+    A kept cursor that is refused, answers nothing, or turns out too old by the vendor's clock is
+    given up once: the integration is then read again from its bookmark.
+    """
+    plan = _plan(reading, entry, reading.client.now())
+    begun_again = False
+    first = True
+    while True:
+        try:
+            page = _ask(reading, integration_id, plan)
+        except Refusal as refusal:
+            if plan.cursor is None or begun_again:
+                raise
+            log.warning(
+                "Integration %s: Kombo no longer takes the cursor of the next page; reading from "
+                "the bookmark again. [%s]",
+                integration_id,
+                refusal.detail,
+            )
+            plan = _Plan(_bookmark(reading, entry, reading.client.now()), None, None)
+            begun_again, first = True, False
+            continue
+        if first and not begun_again:
+            # Until the first reply, "now" was the machine's; the vendor's may tell another plan.
+            better = _plan(reading, entry, page.reply.sent_at)
+            if better.cursor is not None and not page.rows:
+                better = _Plan(_bookmark(reading, entry, page.reply.sent_at), None, None)
+            if better != plan:
+                log.info("Integration %s: reading from the bookmark again.", integration_id)
+                plan, begun_again = better, True
+                continue
+        first = False
+        started_at = plan.started_at or page.reply.sent_at.replace(microsecond=0)
+        if page.next_cursor is None:
+            yield page.rows, _finished(reading, plan.entry, started_at)
+            return
+        if page.next_cursor == plan.cursor:
+            message = "Kombo answers the same page again and again."
+            raise ContractError(message, detail=page.reply.where)
+        kept_at = reading.client.now().replace(microsecond=0)
+        going_on = InProgress(started_at, page.next_cursor, kept_at)
+        after = msgspec.structs.replace(plan.entry, in_progress=going_on)
+        yield page.rows, after
+        plan = _Plan(plan.entry, started_at, page.next_cursor)
+
+
+def _ask(reading: Reading, integration_id: str, plan: _Plan) -> replies.RowsPage:
+    moments = [each for each in (plan.entry.updated_after, reading.start_date) if each is not None]
+    call = calls.rows(
+        reading.base_url,
+        reading.path,
+        integration_id=integration_id,
+        page_size=reading.section.page_size,
+        include_deleted=reading.section.include_deleted,
+        updated_after=max(moments, default=None),
+        cursor=plan.cursor,
+    )
+    return reading.client.send(call, partial(replies.rows, integration_id=integration_id))
+
+
+def _finished(reading: Reading, entry: Entry, started_at: datetime) -> Entry:
+    full = entry.updated_after is None
+    return Entry(
+        updated_after=started_at - reading.lookback,
+        full_read_at=started_at if full else entry.full_read_at,
+    )
+
+
+def _parsed(state: State) -> Entries:
+    try:
+        return msgspec.convert(state, Entries)
+    except msgspec.ValidationError as error:
+        message = (
+            f"The state of a Kombo stream is damaged: {misfit(error)}. Pass the state of an "
+            "earlier run, or clear it to read everything again."
+        )
+        raise ConfigError(message) from None

@@ -1,0 +1,1 @@
+"""Fast tests without a socket: what users depend on, from the contracts inwards."""

@@ -1,0 +1,502 @@
+"""The configuration: the form that users see, and what they are told when it does not hold."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema
+import pytest
+from airbyte_cdk.models import ConnectorSpecificationSerializer
+from airbyte_cdk.test.standard_tests._spec_lint import assert_spec_is_valid
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_ats import config
+from source_ats.errors import ConfigError
+
+CANARY = "canary"
+
+FILLED_IN: dict[str, dict[str, Any]] = {
+    "kombo": {
+        "api_key": "ks_dev_made_up",
+        "integration_ids": ["greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"],
+    },
+    "talemetry": {"credentials": {"auth_type": "token", "token": "made-up"}},
+    "atz_crm": {"access_token": "made-up"},
+}
+"""The least that a user has to fill in."""
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "kombo": {
+        "region": "eu",
+        "include_deleted": True,
+        "full_read_every_days": 7,
+        "page_size": 250,
+    },
+    "talemetry": {
+        "exclude_sources": [],
+        "exclude_life_cycles": [],
+        "window_days": 30,
+        "page_size": 100,
+        "ids_per_request": 25,
+        "concurrent_requests": 2,
+    },
+    "atz_crm": {
+        "history_of": "every_candidate",
+        "requests_per_minute": 55,
+        "concurrent_requests": 4,
+        "min_hours_between_passes": 1,
+        "page_size": 100,
+    },
+}
+KEYS = {
+    "kombo": {*DEFAULTS["kombo"], "api_key", "integration_ids", "base_url"},
+    "talemetry": {
+        *DEFAULTS["talemetry"],
+        "credentials",
+        "include",
+        "ids_base_url",
+        "profiles_base_url",
+    },
+    "atz_crm": {*DEFAULTS["atz_crm"], "access_token", "job_slug", "base_url"},
+}
+"""What users type; changing a name breaks their configurations."""
+
+SECRETS = {
+    "kombo": {"api_key"},
+    "talemetry": {"token", "client_id", "client_secret"},
+    "atz_crm": {"access_token"},
+}
+
+BOUNDS = {
+    ("lookback_minutes",): (0, 10080),
+    ("kombo", "page_size"): (1, 250),
+    ("talemetry", "ids_per_request"): (1, 100),
+    ("talemetry", "concurrent_requests"): (1, 16),
+    ("atz_crm", "requests_per_minute"): (1, 6000),
+    ("atz_crm", "concurrent_requests"): (1, 16),
+}
+
+each_section = pytest.mark.parametrize("section", sorted(config.SECTIONS))
+
+
+def form() -> dict[str, Any]:
+    specification: dict[str, Any] = config.spec()["connectionSpecification"]
+    return specification
+
+
+def nodes(schema: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every object inside a schema, with where it stands."""
+    if isinstance(schema, Mapping):
+        yield path, schema
+        for key, value in schema.items():
+            yield from nodes(value, (*path, key))
+    elif isinstance(schema, list):
+        for number, value in enumerate(schema):
+            yield from nodes(value, (*path, str(number)))
+
+
+def properties(
+    schema: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield every field of the form, with its path in a configuration."""
+    for name, field in schema.get("properties", {}).items():
+        yield (*path, name), field
+        yield from properties(field, (*path, name))
+    for variant in schema.get("oneOf", []):
+        yield from properties(variant, path)
+
+
+def set_at(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """Return a good configuration with one field set to something else."""
+    raw: dict[str, Any] = {name: dict(FILLED_IN[name]) for name in config.SECTIONS}
+    at: dict[str, Any] = raw
+    for name in path[:-1]:
+        at[name] = dict(at.get(name, {}))
+        at = at[name]
+    at[path[-1]] = value
+    return raw
+
+
+def left_alone(section: str) -> dict[str, Any]:
+    """Return what Airbyte's form sends for a section that the user did not touch."""
+    filled: dict[str, Any] = {}
+    for name, field in form()["properties"][section]["properties"].items():
+        if "default" in field:
+            filled[name] = field["default"]
+        if "oneOf" in field:
+            first = field["oneOf"][0]["properties"]
+            filled[name] = {key: each["const"] for key, each in first.items() if "const" in each}
+    return filled
+
+
+def refusal(raw: Mapping[str, Any]) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(raw)
+    return caught.value
+
+
+class TestForm:
+    def test_it_speaks_only_what_airbytes_form_understands(self) -> None:
+        for path, node in nodes(form()):
+            if path[-1:] == ("properties",):
+                continue
+            assert not {"anyOf", "allOf", "$ref", "$defs", "patternProperties"} & set(node), path
+            assert node.get("type") != "null", path
+            assert not isinstance(node.get("type"), list), path
+            assert node.get("additionalProperties", True) is True, path
+            if node.get("type") == "object":
+                # A free-form map cannot be filled in.
+                assert node.get("properties") or node.get("oneOf"), path
+
+    def test_each_field_says_what_it_is_and_where_it_stands(self) -> None:
+        for path, field in properties(form()):
+            assert field.get("title"), path
+            if "const" in field:
+                continue
+            assert field.get("description"), path
+            assert isinstance(field.get("order"), int), path
+
+    def test_no_two_fields_of_a_section_stand_in_the_same_place(self) -> None:
+        for path, node in nodes(form()):
+            if path[-1:] == ("properties",):
+                orders = [each["order"] for each in node.values() if "order" in each]
+                assert len(orders) == len(set(orders)), path
+
+    def test_expert_keys_come_last(self) -> None:
+        for section in config.SECTIONS:
+            fields = form()["properties"][section]["properties"]
+            order = sorted(fields, key=lambda name: fields[name]["order"])
+            urls = [name for name in order if name.endswith("base_url")]
+            assert order[-len(urls) :] == urls
+
+    def test_each_pattern_is_explained(self) -> None:
+        for path, field in properties(form()):
+            if "pattern" in field:
+                assert field.get("pattern_descriptor"), path
+
+    def test_each_one_of_can_be_told_apart_by_one_constant(self) -> None:
+        for path, field in properties(form()):
+            if "oneOf" not in field:
+                continue
+            assert field.get("type") == "object", path
+            constants = [
+                {
+                    name: each["const"]
+                    for name, each in variant["properties"].items()
+                    if "const" in each
+                }
+                for variant in field["oneOf"]
+            ]
+            (name,) = {name for each in constants for name in each}
+            values = [each[name] for each in constants]
+            assert len(values) == len(set(values)), path
+            assert all(variant.get("title") for variant in field["oneOf"]), path
+            assert all(name in variant["required"] for variant in field["oneOf"]), path
+
+    @each_section
+    def test_secrets_are_marked_and_nothing_else_is(self, section: str) -> None:
+        fields = properties(form()["properties"][section])
+        marked = {path[-1] for path, field in fields if field.get("airbyte_secret")}
+        assert marked == SECRETS[section]
+
+    def test_airbytes_own_lint_passes(self) -> None:
+        specification = ConnectorSpecificationSerializer.load(config.spec())
+        assert_spec_is_valid(specification, connector_name="source-ats")
+
+    def test_it_is_a_json_schema_that_good_configurations_fulfil(self) -> None:
+        jsonschema.Draft7Validator.check_schema(form())
+        jsonschema.validate({name: FILLED_IN[name] for name in config.SECTIONS}, form())
+
+    @each_section
+    def test_a_section_that_the_form_filled_with_defaults_passes_the_platforms_check(
+        self, section: str
+    ) -> None:
+        jsonschema.validate({section: left_alone(section)}, form())
+
+    @each_section
+    def test_names_are_the_documented_ones(self, section: str) -> None:
+        assert set(form()["properties"][section]["properties"]) >= KEYS[section]
+
+    def test_top_level_names_are_the_documented_ones(self) -> None:
+        assert set(form()["properties"]) == {"start_date", "lookback_minutes", *config.SECTIONS}
+
+    def test_what_is_offered_as_an_example_is_accepted(self) -> None:
+        for path, field in properties(form()):
+            for example in field.get("examples", []):
+                value = [example] if field["type"] == "array" else example
+                if len(path) <= 2:
+                    config.parse(set_at(path, value))
+
+
+class TestDefaults:
+    @each_section
+    def test_a_user_fills_in_what_nobody_else_knows(self, section: str) -> None:
+        parsed = config.parse({section: FILLED_IN[section]})
+        assert parsed.warnings == []
+        value: object
+        for name, value in DEFAULTS[section].items():
+            got = getattr(getattr(parsed.config, section), name)
+            assert (list(got) if isinstance(value, list) else got) == value
+        assert parsed.config.lookback_minutes == 60
+        assert parsed.config.start_date is None
+
+    @pytest.mark.parametrize(
+        ("path", "bounds"),
+        [each for each in BOUNDS.items() if len(each[0]) == 1 or each[0][0] in config.SECTIONS],
+    )
+    def test_bounds(self, path: tuple[str, ...], bounds: tuple[int, int]) -> None:
+        low, high = bounds
+        config.parse(set_at(path, low))
+        config.parse(set_at(path, high))
+        assert ".".join(path) in refusal(set_at(path, low - 1)).message
+        assert ".".join(path) in refusal(set_at(path, high + 1)).message
+
+    def test_null_means_not_set(self) -> None:
+        emptied = {path: None for path, _ in properties(form()) if len(path) == 2}
+        for path in emptied:
+            if path[-1] not in FILLED_IN[path[0]]:
+                given_null = config.parse(set_at(path, None))
+                given_nothing = config.parse({name: FILLED_IN[name] for name in config.SECTIONS})
+                assert given_null == given_nothing, path
+        config.parse(set_at(("start_date",), None))
+        config.parse(set_at(("lookback_minutes",), None))
+
+    @each_section
+    def test_a_section_of_nothing_but_defaults_is_absent(self, section: str) -> None:
+        untouched: Mapping[str, Any] | None
+        for untouched in (
+            {},
+            None,
+            left_alone(section),
+            {**left_alone(section), **dict.fromkeys(FILLED_IN[section])},
+            {**left_alone(section), "base_url": ""},
+        ):
+            others = {name: FILLED_IN[name] for name in config.SECTIONS if name != section}
+            if others:
+                assert getattr(config.parse({**others, section: untouched}).config, section) is None
+            else:
+                assert section in refusal({section: untouched}).message
+
+    @each_section
+    def test_a_section_that_was_begun_is_not_absent(self, section: str) -> None:
+        begun = {**left_alone(section), "page_size": 17}
+        assert f"{section}." in refusal({section: begun}).message
+
+    def test_a_configuration_of_no_system_says_which_there_are(self) -> None:
+        for raw in ({}, {"start_date": "2025-01-01T00:00:00Z"}):
+            message = refusal(raw).message
+            assert all(section in message for section in config.SECTIONS)
+
+
+class TestUnknownKeys:
+    def test_each_is_warned_of_with_its_path(self) -> None:
+        raw = set_at(("kombo", "page_sise"), CANARY) | {"start_dat": CANARY}
+        warnings = config.parse(raw).warnings
+        assert len(warnings) == 2
+        assert any("kombo.page_sise" in warning for warning in warnings)
+        assert any("start_dat" in warning for warning in warnings)
+        assert CANARY not in " ".join(warnings)
+
+    def test_the_platforms_own_keys_are_no_mistake(self) -> None:
+        assert config.parse(set_at(("__injected_declarative_manifest",), {})).warnings == []
+
+
+NOT_MOMENTS: list[object] = [
+    CANARY,
+    f"2025-01-01T00:00:00{CANARY}",
+    "2025-13-01",
+    20250101,
+    [],
+    {},
+    True,
+]
+
+BAD_VALUES: list[tuple[tuple[str, ...], object]] = [
+    *[(("start_date",), value) for value in NOT_MOMENTS],
+    *[(("lookback_minutes",), value) for value in (CANARY, 1.5, [CANARY], "1h")],
+    *[(("kombo",), value) for value in (CANARY, [CANARY], 7, True)],
+    *[
+        (("kombo", "api_key"), value)
+        for value in ("", " ", None, 5, [CANARY], f"{CANARY} key", f"{CANARY}\nkey", f"{CANARY}é")
+    ],
+    *[
+        (("kombo", "integration_ids"), value)
+        for value in ([], None, CANARY, [""], [5], [None], [f"{CANARY} id"], {CANARY: CANARY})
+    ],
+    *[(("kombo", "region"), value) for value in (CANARY, "EU ", 1)],
+    *[(("kombo", "include_deleted"), value) for value in (CANARY, [CANARY], 2)],
+    *[(("kombo", "full_read_every_days"), value) for value in (-1, CANARY, 1.5)],
+    *[(("kombo", "page_size"), value) for value in (CANARY, [CANARY], 1.5)],
+    *[
+        (("kombo", "base_url"), value)
+        for value in (
+            CANARY,
+            f"ftp://{CANARY}.example.com",
+            f"https://{CANARY}@example.com",
+            f"https://user:{CANARY}@example.com",
+            f"https://example.com/v1?key={CANARY}",
+            f"https://example.com/v1#{CANARY}",
+            "https://",
+            f"https://[{CANARY}]/v1",
+            f"https://{CANARY}\u2100.example.com/v1",
+            f"https://example.com:{CANARY}/v1",
+            "https://example.com:99999/v1",
+            "https://example..com/v1",
+            f"//{CANARY}.example.com",
+            5,
+        )
+    ],
+]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(("path", "value"), BAD_VALUES)
+    def test_the_field_is_named_and_no_value_is_shown(
+        self, path: tuple[str, ...], value: object
+    ) -> None:
+        error = refusal(set_at(path, value))
+        assert ".".join(path) in error.message
+        assert CANARY not in f"{error} {error.message} {error.detail}"
+
+    def test_each_field_of_the_form_refuses_what_is_of_no_use(self) -> None:
+        for path, field in properties(form()):
+            nonsense: object = [{CANARY: CANARY}] if field.get("type") != "array" else CANARY
+            if "const" in field:
+                continue
+            if len(path) <= 2:
+                error = refusal(set_at(path, nonsense))
+                assert ".".join(path) in error.message
+                assert CANARY not in f"{error} {error.message} {error.detail}"
+
+    def test_all_wrong_fields_are_named_at_once(self) -> None:
+        raw = {"lookback_minutes": -1, "kombo": {"integration_ids": [], "page_size": 0}}
+        message = refusal(raw).message
+        for name in (
+            "lookback_minutes",
+            "kombo.api_key",
+            "kombo.integration_ids",
+            "kombo.page_size",
+        ):
+            assert name in message
+
+    def test_what_is_missing_is_said_with_where_to_find_it(self) -> None:
+        described = form()["properties"]["kombo"]["properties"]["api_key"]["description"]
+        message = refusal({"kombo": {"integration_ids": ["greenhouse:made-up"]}}).message
+        assert "kombo.api_key" in message
+        assert described in message
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1.example.com/v1",
+            "http://localhost.example.com/v1",
+            "http://10.0.0.1:8000/v1",
+            "http://0.0.0.0:8000/v1",
+            "http://[::2]:8000/v1",
+            "http://api.kombo.dev/v1",
+        ],
+    )
+    def test_plain_http_leaves_the_machine_nowhere(self, url: str) -> None:
+        error = refusal(set_at(("kombo", "base_url"), url))
+        assert "kombo.base_url" in error.message
+        assert "https" in error.message
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1:8000/v1",
+            "http://127.8.8.8/v1",
+            "http://localhost:8000",
+            "http://[::1]:8000/v1",
+            "https://proxy.example.com:8443/kombo/v1/",
+        ],
+    )
+    def test_a_good_url_is_kept_without_its_last_slash(self, url: str) -> None:
+        kombo = config.parse(set_at(("kombo", "base_url"), url)).config.kombo
+        assert kombo is not None
+        assert kombo.base_url == url.rstrip("/")
+
+
+class TestStartDate:
+    @pytest.mark.parametrize(
+        ("text", "moment"),
+        [
+            ("2025-01-01T00:00:00Z", "2025-01-01T00:00:00+00:00"),
+            ("2025-01-01T02:00:00+02:00", "2025-01-01T00:00:00+00:00"),
+            ("2025-01-01T00:00:00.250Z", "2025-01-01T00:00:00.250000+00:00"),
+            ("2025-01-01T00:00:00", "2025-01-01T00:00:00+00:00"),
+            ("2025-01-01", "2025-01-01T00:00:00+00:00"),
+            (" 2025-01-01T00:00:00Z ", "2025-01-01T00:00:00+00:00"),
+        ],
+    )
+    def test_it_is_a_moment_in_utc(self, text: str, moment: str) -> None:
+        start = config.parse(set_at(("start_date",), text)).config.start_date
+        assert start is not None
+        assert start.isoformat() == moment
+
+    @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_a_moment_outside_of_time_is_refused(self, text: str) -> None:
+        assert "start_date" in refusal(set_at(("start_date",), text)).message
+
+    def test_what_the_form_lets_through_and_the_calendar_knows_is_accepted(self) -> None:
+        pattern = re.compile(form()["properties"]["start_date"]["pattern"])
+        for text in ("2025-01-31", "2025-01-31T10:20:30Z", "2025-01-31T10:20:30.5-03:30"):
+            assert pattern.search(text)
+            config.parse(set_at(("start_date",), text))
+
+
+class TestIntegrationIds:
+    def test_an_id_named_twice_is_read_once_in_the_given_order(self) -> None:
+        kombo = config.parse(
+            set_at(("kombo", "integration_ids"), ["b:2", "a:1", "b:2"])
+        ).config.kombo
+        assert kombo is not None
+        assert list(kombo.integration_ids) == ["b:2", "a:1"]
+
+    def test_blanks_around_what_was_pasted_do_no_harm(self) -> None:
+        kombo = config.parse(set_at(("kombo", "api_key"), " ks_dev_made_up\n")).config.kombo
+        assert kombo is not None
+        assert kombo.api_key == "ks_dev_made_up"
+
+
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["https://[", "http://localhost", "2025-01-01", "token", "eu"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=4) | st.sampled_from(sorted({p[-1] for p, _ in properties(form())})),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+ANY_SECTION = {
+    section: st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(form()["properties"][section]["properties"], ANY_JSON)
+    )
+    | ANY_JSON
+    for section in config.SECTIONS
+}
+
+
+@given(
+    raw=st.dictionaries(st.text(max_size=4), ANY_JSON, max_size=3)
+    | st.fixed_dictionaries(
+        {}, optional={"start_date": ANY_JSON, "lookback_minutes": ANY_JSON, **ANY_SECTION}
+    )
+)
+@settings(max_examples=120, deadline=None)
+def test_whatever_is_typed_gets_an_answer(raw: dict[str, Any]) -> None:
+    # Any other exception is a bug.
+    with contextlib.suppress(ConfigError):
+        assert isinstance(config.parse(raw), config.Parsed)
