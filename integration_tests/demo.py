@@ -34,14 +34,16 @@ class Shown:
     """A stream as the demo shows it."""
 
     stream: str
-    system: str
     endpoints: str
     """The sandbox's names of the calls that the stream makes."""
     deleted: str
     """The SQL condition by which a deleted row is known."""
 
 
-STREAMS = (Shown("candidates", "Kombo", "kombo.*", "remote_deleted_at IS NOT NULL"),)
+STREAMS = (
+    Shown("candidates", "kombo.*", "remote_deleted_at IS NOT NULL"),
+    Shown("profiles", "talemetry.*", "is_deleted"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Line:
 def main(argv: Sequence[str]) -> None:
     """Run the demo and print what it did."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.split("\n")[0])
-    parser.add_argument("--candidates", type=int, default=10_000, help="how many people there are")
+    parser.add_argument("--candidates", type=int, default=2_000, help="how many people there are")
     parser.add_argument("--into", type=Path, default=DATABASE, help="the DuckDB file")
     arguments = parser.parse_args(argv)
     # PyAirbyte shall neither look for connectors on the network nor send usage data.
@@ -115,15 +117,21 @@ def configuration(sandbox: Sandbox) -> dict[str, Any]:
             "api_key": "ks_dev_sandbox",
             "integration_ids": [each["id"] for each in accounts],
             "base_url": f"{sandbox.url}/kombo/v1",
-        }
+        },
+        "talemetry": {
+            "credentials": {"auth_type": "token", "token": "TGC-sandbox"},
+            "ids_base_url": f"{sandbox.url}/talemetry",
+            "profiles_base_url": f"{sandbox.url}/talemetry",
+        },
     }
 
 
 def pass_time(sandbox: Sandbox) -> None:
     """Let a day's work be done in the fake systems."""
     sandbox.control(
-        "/_control/kombo/change", {"new": 120, "changed": 300, "nested": 80, "deleted": 15}
+        "/_control/kombo/change", {"new": 60, "changed": 90, "nested": 40, "deleted": 15}
     )
+    sandbox.control("/_control/talemetry/change", {"new": 50, "changed": 120, "deleted": 10})
 
 
 def read(run: str, source: Source, cache: DuckDBCache, sandbox: Sandbox) -> list[Line]:

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -156,6 +156,164 @@ class Kombo(_Section):
     )
 
 
+TalemetryOption = Literal[
+    "contact",
+    "education",
+    "experience",
+    "ats_application_histories",
+    "donotcontact_info",
+    "tags",
+    "notes",
+    "custom_data",
+]
+
+
+class TalemetryToken(_Section):
+    """A ready token."""
+
+    model_config = ConfigDict(title="Token")
+
+    auth_type: Literal["token"] = Field(json_schema_extra={"order": 0})
+    token: Secret = Field(
+        title="Token",
+        description="A token from Jobvite's Authorization call, without the word OAUTH before it.",
+        examples=["TGC-..."],
+        json_schema_extra={"airbyte_secret": True, "order": 1},
+    )
+
+
+class TalemetryClient(_Section):
+    """Client ID and secret key, exchanged for tokens."""
+
+    model_config = ConfigDict(title="Client ID and secret key")
+
+    auth_type: Literal["client_credentials"] = Field(json_schema_extra={"order": 0})
+    client_id: Secret = Field(
+        title="Client ID",
+        description="Client ID of a CRM user with the privilege Source&CRM - API User.",
+        json_schema_extra={"airbyte_secret": True, "order": 1},
+    )
+    client_secret: Secret = Field(
+        title="Secret key",
+        description="Secret key of the same CRM user.",
+        json_schema_extra={"airbyte_secret": True, "order": 2},
+    )
+    authorization_url: BaseUrl = Field(
+        title="Authorization URL",
+        description=(
+            "The whole address of the Authorization call, from Jobvite's help pages (they need a "
+            "sign-in) or from Jobvite's support."
+        ),
+        json_schema_extra={
+            "order": 3,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
+class Talemetry(_Section):
+    """Talemetry, the Source&CRM part of Jobvite."""
+
+    credentials: Annotated[TalemetryToken | TalemetryClient, Field(discriminator="auth_type")] = (
+        Field(
+            title="Credentials",
+            description=(
+                "A ready token, or the client ID and secret key of a CRM user with the privilege "
+                "Source&CRM - API User."
+            ),
+            json_schema_extra={"order": 0},
+        )
+    )
+    include: Annotated[
+        list[TalemetryOption],
+        AfterValidator(lambda options: list(dict.fromkeys(["contact", *options]))),
+    ] = Field(
+        list(get_args(TalemetryOption)),
+        title="Blocks",
+        description=(
+            "What to read of each person; contact is always read. When this changes, everybody is "
+            "read again."
+        ),
+        json_schema_extra={"order": 1, "uniqueItems": True},
+    )
+    exclude_sources: list[str] = Field(
+        [],
+        title="Excluded sources",
+        description="People who have a profile from one of these sources are left out.",
+        examples=["peoplesoft_ats"],
+        json_schema_extra={"order": 2},
+    )
+    exclude_life_cycles: list[str] = Field(
+        [],
+        title="Excluded life cycles",
+        description="People in one of these life cycles are left out.",
+        examples=["current_contingent"],
+        json_schema_extra={"order": 3},
+    )
+    concurrent_requests: int = Field(
+        2,
+        ge=1,
+        le=16,
+        title="Concurrent requests",
+        description=(
+            "How many requests are in flight at once. Jobvite publishes no rate limit; ask before "
+            "you set it high."
+        ),
+        json_schema_extra={"order": 4},
+    )
+    ids_per_request: int = Field(
+        25,
+        ge=1,
+        le=100,
+        title="People in one request",
+        description="Jobvite publishes no maximum.",
+        json_schema_extra={"order": 5},
+    )
+    page_size: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        title="Page size",
+        description="IDs on one page of the listing. Jobvite publishes no maximum.",
+        json_schema_extra={"order": 6},
+    )
+    window_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        title="Days in one window",
+        description="Changes are listed in windows of this length, so that a cut repeats little.",
+        json_schema_extra={"order": 7},
+    )
+    ids_method: Literal["POST", "GET"] = Field(
+        "POST",
+        title="Method of the listing",
+        description="The method of people/ids is not documented. Try GET if POST is refused.",
+        json_schema_extra={"order": 8},
+    )
+    ids_base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL of the listing",
+        description="For tests and proxies.",
+        json_schema_extra={
+            "order": 9,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+    profiles_base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL of the profiles",
+        description="For tests and proxies.",
+        json_schema_extra={
+            "order": 10,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
 class SourceConfig(_Section):
     """The configuration of `source-ats`."""
 
@@ -183,6 +341,12 @@ class SourceConfig(_Section):
         description="Reads the stream candidates. Leave empty if you do not use Kombo.",
         json_schema_extra={"order": 1},
     )
+    talemetry: Talemetry | None = Field(
+        None,
+        title="Talemetry (Jobvite CRM)",
+        description="Reads the stream profiles. Leave empty if you do not use Talemetry.",
+        json_schema_extra={"order": 2},
+    )
     lookback_minutes: int = Field(
         60,
         ge=0,
@@ -196,7 +360,7 @@ class SourceConfig(_Section):
     )
 
 
-SECTIONS: Mapping[str, type[_Section]] = {"kombo": Kombo}
+SECTIONS: Mapping[str, type[_Section]] = {"kombo": Kombo, "talemetry": Talemetry}
 """The vendors' sections; at least one has to be filled in."""
 
 

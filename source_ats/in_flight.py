@@ -10,25 +10,23 @@ from typing import TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 
-RESULTS_THAT_MAY_WAIT = 16
-"""For each call in flight: so that one slow call does not hold the others up at once."""
 
-
-def in_order(work: Callable[[A], B], items: Iterable[A], at_once: int) -> Iterator[B]:
+def in_order(
+    work: Callable[[A], B], items: Iterable[A], at_once: int, *, ahead: int = 16
+) -> Iterator[B]:
     """Yield `work(item)` for each item, in the order of the items, `at_once` of them in flight.
 
-    Items are taken from the iterable only as there is room for their results, so neither has to fit
-    into memory. The first exception, in that order, ends it; calls in flight are then left to end
-    by themselves and their results are dropped.
+    For each call in flight `ahead` results may wait for their turn, so that one slow call does not
+    hold the others up at once. Items are taken from the iterable only as there is room for their
+    results, so neither has to fit into memory. The first exception, in that order, ends it; calls
+    in flight are then left to end by themselves, and their results are dropped.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     waiting: deque[Future[B]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            while waiting and (
-                len(waiting) >= at_once * RESULTS_THAT_MAY_WAIT or waiting[0].done()
-            ):
+            while waiting and (len(waiting) >= at_once * ahead or waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

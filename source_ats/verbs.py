@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from source_ats import inputs, kombo
+from source_ats import inputs, kombo, talemetry
 from source_ats.client import CHECK, READ, Patience
 from source_ats.clock import Clock
 from source_ats.config import SourceConfig, parse
@@ -102,4 +102,9 @@ def _rooms(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Room
         client = kombo.client(config.kombo, clock, waiting=lane.waiting, patience=patience)
         streams = kombo.streams(config.kombo, config, client)
         rooms.append(_Room(streams, partial(kombo.check, config.kombo, client), lane))
+    if config.talemetry is not None:
+        lane = Lane()
+        client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)
+        streams = talemetry.streams(config.talemetry, config, client)
+        rooms.append(_Room(streams, partial(talemetry.check, config.talemetry, client), lane))
     return rooms

@@ -1,0 +1,69 @@
+"""Children set aside: those that the vendor refuses while their neighbours are answered.
+
+One bad child shall neither block its stream nor make the others be read again: it stands in the
+state, is asked for again first in every run, and leaves when it succeeds or is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+from source_ats.clock import as_text
+from source_ats.errors import TransientError
+
+log = logging.getLogger("airbyte.source_ats.set_aside")
+
+AT_MOST = 100
+"""More than this is no matter of single children, and would make the state grow."""
+
+
+class SetAside:
+    """Which children of a stream are set aside, and since when. For one thread."""
+
+    def __init__(self, what: str, since: Mapping[str, datetime]) -> None:
+        """`what` names one such child in messages; `since` is what the state says."""
+        self._what = what
+        self._since = {key: as_text(moment) for key, moment in since.items()}
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether this child is set aside."""
+        return key in self._since
+
+    def keys(self) -> list[str]:
+        """Return the children, those set aside first at the front."""
+        return list(self._since)
+
+    def has_room_for(self, key: str) -> bool:
+        """Tell whether this child can be set aside, or is already."""
+        return key in self._since or len(self._since) < AT_MOST
+
+    def add(self, key: str, now: datetime, why: str) -> None:
+        """Set a child aside, or leave it there, and warn. `why` holds no value but vendor ids.
+
+        Raises `TransientError` when there would be too many.
+        """
+        if not self.has_room_for(key):
+            message = (
+                f"More than {AT_MOST} children ({self._what}) were refused one by one, so the "
+                "trouble is not theirs. The next run goes on from the last state."
+            )
+            raise TransientError(message, detail=why)
+        since = self._since.setdefault(key, as_text(now))
+        log.warning(
+            "%s %s is left out, since %s: %s. It is asked for again at the beginning of every run.",
+            self._what,
+            key,
+            since,
+            why,
+        )
+
+    def release(self, key: str) -> None:
+        """Forget a child that succeeded or is gone; one that is not set aside stays so."""
+        if self._since.pop(key, None) is not None:
+            log.info("%s %s is no longer set aside.", self._what, key)
+
+    def as_state(self) -> dict[str, dict[str, str]]:
+        """Return the part of the state that holds them; empty when there are none."""
+        return {"set_aside": dict(self._since)} if self._since else {}

@@ -1,0 +1,157 @@
+"""People by GUID: asked for in batches, and if one of them breaks its batch, found and named."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from source_ats.client import Client, Reply
+from source_ats.errors import Refusal, Stopped, TransientError
+from source_ats.talemetry import calls, record, replies
+
+log = logging.getLogger("airbyte.source_ats.talemetry")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of the people asked for. Each is in one of the three."""
+
+    people: dict[str, bytes] = field(default_factory=dict)
+    """Records by GUID."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Why, by GUID: refused, or missing, also when asked for alone, while others are answered."""
+    gone: list[str] = field(default_factory=list)
+    """Answered 404."""
+
+
+@dataclass(slots=True)
+class Details:
+    """Asks for people. `of` may be called from several threads."""
+
+    client: Client
+    slots: threading.Semaphore
+    base_url: str
+    include: Sequence[str]
+    others: Callable[[], list[str]]
+    """Lists some people, to see whether anybody is answered."""
+    _good: str | None = None
+    """Somebody who was answered in this run."""
+
+    def of(self, ids: Sequence[str], as_of: str) -> Answer:
+        """Ask for a batch, in one request if the vendor answers it whole.
+
+        Who is missing from an answer is asked for once more alone. A refused batch is halved until
+        the bad ones are found. Raises `TransientError` when nobody else is answered either.
+        """
+        answer = Answer()
+        refused: dict[str, Refusal | TransientError] = {}
+        refusals = 0
+        others_are_answered = False
+        groups = deque([list(ids)] if ids else [])
+        while groups:
+            # Both halves before any quarter: so a good half tells early that the vendor is well.
+            group = groups.popleft()
+            try:
+                people = self._ask(group, as_of)
+            except Stopped:
+                raise
+            except (Refusal, TransientError) as error:
+                refusals += 1
+                last_one = len(group) == 1 and not groups
+                if not others_are_answered and (
+                    isinstance(error, TransientError) or refusals > 2 or last_one
+                ):
+                    self._make_sure_that_others_are_answered(ids, error)
+                    others_are_answered = True
+                if len(group) == 1:
+                    refused[group[0]] = error
+                else:
+                    groups += _halves(group, error)
+                continue
+            others_are_answered = True
+            answer.people |= people
+            missing = [guid for guid in group if guid not in people]
+            if len(group) > 1:
+                groups += [[guid] for guid in missing]
+            else:
+                answer.bad |= dict.fromkeys(missing, "the answer does not hold this person")
+        for guid, refusal in refused.items():
+            if isinstance(refusal, Refusal) and refusal.status == 404:
+                answer.gone.append(guid)
+            else:
+                answer.bad[guid] = f"{refusal.message.split('. ')[0]} [{refusal.detail}]"
+        return answer
+
+    def _ask(self, ids: Sequence[str], as_of: str) -> dict[str, bytes]:
+        """Return the records of those asked for whom the answer holds, by GUID as asked."""
+        call = calls.profiles(self.base_url, ids, self.include)
+        read = partial(_records, ids=ids, include=self.include, as_of=as_of)
+        with self.slots:
+            found = self.client.send(call, read)
+        self._good = next(iter(found), self._good)
+        return found
+
+    def _make_sure_that_others_are_answered(
+        self, ids: Sequence[str], error: Refusal | TransientError
+    ) -> None:
+        """Raise `TransientError` unless somebody else is answered, or there is nobody else.
+
+        The vendor documents no errors, so only this tells a bad person from a vendor that is down.
+        """
+        good = self._good
+        others = [good] if good is not None and good not in ids else self._others_than(ids, error)
+        for guid in others:
+            try:
+                self._ask([guid], "")
+            except Stopped:
+                raise
+            except (Refusal, TransientError):
+                continue
+            return
+        if others:
+            raise _nobody_is_answered(error)
+
+    def _others_than(self, ids: Sequence[str], error: Refusal | TransientError) -> list[str]:
+        try:
+            return [guid for guid in self.others() if guid not in ids][:2]
+        except Stopped:
+            raise
+        except (Refusal, TransientError):
+            raise _nobody_is_answered(error) from None
+
+
+def _halves(group: list[str], error: Refusal | TransientError) -> list[list[str]]:
+    if isinstance(error, Refusal) and error.status == 413:
+        log.warning(
+            "Talemetry takes fewer than %d ids in a request. Set talemetry.ids_per_request lower, "
+            "for fewer requests.",
+            len(group),
+        )
+    middle = (len(group) + 1) // 2
+    return [group[:middle], group[middle:]]
+
+
+def _records(
+    reply: Reply, ids: Sequence[str], include: Sequence[str], as_of: str
+) -> dict[str, bytes]:
+    """Return the records by GUID as asked. Who was not asked for is passed over."""
+    people = replies.people(reply)
+    return {
+        guid: record.encoded(people[guid.lower()], guid, include, as_of)
+        for guid in ids
+        if guid.lower() in people
+    }
+
+
+def _nobody_is_answered(error: Refusal | TransientError) -> TransientError:
+    if isinstance(error, TransientError):
+        return TransientError(error.message, detail=error.detail)
+    message = (
+        "Talemetry refuses to answer for any person. The next run goes on from the last state. If "
+        "it stays so, check talemetry.profiles_base_url and talemetry.include."
+    )
+    return TransientError(message, detail=error.detail)
