@@ -43,6 +43,7 @@ class Shown:
 STREAMS = (
     Shown("candidates", "kombo.*", "remote_deleted_at IS NOT NULL"),
     Shown("profiles", "talemetry.*", "is_deleted"),
+    Shown("candidate_history", "atz_crm.*", "false"),
 )
 
 
@@ -71,6 +72,7 @@ def main(argv: Sequence[str]) -> None:
     os.environ["DO_NOT_TRACK"] = "1"
     arguments.into.unlink(missing_ok=True)
     with Sandbox.start(candidates=arguments.candidates) as sandbox:
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
         print(f"Fake vendors listen at {sandbox.url}, {arguments.candidates:,} people in each.")
         lines = demonstrate(sandbox, arguments.into)
     print()
@@ -106,7 +108,8 @@ def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
         sandbox.advance(86_400)
         pass_time(sandbox)
         sandbox.advance(3_600)
-        return lines + read("incremental", source, cache, sandbox)
+        lines += read("incremental", source, cache, sandbox)
+        return lines
 
 
 def configuration(sandbox: Sandbox) -> dict[str, Any]:
@@ -123,6 +126,12 @@ def configuration(sandbox: Sandbox) -> dict[str, Any]:
             "ids_base_url": f"{sandbox.url}/talemetry",
             "profiles_base_url": f"{sandbox.url}/talemetry",
         },
+        # Without the limit of 60 calls a minute, which the demo lifts, so that it ends soon.
+        "atz_crm": {
+            "access_token": "atz-sandbox",
+            "requests_per_minute": 6000,
+            "base_url": f"{sandbox.url}/atz_crm/v1",
+        },
     }
 
 
@@ -132,6 +141,10 @@ def pass_time(sandbox: Sandbox) -> None:
         "/_control/kombo/change", {"new": 60, "changed": 90, "nested": 40, "deleted": 15}
     )
     sandbox.control("/_control/talemetry/change", {"new": 50, "changed": 120, "deleted": 10})
+    sandbox.control(
+        "/_control/atz_crm/change",
+        {"new": 40, "moved_stage": 90, "edited_comment": 20, "deleted": 10},
+    )
 
 
 def read(run: str, source: Source, cache: DuckDBCache, sandbox: Sandbox) -> list[Line]:

@@ -219,11 +219,3 @@ def test_the_cdks_entry_point_fails_alike(sandbox: Sandbox, tmp_path: Path) -> N
     assert run.errors()[0]["failure_type"] == "config_error"
     assert run.errors()[0]["message"] == connector.read().errors()[0]["message"]
     assert "canary" not in json.dumps(run.messages) + run.stderr
-
-
-def test_until_it_can_write_the_destination_says_so() -> None:
-    done = subprocess.run(
-        [SOURCE.with_name("destination-comeet"), "spec"], capture_output=True, check=False
-    )
-    assert done.returncode == 1
-    assert b"cannot write yet" in done.stderr

@@ -8,6 +8,11 @@ from collections import deque
 from source_ats.clock import Clock
 
 WINDOW_SECONDS = 60.0
+PACE = 0.99
+"""Share of the limit that is used. Calls arrive a little earlier or later than they are sent; the
+rest keeps a late one and an early one from meeting in one window of the server."""
+LATE_SECONDS = 0.02
+"""Being so late, or a quarter of the way to the next slot, is made up for; not more."""
 
 
 class Budget:
@@ -22,7 +27,7 @@ class Budget:
     def __init__(self, clock: Clock, per_minute: int | None = None) -> None:
         """`per_minute` is the number of calls allowed in any 60 seconds."""
         self._clock = clock
-        self._interval = WINDOW_SECONDS / per_minute if per_minute else 0.0
+        self._interval = WINDOW_SECONDS / (per_minute * PACE) if per_minute else 0.0
         self._window: deque[float] = deque(maxlen=per_minute or 0)
         self._lock = threading.Lock()
         self._next_slot = clock.monotonic()
@@ -57,7 +62,8 @@ class Budget:
                 return slot - now
             # A caller that wakes a little late keeps to the schedule, so that nothing is lost by
             # it; one that comes much later starts a new one: unused slots are not made up for.
-            on_schedule = now - slot < self._interval
+            late = max(self._interval / 4, LATE_SECONDS)
+            on_schedule = now - slot < min(self._interval, late)
             self._next_slot = (slot if on_schedule else now) + self._interval
             self._window.append(now)
             return 0.0

@@ -83,7 +83,7 @@ class Reply:
             message = f"The answer does not have the documented shape: {misfit(error)}."
             raise ContractError(message, detail=self.where) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            repaired = _without_half_characters(self.body)
+            repaired = without_half_characters(self.body)
             if repaired == self.body:
                 raise NotWhole("The answer is not JSON.", detail=self.where) from None
             return Reply(self.status, self.headers, repaired, self.sent_at, self.where).decode(
@@ -473,7 +473,7 @@ def _date(value: str | None) -> datetime | None:
     return date if date.tzinfo is not None else None
 
 
-def _without_half_characters(body: bytes) -> bytes:
+def without_half_characters(body: bytes) -> bytes:
     r"""Return the body with escaped halves of a character (`\ud83d` alone) as `?`.
 
     A vendor that cuts texts by length leaves such halves. They are legal JSON that most readers,

@@ -1,91 +1,25 @@
-"""The configuration: what users type. Airbyte's spec is generated from these models.
+"""The configuration of the source: what users type. Airbyte's spec is generated from these models.
 
 Parsed once, at the door; each room gets its own section only.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from source_ats import forms
 from source_ats.errors import ConfigError
+from source_ats.forms import BaseUrl, Moment, Secret, Section
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/sources/ats"
 
 
-def _checked_url(url: str) -> str:
-    no_url = "must be a whole URL such as https://api.example.com/v1"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        # The library's text shows the value.
-        raise ValueError(no_url) from None
-    if not parts.hostname or ".." in parts.hostname or parts.scheme not in {"https", "http"}:
-        raise ValueError(no_url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must be a plain URL, without user, query or fragment")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError(
-            "must begin with https://, so that nobody reads the credentials on the way"
-        )
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _checked_secret(secret: str) -> str:
-    # It travels in a header: a line break or a letter outside ASCII is a slip of copying.
-    if not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise ValueError("holds a character that no key has; copy it again, without spaces")
-    return secret
-
-
-def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z")
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z") from None
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-BaseUrl = Annotated[str, AfterValidator(_checked_url)]
-Secret = Annotated[
-    str,
-    Field(min_length=1, json_schema_extra={"airbyte_secret": True}),
-    AfterValidator(_checked_secret),
-]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
-
-
-class Kombo(_Section):
+class Kombo(Section):
     """Kombo's unified API."""
 
     api_key: Secret = Field(
@@ -156,6 +90,88 @@ class Kombo(_Section):
     )
 
 
+class AtzCrm(Section):
+    """ATZ CRM."""
+
+    access_token: Secret = Field(
+        title="Access token",
+        description=(
+            "An access token of your ATZ CRM account, made in ATZ CRM's own settings. The history "
+            "of the candidates that its user may see is read."
+        ),
+        json_schema_extra={"airbyte_secret": True, "order": 0},
+    )
+    job_slug: Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")] | None = Field(
+        None,
+        title="Job slug",
+        description=(
+            "Only the history of this job is read; it begins with job_. Leave empty for all jobs."
+        ),
+        examples=["job_0123456789abcdef0123"],
+        json_schema_extra={"order": 1, "pattern_descriptor": "job_..."},
+    )
+    history_of: Literal["every_candidate", "changed_candidates"] = Field(
+        "every_candidate",
+        title="Histories to read",
+        description=(
+            "every_candidate asks for everybody's history in each sync and misses nothing. "
+            "changed_candidates asks only for candidates whose own updated_at has moved: far "
+            "fewer requests, but it may miss stage changes, since ATZ CRM does not say that those "
+            "move it."
+        ),
+        json_schema_extra={"order": 2},
+    )
+    requests_per_minute: int = Field(
+        55,
+        ge=1,
+        le=6000,
+        title="Requests per minute",
+        description=(
+            "ATZ CRM documents a limit of 60 for each token. Less than that leaves room for other "
+            "uses of the token; more is for accounts with a higher limit."
+        ),
+        json_schema_extra={"order": 3},
+    )
+    concurrent_requests: int = Field(
+        4,
+        ge=1,
+        le=16,
+        title="Concurrent requests",
+        description="Calls in flight at a time, so that slow answers do not waste the rate limit.",
+        json_schema_extra={"order": 4},
+    )
+    min_hours_between_passes: float = Field(
+        1,
+        ge=0,
+        le=8760,
+        title="Hours between passes",
+        description=(
+            "A sync reads nothing when the last complete pass over all candidates ended less than "
+            "this ago: so a retry because of another stream does not begin a pass of hours again. "
+            "0 turns it off."
+        ),
+        json_schema_extra={"order": 5},
+    )
+    page_size: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        title="Page size",
+        description="Candidates in one request for the list; ATZ CRM may give fewer.",
+        json_schema_extra={"order": 6},
+    )
+    base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL",
+        description="For tests and proxies.",
+        json_schema_extra={
+            "order": 7,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
 TalemetryOption = Literal[
     "contact",
     "education",
@@ -168,7 +184,7 @@ TalemetryOption = Literal[
 ]
 
 
-class TalemetryToken(_Section):
+class TalemetryToken(Section):
     """A ready token."""
 
     model_config = ConfigDict(title="Token")
@@ -182,7 +198,7 @@ class TalemetryToken(_Section):
     )
 
 
-class TalemetryClient(_Section):
+class TalemetryClient(Section):
     """Client ID and secret key, exchanged for tokens."""
 
     model_config = ConfigDict(title="Client ID and secret key")
@@ -212,7 +228,7 @@ class TalemetryClient(_Section):
     )
 
 
-class Talemetry(_Section):
+class Talemetry(Section):
     """Talemetry, the Source&CRM part of Jobvite."""
 
     credentials: Annotated[TalemetryToken | TalemetryClient, Field(discriminator="auth_type")] = (
@@ -314,7 +330,7 @@ class Talemetry(_Section):
     )
 
 
-class SourceConfig(_Section):
+class SourceConfig(Section):
     """The configuration of `source-ats`."""
 
     model_config = ConfigDict(title="ATS Source Spec")
@@ -341,6 +357,12 @@ class SourceConfig(_Section):
         description="Reads the stream candidates. Leave empty if you do not use Kombo.",
         json_schema_extra={"order": 1},
     )
+    atz_crm: AtzCrm | None = Field(
+        None,
+        title="ATZ CRM",
+        description="Reads the stream candidate_history. Leave empty if you do not use ATZ CRM.",
+        json_schema_extra={"order": 3},
+    )
     talemetry: Talemetry | None = Field(
         None,
         title="Talemetry (Jobvite CRM)",
@@ -360,7 +382,7 @@ class SourceConfig(_Section):
     )
 
 
-SECTIONS: Mapping[str, type[_Section]] = {"kombo": Kombo, "talemetry": Talemetry}
+SECTIONS: Mapping[str, type[Section]] = {"kombo": Kombo, "talemetry": Talemetry, "atz_crm": AtzCrm}
 """The vendors' sections; at least one has to be filled in."""
 
 
@@ -373,14 +395,20 @@ class Parsed:
 
 
 def spec() -> dict[str, Any]:
-    """Return what `spec` answers: the form that Airbyte shows."""
-    return {
-        "documentationUrl": DOCUMENTATION_URL,
-        "connectionSpecification": {
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            **_form(SourceConfig),
-        },
-    }
+    """Return what `spec` answers: the form that Airbyte shows.
+
+    Nothing is `required` inside an optional section: the form fills defaults into sections that a
+    user left alone, and the platform would then miss the key; `parse` tells what is missing.
+    """
+    form = forms.form(SourceConfig)
+    for section in SECTIONS:
+        group = form["properties"][section]
+        for name in group.pop("required"):
+            field = group["properties"][name]
+            field["always_show"] = True
+            for choice in field.get("oneOf", ()):
+                choice["required"] = [each for each in choice["required"] if each.endswith("_type")]
+    return {"documentationUrl": DOCUMENTATION_URL, "connectionSpecification": form}
 
 
 def parse(raw: Mapping[str, Any]) -> Parsed:
@@ -393,19 +421,18 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
     try:
         config = SourceConfig.model_validate(given)
     except ValidationError as error:
-        raise ConfigError(_explained(error)) from None
+        raise forms.refusal(error, _description) from None
     if not any(getattr(config, name) for name in SECTIONS):
         message = (
             f"The configuration names no system to read. Fill in one of: {', '.join(SECTIONS)}."
         )
         raise ConfigError(message)
-    warnings = [f"The configuration key {name} is unknown and ignored." for name in _unknown(given)]
-    return Parsed(config, warnings)
+    return Parsed(config, forms.warnings_of(_unknown(given)))
 
 
 def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the user filled in: without `null`s and without sections of mere defaults."""
-    given: dict[str, Any] = _without_nulls(raw)
+    given: dict[str, Any] = forms.without_nulls(raw)
     return {
         name: value
         for name, value in given.items()
@@ -415,12 +442,6 @@ def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
             and _only_defaults(value, SECTIONS[name].model_fields)
         )
     }
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return value
 
 
 def _only_defaults(section: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> bool:
@@ -438,73 +459,17 @@ def _nothing(value: object) -> bool:
     return value in ("", [])
 
 
-def _unknown(given: Mapping[str, Any]) -> list[str]:
-    names = [name for name in given if name not in SourceConfig.model_fields]
+def _unknown(given: Mapping[str, Any]) -> Iterator[str]:
+    yield from (name for name in given if name not in SourceConfig.model_fields)
     for section, model in SECTIONS.items():
-        names += [
-            f"{section}.{name}" for name in given.get(section, {}) if name not in model.model_fields
-        ]
-    # The platform adds keys of its own that begin with two underscores.
-    return [name for name in names if not name.startswith("__")]
+        for name in given.get(section, {}):
+            if name not in model.model_fields:
+                yield f"{section}.{name}"
 
 
-def _explained(error: ValidationError) -> str:
-    """Return one sentence for each wrong field: its name, what is wrong, and what it is."""
-    sentences = []
-    for each in error.errors(include_input=False, include_url=False, include_context=False):
-        name = ".".join(str(part) for part in each["loc"])
-        what = each["msg"].removeprefix("Value error, ")
-        sentences.append(f"{name}: {what[:1].lower()}{what[1:]}.{_advice(each['loc'])}")
-    return "The configuration is not usable. " + " ".join(sentences)
-
-
-def _advice(location: tuple[int | str, ...]) -> str:
-    """Return the description of the field, which tells where to find its value."""
+def _description(location: forms.Location) -> str | None:
     model: type[BaseModel] = SourceConfig
     if location and location[0] in SECTIONS and len(location) > 1:
         model, location = SECTIONS[str(location[0])], location[1:]
     field = model.model_fields.get(str(location[0])) if location else None
-    return f" {field.description}" if field is not None and field.description else ""
-
-
-def _form(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a model's JSON schema in the dialect that Airbyte's form understands.
-
-    No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. Nothing is
-    `required` inside an optional section: the form fills defaults into sections that a user left
-    alone, and the platform would then miss the key; `parse` tells what is missing instead.
-    """
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    form = _plain(schema, definitions)
-    del form["description"]
-    for section in SECTIONS:
-        for name in form["properties"][section].pop("required"):
-            form["properties"][section]["properties"][name]["always_show"] = True
-    return form
-
-
-def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    if "$ref" in schema:
-        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
-        return _plain({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
-    if "anyOf" in schema:
-        (only,) = (each for each in schema["anyOf"] if each != {"type": "null"})
-        beside = {k: v for k, v in schema.items() if k not in {"anyOf", "default"}}
-        return _plain({**only, **beside}, definitions)
-    plain = {key: value for key, value in schema.items() if key != "discriminator"}
-    if "properties" in plain:
-        plain["type"] = "object"
-        plain["additionalProperties"] = True
-        plain["properties"] = {
-            name: _plain(each, definitions) for name, each in plain["properties"].items()
-        }
-    if "items" in plain:
-        plain["items"] = _plain(plain["items"], definitions)
-    if "oneOf" in plain:
-        kind = schema["discriminator"]["propertyName"]
-        plain["type"] = "object"
-        plain["oneOf"] = [
-            {**_plain(each, definitions), "required": [kind]} for each in plain["oneOf"]
-        ]
-    return plain
+    return None if field is None else field.description

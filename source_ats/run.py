@@ -1,4 +1,4 @@
-"""The two command lines. The only file that knows `argv`, standard output and signals."""
+"""The two command lines. The only file that knows `argv`, standard streams and signals."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from source_ats import config, inputs, messages, verbs
 from source_ats.clock import Clock, SystemClock
-from source_ats.errors import AtsError, ConfigError
+from source_ats.errors import AtsError, ConfigError, Stopped
 from source_ats.stream import Incomplete
+
+C = TypeVar("C")
+
+log = logging.getLogger("airbyte.source_ats.run")
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -25,22 +30,40 @@ EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
 
 def source_ats() -> None:
     """Run `source-ats` with the arguments of the process, and end the process."""
-    stop = threading.Event()
-    clock = SystemClock(stop)
-    output = Output(sys.stdout.fileno())
-    signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
-    # Python would print the text of the error, which may hold anybody's data.
-    sys.excepthook = lambda kind, error, trace: output.write(messages.bug(error, clock.now()))
-    code = main(sys.argv[1:], output, stop, clock)
-    if stop.is_set():
-        # A call that is still in flight would hold the process up at its exit.
-        os._exit(code)
-    sys.exit(code)
+    _end_process_with(lambda output, stop, clock: main(sys.argv[1:], output, stop, clock))
 
 
 def destination_comeet() -> None:
     """Say that the destination does not exist yet."""
     sys.exit("destination-comeet cannot write yet: this version holds the source only.")
+
+
+def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Clock) -> int:
+    """Run one verb of `source-ats` and return the exit code; all messages go to `output`.
+
+    0: done (for `check`: answered). 1: failed, and a message tells why. 143: ended by `stop`, in
+    order. 141: nobody reads the output any more.
+    """
+    arguments = _source_arguments(argv)
+
+    def run() -> int:
+        match arguments.verb:
+            case "spec":
+                output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
+                return EXIT_DONE
+            case "check":
+                return _check(configured, lambda each: verbs.check(each, clock), output)
+            case "discover":
+                catalog = verbs.discover(configured(), clock)
+                output.write(messages.line({"type": "CATALOG", "catalog": catalog}))
+                return EXIT_DONE
+            case _:
+                return _read(arguments, configured(), output, stop, clock)
+
+    def configured() -> config.SourceConfig:
+        return verbs.configured(inputs.config(arguments.config))
+
+    return _run(run, arguments, output, clock)
 
 
 class Output:
@@ -60,30 +83,31 @@ class Output:
                 rest = rest[os.write(self._descriptor, rest) :]
 
 
-def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Clock) -> int:
-    """Run one verb and return the exit code; all messages go to `output`.
+def _end_process_with(main: Callable[[Output, threading.Event, Clock], int]) -> None:
+    stop = threading.Event()
+    clock = SystemClock(stop)
+    output = Output(sys.stdout.fileno())
+    signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
+    # Python would print the text of the error, which may hold anybody's data.
+    sys.excepthook = lambda kind, error, trace: output.write(messages.bug(error, clock.now()))
+    code = main(output, stop, clock)
+    # Nothing is buffered, and a thread that still waits would hold the process up at its exit.
+    os._exit(code)
 
-    0: done (for `check`: answered). 1: failed, and a message tells why. 143: ended by `stop`, in
-    order. 141: nobody reads the output any more.
-    """
-    arguments = _arguments(argv)
+
+def _run(
+    verb: Callable[[], int], arguments: argparse.Namespace, output: Output, clock: Clock
+) -> int:
+    """Run a verb with its log lines on the output; what it raises becomes a message and a code."""
     logger = logging.getLogger("airbyte")
     handler = _LogLines(output)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if arguments.debug else logging.INFO)
     try:
-        match arguments.verb:
-            case "spec":
-                output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
-                return EXIT_DONE
-            case "check":
-                return _check(arguments, output, clock)
-            case "discover":
-                catalog = verbs.discover(_configured(arguments), clock)
-                output.write(messages.line({"type": "CATALOG", "catalog": catalog}))
-                return EXIT_DONE
-            case _:
-                return _read(arguments, output, stop, clock)
+        return verb()
+    except Stopped:
+        log.info("The run was asked to end, and ended in order; the next run goes on.")
+        return EXIT_TERMINATED
     except AtsError as error:
         output.write(messages.error(error, clock.now()))
         return EXIT_FAILED
@@ -93,15 +117,15 @@ def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Cloc
         logger.removeHandler(handler)
 
 
-def _check(arguments: argparse.Namespace, output: Output, clock: Clock) -> int:
+def _check(configured: Callable[[], C], check: Callable[[C], str], output: Output) -> int:
     """Answer with a status in any case; a file that is no configuration also fails the process."""
     try:
-        configuration = _configured(arguments)
+        configuration = configured()
     except ConfigError as error:
         output.write(messages.connection_status(succeeded=False, message=error.message))
         return EXIT_FAILED
     try:
-        message = verbs.check(configuration, clock)
+        message = check(configuration)
     except AtsError as error:
         output.write(messages.connection_status(succeeded=False, message=error.message))
     else:
@@ -110,9 +134,12 @@ def _check(arguments: argparse.Namespace, output: Output, clock: Clock) -> int:
 
 
 def _read(
-    arguments: argparse.Namespace, output: Output, stop: threading.Event, clock: Clock
+    arguments: argparse.Namespace,
+    configuration: config.SourceConfig,
+    output: Output,
+    stop: threading.Event,
+    clock: Clock,
 ) -> int:
-    configuration = _configured(arguments)
     catalog = inputs.read_json(arguments.catalog, "catalog")
     states = inputs.state_file(arguments.state) if arguments.state else []
     try:
@@ -124,27 +151,29 @@ def _read(
     return EXIT_DONE
 
 
-def _configured(arguments: argparse.Namespace) -> config.SourceConfig:
-    return verbs.configured(inputs.config(arguments.config))
-
-
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _source_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line as Airbyte's protocol has it; ends the process if it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="source-ats", description="Read people data out of applicant tracking systems."
-    )
+    parser, add_verb = _parser("source-ats", "Read people data, as messages on standard output.")
+    add_verb("check", help="try the configuration")
+    add_verb("discover", help="print the streams")
+    read = add_verb("read", help="print the records")
+    read.add_argument("--catalog", required=True, metavar="FILE", help="the streams to read")
+    read.add_argument("--state", metavar="FILE", help="where an earlier run stood")
+    return parser.parse_args(argv)
+
+
+def _parser(
+    program: str, description: str
+) -> tuple[argparse.ArgumentParser, Callable[..., argparse.ArgumentParser]]:
+    """Return a parser that knows `spec`, and what adds a verb that takes a configuration."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="print debug log lines")
     with_config = argparse.ArgumentParser(add_help=False, parents=[common])
     with_config.add_argument("--config", required=True, metavar="FILE", help="the configuration")
-    parsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    parsers.add_parser("spec", parents=[common], help="print the form of the configuration")
-    parsers.add_parser("check", parents=[with_config], help="try the configuration")
-    parsers.add_parser("discover", parents=[with_config], help="print the streams")
-    read = parsers.add_parser("read", parents=[with_config], help="print the records")
-    read.add_argument("--catalog", required=True, metavar="FILE", help="the streams to read")
-    read.add_argument("--state", metavar="FILE", help="where an earlier run stood")
-    return parser.parse_args(argv)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("spec", parents=[common], help="print the form of the configuration")
+    return parser, partial(verbs.add_parser, parents=[with_config])
 
 
 class _LogLines(logging.Handler):

@@ -111,6 +111,9 @@ class SourceAts(Source):
                     yield AirbyteMessageSerializer.load(orjson.loads(line))
         except AtsError as error:
             raise _traced(error) from None
+        finally:
+            # Calls that are still tried for a stream that has ended are given up.
+            stop.set()
 
 
 def _plain(catalog: ConfiguredAirbyteCatalog) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from source_ats import inputs, kombo, talemetry
+from source_ats import atz_crm, inputs, kombo, talemetry
 from source_ats.client import CHECK, READ, Patience
 from source_ats.clock import Clock
 from source_ats.config import SourceConfig, parse
@@ -102,6 +102,11 @@ def _rooms(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Room
         client = kombo.client(config.kombo, clock, waiting=lane.waiting, patience=patience)
         streams = kombo.streams(config.kombo, config, client)
         rooms.append(_Room(streams, partial(kombo.check, config.kombo, client), lane))
+    if config.atz_crm is not None:
+        lane = Lane()
+        client = atz_crm.client(config.atz_crm, clock, waiting=lane.waiting, patience=patience)
+        streams = atz_crm.streams(config.atz_crm, config, client)
+        rooms.append(_Room(streams, partial(atz_crm.check, config.atz_crm, client), lane))
     if config.talemetry is not None:
         lane = Lane()
         client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)

@@ -141,7 +141,7 @@ def test_a_pause_that_comes_while_a_caller_waits_holds_that_caller_too() -> None
     budget.take()
     first = clock.monotonic()
     budget.take()
-    assert clock.monotonic() - first == pytest.approx(31)
+    assert clock.monotonic() - first == pytest.approx(31, abs=0.1)
 
 
 def test_the_limit_holds_for_all_threads_together() -> None:

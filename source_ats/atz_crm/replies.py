@@ -1,0 +1,226 @@
+"""ATZ CRM's answers, read. Facts: docs.atzcrm.com, unless said otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+
+from source_ats.client import Reply, Situation, Vendor
+from source_ats.errors import AtsError, ContractError
+
+
+def classify(reply: Reply) -> AtsError | Situation | None:
+    """Return what an error means. The vendor documents no error codes, so its status says all."""
+    # 5xx is not documented at all; a proxy in front may have numbers of its own.
+    return Situation.UNAVAILABLE if reply.status >= 500 else None
+
+
+def seconds_to_reset(reply: Reply) -> float | None:
+    """Return None: no header that tells when the limit is reset is documented."""
+    del reply
+    return None
+
+
+VENDOR = Vendor(
+    name="ATZ CRM",
+    credentials="atz_crm.access_token",
+    classify=classify,
+    seconds_to_reset=seconds_to_reset,
+)
+
+
+# The list of candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the list has to say of a candidate; the rest of it is not kept."""
+
+    slug: str
+    id: int | str | None
+    updated_at: datetime | None
+    """None where the list has none, or none that can be read: it is not confirmed to exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatesPage:
+    """One page of the list, as long as the server made it."""
+
+    candidates: Sequence[Candidate]
+    sent_at: datetime
+    where: str
+
+
+class _ListedCandidate(msgspec.Struct):
+    """What the code leans on."""
+
+    slug: Annotated[str, msgspec.Meta(min_length=1)]
+    id: int | str | None = None
+    updated_at: Any = None
+
+
+_anything = msgspec.json.Decoder(Any)
+
+_NAMES_OF_THE_LIST = ("data", "candidates", "candidate", "items", "results", "rows")
+
+
+def candidates(reply: Reply) -> CandidatesPage:
+    """Return a page of the list.
+
+    Its envelope is not documented: the list is the body, or the first array under one of the usual
+    names, or `data.data`. Raises `ContractError` for anything else: never "no candidates".
+    """
+    listed = _list_in(reply.decode(_anything))
+    if listed is None:
+        raise ContractError("ATZ CRM's answer has no list of candidates.", detail=reply.where)
+    try:
+        found = msgspec.convert(listed, list[_ListedCandidate])
+    except msgspec.ValidationError as error:
+        message = f"ATZ CRM's list of candidates does not have the documented shape: {error}"
+        raise ContractError(message, detail=reply.where) from None
+    return CandidatesPage(
+        [Candidate(each.slug, each.id, moment(each.updated_at)) for each in found],
+        reply.sent_at,
+        reply.where,
+    )
+
+
+def _list_in(answer: object) -> list[object] | None:
+    if isinstance(answer, list):
+        return answer
+    if not isinstance(answer, Mapping):
+        return None
+    for name in _NAMES_OF_THE_LIST:
+        if isinstance(answer.get(name), list):
+            listed: list[object] = answer[name]
+            return listed
+    inner = answer.get("data")
+    return _list_in(inner) if isinstance(inner, Mapping) else None
+
+
+# A candidate's history
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The rows of one candidate, ready to be written; none if none of them is new or changed."""
+
+    records: Sequence[bytes]
+    gone: bool = False
+    """Whether the candidate is not there any more."""
+
+
+class _Stage(msgspec.Struct):
+    id: int | str | None = None
+
+
+class Row(msgspec.Struct):
+    """What the code leans on in a row."""
+
+    job_slug: str | None = None
+    talent_stage: _Stage | None = None
+    stage_date: str | None = None
+    updated_at: str | None = None
+
+
+_rows = msgspec.json.Decoder(list[Row] | None)
+_whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
+
+
+def history(
+    reply: Reply, candidate: Candidate, *, job_slug: str | None, since: datetime | None
+) -> History:
+    """Return all rows as the vendor sent them, with whose they are and when they were read.
+
+    If no row was new or changed at `since` or later, none is returned. A row whose `updated_at` is
+    missing or not understood counts as changed. Raises `ContractError` for anything but an array;
+    `null` is taken for no rows (assumed).
+    """
+    rows = reply.decode(_rows) or []
+    whole = reply.decode(_whole_rows) or []
+    ids = row_ids(candidate.slug, rows, whole)
+    # Of one job only; should the server not know the parameter, the rows of others come too.
+    chosen = [
+        number for number, row in enumerate(rows) if job_slug is None or row.job_slug == job_slug
+    ]
+    if since is not None and not any(
+        at is None or at >= since for at in (moment(rows[number].updated_at) for number in chosen)
+    ):
+        return History([])
+    read_at = _with_milliseconds(reply.sent_at)
+    return History(
+        [
+            orjson.dumps(
+                {
+                    **whole[number],
+                    "id": ids[number],
+                    "candidate_id": candidate.id,
+                    "candidate_slug": candidate.slug,
+                    "read_at": read_at,
+                }
+            )
+            for number in chosen
+        ]
+    )
+
+
+def row_ids(
+    candidate_slug: str, rows: Sequence[Row], whole: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return an id for each row; the vendor gives none.
+
+    An id is made from the candidate, the job, the stage, the day, and the row's place among those
+    alike in all of these, oldest `updated_at` first. So it stays when rows come in another order,
+    when a newer row joins, and when a row is edited that has no like or is the newest of its likes.
+    Ids within a candidate differ always.
+
+    What cannot be known: of several rows alike, an older one whose `updated_at` moves looks just
+    like a newer one. The likes then change places; together they still have the same ids, so an
+    upsert of the whole history stays right.
+    """
+    alike: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        stage = row.talent_stage.id if row.talent_stage else None
+        # Numbers may come as strings, and need not always.
+        alike[row.job_slug, None if stage is None else str(stage), row.stage_date].append(number)
+    ids = [""] * len(rows)
+    for key, numbers in alike.items():
+        if len(numbers) > 1:
+            numbers.sort(key=lambda number: _age(rows[number], whole[number]))
+        for ordinal, number in enumerate(numbers):
+            text = orjson.dumps([candidate_slug, *key, ordinal])
+            ids[number] = hashlib.blake2b(text, digest_size=16).hexdigest()
+    return ids
+
+
+def _age(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
+    """Return what orders rows from the oldest to the newest, whatever order they came in."""
+    at = moment(row.updated_at) or datetime.min.replace(tzinfo=UTC)
+    return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a time of the vendor's, which has milliseconds or not; None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _with_milliseconds(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def anything(reply: Reply) -> None:
+    """Take any answer: that there is one is all that counts."""
+    del reply

@@ -1,0 +1,160 @@
+"""What the configurations of both connectors share: kinds of fields, and Airbyte's form.
+
+The models are the one place for a setting; the form that `spec` shows is made from them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from source_ats.errors import ConfigError
+
+Location = tuple[int | str, ...]
+"""Where a field stands, as pydantic names it."""
+
+
+def _checked_url(url: str) -> str:
+    no_url = "must be a whole URL such as https://api.example.com/v1"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # The library's text shows the value.
+        raise ValueError(no_url) from None
+    if not parts.hostname or ".." in parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ValueError(no_url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a plain URL, without user, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(
+            "must begin with https://, so that nobody reads the credentials on the way"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_secret(secret: str) -> str:
+    # It travels in a header: a line break or a letter outside ASCII is a slip of copying.
+    if not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ValueError("holds a character that no key has; copy it again, without spaces")
+    return secret
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+BaseUrl = Annotated[str, AfterValidator(_checked_url)]
+Secret = Annotated[
+    str,
+    Field(min_length=1, json_schema_extra={"airbyte_secret": True}),
+    AfterValidator(_checked_secret),
+]
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown keys are left to `unknown_keys` to be warned of."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
+
+
+def form(model: type[BaseModel], titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a model's JSON schema in the dialect that Airbyte's form understands.
+
+    No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. `titles` are
+    those of the choices of a `oneOf`, by the names of their models.
+    """
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    for name, title in (titles or {}).items():
+        definitions[name]["title"] = title
+    plain = _plain(schema, definitions)
+    del plain["description"]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **plain}
+
+
+def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        return _plain({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
+    if "anyOf" in schema:
+        (only,) = (each for each in schema["anyOf"] if each != {"type": "null"})
+        beside = {k: v for k, v in schema.items() if k not in {"anyOf", "default"}}
+        return _plain({**only, **beside}, definitions)
+    plain = {key: value for key, value in schema.items() if key != "discriminator"}
+    if "properties" in plain:
+        plain["type"] = "object"
+        plain["additionalProperties"] = True
+        plain["properties"] = {
+            name: _plain(each, definitions) for name, each in plain["properties"].items()
+        }
+    if "items" in plain:
+        plain["items"] = _plain(plain["items"], definitions)
+    if "oneOf" in plain:
+        plain["type"] = "object"
+        plain["oneOf"] = [_plain(each, definitions) for each in plain["oneOf"]]
+    return plain
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a configuration without `null`s at any depth: so the form sends an emptied field."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value if each is not None]
+    return value
+
+
+def refusal(error: ValidationError, advice: Callable[[Location], str | None]) -> ConfigError:
+    """Return one sentence for each wrong field: its name, what is wrong, and what it is.
+
+    No value is shown. `advice` is the description of a field, which tells where to find its value.
+    """
+    sentences = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in each["loc"])
+        what = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "union_tag_invalid":
+            # Its text shows the value.
+            what = "is of a type that does not exist"
+        sentences.append(
+            f"{name}: {what[:1].lower()}{what[1:]}. {advice(each['loc']) or ''}".strip()
+        )
+    return ConfigError("The configuration is not usable. " + " ".join(sentences))
+
+
+def warnings_of(unknown: Iterable[str]) -> list[str]:
+    """Return a warning for each unknown key, but for those that the platform adds, with `__`."""
+    return [
+        f"The configuration key {name} is unknown and ignored."
+        for name in unknown
+        if not name.startswith("__")
+    ]
