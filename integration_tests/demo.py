@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 
+from integration_tests.connector import catalog
 from integration_tests.sandbox.running import Sandbox
 
 if TYPE_CHECKING:
@@ -109,6 +113,7 @@ def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
         pass_time(sandbox)
         sandbox.advance(3_600)
         lines += read("incremental", source, cache, sandbox)
+        write_to_comeet(sandbox, cache, Path(scratch))
         return lines
 
 
@@ -185,6 +190,74 @@ def known(cache: DuckDBCache, shown: Shown) -> dict[str, tuple[bool, object]]:
         query = f"SELECT id, {shown.deleted}, _airbyte_extracted_at FROM ats.{shown.stream}"  # noqa: S608 - our own names
         rows = connection.execute(sqlalchemy.text(query)).all()
     return {key: (deleted, read_at) for key, deleted, read_at in rows}
+
+
+def write_to_comeet(sandbox: Sandbox, cache: DuckDBCache, folder: Path) -> None:
+    """Send candidates and profiles to the fake Comeet through a pipe, twice, and say what came."""
+    jobs = (
+        "SELECT DISTINCT unnest(json_extract_string(applications, '$[*].job.id')) FROM"
+        " ats.candidates"
+    )
+    with cache.get_sql_engine().connect() as connection:
+        job_ids = [job for (job,) in connection.execute(sqlalchemy.text(jobs)) if job]
+    shown = [
+        each for each in sandbox.look("/_control/comeet/positions") if each["status"] == "open"
+    ]
+    config = {
+        "api_key": "comeet-key",
+        "secret": "comeet-secret",
+        "base_url": f"{sandbox.url}/comeet",
+        "requests_per_minute": 100_000,
+        "ledger": {"ledger_type": "sqlite", "path": str(folder / "ledger.sqlite")},
+        "rejected_path": str(folder / "rejected.jsonl"),
+        "streams": [
+            {
+                "stream": "candidates",
+                "mapping": {"mapping_type": "kombo_candidates"},
+                "position_uid": shown[0]["uid"],
+                "positions": [
+                    {"job_id": job, "position_uid": shown[number % len(shown)]["uid"]}
+                    for number, job in enumerate(job_ids)
+                ],
+            },
+            {
+                "stream": "profiles",
+                "mapping": {"mapping_type": "talemetry_profiles"},
+                "position_uid": shown[0]["uid"],
+            },
+        ],
+    }
+    program = Path(sys.executable).parent
+    source_config = {
+        name: section for name, section in configuration(sandbox).items() if name != "atz_crm"
+    }
+    files = {
+        "source": source_config,
+        "comeet": config,
+        "catalog": catalog("candidates", "profiles"),
+    }
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    read = f"{program}/source-ats read --config source.json --catalog catalog.json"
+    write = f"{program}/destination-comeet write --config comeet.json --catalog catalog.json"
+    check = f"{program}/destination-comeet check --config comeet.json"
+    subprocess.run(check.split(), cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    piped = ["/bin/bash", "-c", f"set -o pipefail; {read} | {write}"]
+    for run in ("first", "again"):
+        (folder / "rejected.jsonl").unlink()
+        before = sandbox.look("/_control/comeet/summary")["created"]
+        began = time.monotonic()
+        subprocess.run(piped, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - began
+        created = sandbox.look("/_control/comeet/summary")["created"] - before
+        said(f"into Comeet, {run}", f"{created:,} candidates created in {seconds:.1f} s")
+    # One JSON object on each line; a text in it may hold other characters that break lines.
+    lines = (folder / "rejected.jsonl").read_text("utf-8").split("\n")[:-1]
+    reasons = Counter(each["reason"] for line in lines for each in json.loads(line)["refusals"])
+    for reason, count in reasons.most_common(3):
+        said("", f"{count:,} refused: {reason}")
+    duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
+    said("", f"{duplicates} created twice")
 
 
 @contextlib.contextmanager

@@ -34,8 +34,12 @@ def source_ats() -> None:
 
 
 def destination_comeet() -> None:
-    """Say that the destination does not exist yet."""
-    sys.exit("destination-comeet cannot write yet: this version holds the source only.")
+    """Run `destination-comeet` with the arguments of the process, and end the process."""
+    _end_process_with(
+        lambda output, stop, clock: destination_main(
+            sys.argv[1:], sys.stdin.fileno(), output, stop, clock
+        )
+    )
 
 
 def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Clock) -> int:
@@ -62,6 +66,40 @@ def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Cloc
 
     def configured() -> config.SourceConfig:
         return verbs.configured(inputs.config(arguments.config))
+
+    return _run(run, arguments, output, clock)
+
+
+def destination_main(
+    argv: Sequence[str], descriptor: int, output: Output, stop: threading.Event, clock: Clock
+) -> int:
+    """Run one verb of `destination-comeet`; messages are read from `descriptor`.
+
+    Exit codes as for `main`.
+    """
+    # The source shall not wait for the libraries of the destination.
+    from source_ats import destination_config, destination_verbs, standard_input  # noqa: PLC0415
+
+    arguments = _destination_arguments(argv)
+
+    def run() -> int:
+        match arguments.verb:
+            case "spec":
+                output.write(messages.line({"type": "SPEC", "spec": destination_config.spec()}))
+            case "check":
+                return _check(configured, lambda each: destination_verbs.check(each, clock), output)
+            case _:
+                configuration = configured()
+                catalog = inputs.read_json(arguments.catalog, "catalog")
+                batches = standard_input.lines_at_hand(descriptor, stop)
+                written = destination_verbs.write(configuration, catalog, batches, clock)
+                with contextlib.closing(written) as lines:
+                    for line in lines:
+                        output.write(line)
+        return EXIT_DONE
+
+    def configured() -> destination_config.DestinationConfig:
+        return destination_verbs.configured(inputs.config(arguments.config))
 
     return _run(run, arguments, output, clock)
 
@@ -159,6 +197,15 @@ def _source_arguments(argv: Sequence[str]) -> argparse.Namespace:
     read = add_verb("read", help="print the records")
     read.add_argument("--catalog", required=True, metavar="FILE", help="the streams to read")
     read.add_argument("--state", metavar="FILE", help="where an earlier run stood")
+    return parser.parse_args(argv)
+
+
+def _destination_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line as Airbyte's protocol has it; ends the process if it is wrong."""
+    parser, add_verb = _parser("destination-comeet", "Write the records of standard input.")
+    add_verb("check", help="try the configuration, make the ledger")
+    write = add_verb("write", help="write the records of standard input")
+    write.add_argument("--catalog", required=True, metavar="FILE", help="the streams that come")
     return parser.parse_args(argv)
 
 

@@ -15,28 +15,33 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import jsonschema
+import pytest
 import yaml
 from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import (
     ConnectorMetadataDefinitionV0,
 )
 
-from source_ats import config, verbs
+from source_ats import config, destination_config, verbs
 from source_ats.clock import SystemClock
 
 PROJECT = Path(__file__).resolve().parents[1]
 METADATA: dict[str, Any] = yaml.safe_load((PROJECT / "metadata.yaml").read_text())
 DATA: dict[str, Any] = METADATA["data"]
+DESTINATION: dict[str, Any] = yaml.safe_load(
+    (PROJECT / "destination_comeet" / "metadata.yaml").read_text()
+)
 
 
-def test_airbytes_schema_holds() -> None:
+@pytest.mark.parametrize("metadata", [METADATA, DESTINATION], ids=["source", "destination"])
+def test_airbytes_schema_holds(metadata: dict[str, Any]) -> None:
     folder = files("airbyte_connector_models") / "metadata" / "v0"
     schema = json.loads((folder / "ConnectorMetadataDefinitionV0.json").read_text())
     validator = jsonschema.Draft7Validator(
         without_ids(schema), format_checker=jsonschema.FormatChecker()
     )
-    assert [f"{each.json_path}: {each.message}" for each in validator.iter_errors(METADATA)] == []
+    assert [f"{each.json_path}: {each.message}" for each in validator.iter_errors(metadata)] == []
     # Airbyte's own validator goes by this model.
-    ConnectorMetadataDefinitionV0.model_validate(METADATA)
+    ConnectorMetadataDefinitionV0.model_validate(metadata)
 
 
 def without_ids(schema: Any) -> Any:
@@ -56,6 +61,8 @@ def test_the_package_has_its_version_from_here() -> None:
     )
     assert setup.stdout.split()[-1] == DATA["dockerImageTag"]
     assert version("airbyte-source-ats") == DATA["dockerImageTag"]
+    # Airbyte reads each connector's own file, and one distribution holds both.
+    assert DESTINATION["data"]["dockerImageTag"] == DATA["dockerImageTag"]
 
 
 def test_all_hosts_that_are_called_are_allowed_and_no_others() -> None:
@@ -97,6 +104,7 @@ def test_every_stream_is_suggested() -> None:
 
 def test_the_form_and_the_registry_name_the_same_documentation() -> None:
     assert config.spec()["documentationUrl"] == DATA["documentationUrl"]
+    assert destination_config.spec()["documentationUrl"] == DESTINATION["data"]["documentationUrl"]
 
 
 def test_the_icon_is_there_and_square() -> None:

@@ -115,13 +115,12 @@ async def _act(
 
 async def _run(handler: Handler, request: web.Request, entry: Entry) -> web.StreamResponse:
     response: web.StreamResponse
+    # What the server answers if the handler breaks.
+    entry.status = 500
     try:
         response = await handler(request)
     except web.HTTPException as error:
         response = web.Response(status=error.status, headers=error.headers, body=error.body)
-    except Exception:
-        entry.status = 500
-        raise
     entry.status, entry.bytes = response.status, _length(response)
     return response
 

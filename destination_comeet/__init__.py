@@ -1,0 +1,24 @@
+"""The face of the second connector: `DestinationComeet`, imported only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from source_ats.destination import DestinationComeet
+
+__all__ = ["DestinationComeet"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "DestinationComeet":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from source_ats.destination import (  # noqa: PLC0415 - the CDK's import takes over a second
+        DestinationComeet,
+    )
+
+    return DestinationComeet
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,88 @@
+"""Run `destination-comeet` and kill it in the middle: no step of it can prepare for that.
+
+`python -m integration_tests.killed_writer STEP N write --config ...` sends SIGKILL to itself when
+the run comes to the step for the Nth time. The steps are those between the reading of a record and
+the passing on of a state.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import urllib3
+
+from source_ats.client import Client
+from source_ats.comeet.delivery import Delivery
+from source_ats.ledger import Ledger
+from source_ats.run import Output, destination_comeet
+
+
+def is_post(*arguments: Any) -> bool:
+    """Tell whether a call of `Client.send`, or of urllib3's connection, creates."""
+    return any(each == "POST" or getattr(each, "creates", False) for each in arguments)
+
+
+def is_state(*arguments: Any) -> bool:
+    """Tell whether a STATE is printed."""
+    return b'"STATE"' in arguments[1]
+
+
+def always(*_: Any) -> bool:
+    """Take every call."""
+    return True
+
+
+Takes = Callable[..., bool]
+
+STEPS: dict[str, tuple[type, str, str, Takes]] = {
+    "record read": (Delivery, "deliver", "before", always),
+    "note not written": (Ledger, "note", "before", always),
+    "note not committed": (Ledger, "_commit", "before", always),
+    "note committed": (Ledger, "note", "after", always),
+    "call not sent": (Client, "send", "before", is_post),
+    "call half sent": (urllib3.connection.HTTPConnection, "endheaders", "after", always),
+    "call sent": (urllib3.connection.HTTPConnection, "request", "after", is_post),
+    "call answered": (Client, "send", "after", is_post),
+    "entry not closed": (Ledger, "close", "before", always),
+    "entry closed": (Ledger, "close", "after", always),
+    "record done": (Delivery, "deliver", "after", always),
+    "not settled": (Ledger, "settle", "before", always),
+    "settled": (Ledger, "settle", "after", always),
+    "state not passed on": (Output, "write", "before", is_state),
+    "state passed on": (Output, "write", "after", is_state),
+}
+
+
+def die() -> NoReturn:
+    """Be killed. Nothing runs after this: no handler, no `finally`."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def kill_at(step: str, occurrence: int) -> None:
+    """Arrange for the end."""
+    owner, name, moment, takes = STEPS[step]
+    original = getattr(owner, name)
+    left = occurrence
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        nonlocal left
+        taken = takes(*arguments, *named.values())
+        left -= taken
+        if taken and left == 0 and moment == "before":
+            die()
+        result = original(*arguments, **named)
+        if taken and left == 0:
+            die()
+        return result
+
+    setattr(owner, name, watched)
+
+
+if __name__ == "__main__":
+    kill_at(sys.argv.pop(1), int(sys.argv.pop(1)))
+    destination_comeet()

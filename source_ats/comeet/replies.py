@@ -1,0 +1,210 @@
+"""Comeet's answers, read. Facts: Comeet's API reference, newest captures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from source_ats.client import Reply, Situation, Vendor
+from source_ats.errors import AtsError, ConfigError, Refusal
+
+
+class Conflict(Refusal):
+    """Such a candidate is in progress in this position (409 `candidate_post_conflict`)."""
+
+    def __init__(self, message: str, *, uid: str | int | None, detail: str) -> None:
+        """`uid` is what the answer names: a number in the vendor's sample, a string elsewhere."""
+        super().__init__(message, status=409, code="candidate_post_conflict", detail=detail)
+        self.uid = uid
+
+
+class Merged(Refusal):
+    """The candidate was merged into another one (401 `duplicate_candidate`): no matter of keys."""
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not shared with this integration."""
+
+
+class NotAllowed(ConfigError):
+    """The integration lacks the permission for this call; others may be allowed."""
+
+
+class NoSuchPath(ConfigError):
+    """The address answers, but is not the API."""
+
+
+class Refused(Refusal):
+    """Comeet does not take what the call carries."""
+
+    def __init__(
+        self, message: str, *, status: int, code: str | None, detail: str, said: str
+    ) -> None:
+        """`said` is the vendor's text: it may quote what was sent."""
+        super().__init__(message, status=status, code=code, detail=detail)
+        self.said = said
+
+
+class _Error(msgspec.Struct):
+    """The envelope of every error (documented)."""
+
+    error: str
+    message: Any = None
+    candidate_uid: Any = None
+
+
+_error = msgspec.json.Decoder(_Error)
+
+
+def classify(reply: Reply) -> AtsError | Situation | None:
+    """Return what an error means, by its code where it has one; None leaves it to the client."""
+    try:
+        error = _error.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _without_envelope(reply)
+    where = f"{reply.where} {error.error[:64]}"
+    found: AtsError | Situation | None = None
+    if reply.status == 409:
+        message = "Comeet has such a candidate in progress."
+        found = Conflict(message, uid=_named(error.candidate_uid), detail=where)
+    elif reply.status == 401 and error.error == "duplicate_candidate":
+        message = "The candidate was merged into another one."
+        found = Merged(message, status=401, code=error.error, detail=where)
+    elif reply.status == 403:
+        message = (
+            "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
+            "then activate it again."
+        )
+        found = NotAllowed(message, detail=where)
+    elif reply.status == 404:
+        message = "Comeet does not know it."
+        found = NotFound(message, status=404, code=error.error, detail=where)
+    elif 400 <= reply.status <= 499 and reply.status not in {401, 429}:
+        message = f"Comeet refused a call with {error.error[:64]}."
+        found = Refused(
+            message,
+            status=reply.status,
+            code=error.error,
+            detail=where,
+            said=error.message if isinstance(error.message, str) else "",
+        )
+    return found
+
+
+def _named(uid: object) -> str | int | None:
+    """Return the id that a conflict names: a number in the sample, a string elsewhere."""
+    if isinstance(uid, str):
+        return int(uid) if uid.isascii() and uid.isdigit() else uid
+    return uid if isinstance(uid, int) and not isinstance(uid, bool) else None
+
+
+def _without_envelope(reply: Reply) -> AtsError | Situation | None:
+    if reply.status == 404:
+        # Wrong paths lead to the marketing site (observed).
+        message = "There is no Comeet API at this address. Correct base_url, or leave it empty."
+        return NoSuchPath(message, detail=reply.where)
+    if reply.status == 302:
+        # A splash page of theirs; third parties ask again (observed).
+        return Situation.UNAVAILABLE
+    if 400 <= reply.status <= 499 and reply.status not in {401, 403, 429}:
+        message = f"Comeet refused a call with status {reply.status}."
+        return Refused(message, status=reply.status, code=None, detail=reply.where, said="")
+    return None
+
+
+VENDOR = Vendor(
+    name="Comeet",
+    credentials=(
+        "api_key and secret, that the integration is still active in Comeet, and that the clock of "
+        "this machine is right (a token is good for ten minutes)"
+    ),
+    classify=classify,
+    # No headers for the rate limit are documented.
+    seconds_to_reset=lambda reply: None,
+)
+
+
+class Candidate(msgspec.Struct):
+    """What a candidate shows of itself. All but `uid` may be missing."""
+
+    uid: str
+    position_uid: str | None = None
+    deleted: bool | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    mobile_phone: str | None = None
+    # Written as national_id (documented).
+    id_number: str | None = None
+    linkedin_url: str | None = None
+    prospect_status: str | None = None
+
+    def shown(self, field: str) -> str | None:
+        """Return a field by the name under which it is written; None: not shown."""
+        value: str | None = getattr(self, "id_number" if field == "national_id" else field, None)
+        return value
+
+
+class Candidates(msgspec.Struct):
+    """One page of a list (observed)."""
+
+    candidates: Sequence[Candidate]
+    next_page: str | None = None
+
+
+class Position(msgspec.Struct):
+    """A position, as far as a writer cares."""
+
+    uid: str
+    status: str | None = None
+
+
+class Positions(msgspec.Struct):
+    """One page of a list (observed)."""
+
+    positions: Sequence[Position]
+    next_page: str | None = None
+
+
+_candidate = msgspec.json.Decoder(Candidate)
+_candidates = msgspec.json.Decoder(Candidates)
+_position = msgspec.json.Decoder(Position)
+_positions = msgspec.json.Decoder(Positions)
+_uids = msgspec.json.Decoder(list[str])
+
+
+def written(reply: Reply) -> str | None:
+    """Return the uid of what was created or updated; None if the answer is empty.
+
+    Neither the status nor that there is a body is documented: any 2xx will do.
+    """
+    return reply.decode(_candidate).uid if reply.body.strip() else None
+
+
+def candidate(reply: Reply) -> Candidate:
+    """Return one candidate."""
+    return reply.decode(_candidate)
+
+
+def candidates(reply: Reply) -> Candidates:
+    """Return one page of candidates."""
+    return reply.decode(_candidates)
+
+
+def position(reply: Reply) -> Position:
+    """Return one position."""
+    return reply.decode(_position)
+
+
+def positions(reply: Reply) -> Positions:
+    """Return one page of positions."""
+    return reply.decode(_positions)
+
+
+def deleted(reply: Reply) -> Sequence[str]:
+    """Return the uids of deleted candidates."""
+    return reply.decode(_uids)

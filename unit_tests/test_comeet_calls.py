@@ -1,0 +1,125 @@
+"""The calls to Comeet: what goes on the wire, and the token."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+import requests
+
+from source_ats.client import Call
+from source_ats.comeet import calls
+from source_ats.errors import ContractError
+
+BASE = "https://api.example.com"
+SECRET = "a-secret-of-the-app-of-32-letters"  # noqa: S105 - made up
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def url(call: Call) -> str:
+    """Return the address as the HTTP library sends it."""
+    prepared = requests.Request(call.method, call.url, params=dict(call.params)).prepare()
+    assert prepared.url is not None
+    return prepared.url
+
+
+class Times:
+    """A clock of the vendor's."""
+
+    def __init__(self) -> None:
+        self.now = NOON + timedelta(milliseconds=300)
+
+
+@pytest.fixture
+def times() -> Times:
+    return Times()
+
+
+@pytest.fixture
+def tokens(times: Times) -> calls.Tokens:
+    return calls.Tokens("key-1", SECRET, lambda: times.now)
+
+
+def claims(tokens: calls.Tokens) -> dict[str, object]:
+    kind, token = tokens.headers()["Authorization"].split(" ")
+    assert kind == "Bearer"
+    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+    found: dict[str, object] = jwt.decode(
+        token, SECRET, algorithms=["HS256"], options={"verify_exp": False}
+    )
+    return found
+
+
+def test_a_token_holds_the_key_and_a_whole_second_ten_minutes_ahead(tokens: calls.Tokens) -> None:
+    assert claims(tokens) == {"iss": "key-1", "exp": int(NOON.timestamp()) + 600}
+
+
+def test_a_token_is_used_until_a_minute_before_its_end(tokens: calls.Tokens, times: Times) -> None:
+    first = tokens.headers()
+    times.now += timedelta(seconds=539)
+    assert tokens.headers() == first
+    times.now += timedelta(seconds=1)
+    assert tokens.headers() != first
+
+
+def test_a_refused_token_is_signed_anew_by_the_time_known_since(
+    tokens: calls.Tokens, times: Times
+) -> None:
+    refused = tokens.headers()
+    times.now -= timedelta(days=1)
+    assert tokens.renew(refused)
+    assert claims(tokens)["exp"] == int(NOON.timestamp()) + 600 - 86_400
+
+
+def test_a_short_secret_is_the_vendors_matter() -> None:
+    # A warning of the library would be an error in this test.
+    assert calls.Tokens("key-1", "short", lambda: NOON).headers()
+
+
+def test_create_names_position_and_key_and_is_never_repeated_blindly() -> None:
+    call = calls.create(BASE, "4A.1C2", "people:1", {"first_name": "Mira"})
+    assert (call.method, url(call), call.creates) == ("POST", f"{BASE}/candidates", True)
+    assert call.json == {
+        "position_uid": "4A.1C2",
+        "partner_candidate_id": "people:1",
+        "first_name": "Mira",
+    }
+
+
+def test_change_tells_who_changes() -> None:
+    call = calls.change(BASE, "B3.07F", {"phone": "+00 1"})
+    assert (call.method, url(call), call.creates) == ("PATCH", f"{BASE}/candidates/B3.07F", False)
+    assert call.json == {
+        "updated_by": {"type": "app", "name": "Airbyte destination-comeet"},
+        "phone": "+00 1",
+    }
+
+
+def test_a_number_needs_the_header_and_a_uid_must_not_have_it() -> None:
+    assert calls.candidate(BASE, 98765).headers == {"IDENTIFIER_TYPE": "REAL_ID"}
+    assert not calls.candidate(BASE, "B3.07F").headers
+    assert url(calls.candidate(BASE, "../x?y")) == f"{BASE}/candidates/..%2Fx%3Fy"
+
+
+def test_the_filters_are_spelled_with_a_colon() -> None:
+    call = calls.created_between(BASE, NOON, NOON + timedelta(hours=1))
+    assert call.params == {
+        "time_created:after": "2026-01-31T12:00:00Z",
+        "time_created:before": "2026-01-31T13:00:00Z",
+        "limit": "1000",
+    }
+
+
+def test_the_link_to_the_next_page_is_followed_within_the_host_only() -> None:
+    call = calls.positions(BASE)
+    following = calls.following(call, f"{BASE}/positions?cursor=5")
+    assert following is not None
+    assert (following.url, following.endpoint) == (f"{BASE}/positions?cursor=5", "positions")
+    assert calls.following(call, None) is None
+    assert calls.following(call, "") is None
+    for elsewhere in ("https://evil.example.com/positions", "http://api.example.com/positions"):
+        with pytest.raises(ContractError, match="another host"):
+            calls.following(call, elsewhere)
+    with pytest.raises(ContractError, match="same page"):
+        calls.following(following, following.url)
