@@ -600,22 +600,21 @@ def test_an_outage_of_20_minutes_ends_the_stream_and_the_next_run_goes_on(
     atz: Atz, outage_at: int
 ) -> None:
     atz.candidates(25)
-    began: list[datetime] = []
+    began: list[int] = []
 
     def down(number: int) -> int | None:
-        if slug(number) >= slugs(atz)[outage_at] and not began:
-            began.append(atz.clock.now())
-        if began and atz.clock.now() - began[0] < timedelta(minutes=20):
-            return 503
-        return None
+        if slug(number) >= slugs(atz)[outage_at]:
+            began.append(number)
+        return 503 if began else None
 
+    # It ends with the run, not by the clock: on this one the waits of several threads add up.
     atz.before_history = down
-    # One call at a time: the waits of several would add up on this clock.
     run = read(atz, concurrent_requests=1)
     assert isinstance(run.failure, TransientError)
     assert "set_aside" not in run.state
     done = run.state["in_progress"]["after_slug"]
     atz.clock.advance(20 * 60)
+    atz.before_history = lambda number: None
     atz.calls.clear()
     rest = read(atz, run.state)
     assert rest.failure is None
