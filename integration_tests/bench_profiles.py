@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from integration_tests.connector import Connector
+from integration_tests.connector import Connector, catalog
 from integration_tests.sandbox.running import Sandbox
 
 
@@ -27,9 +27,9 @@ def main() -> None:
         Sandbox.start(candidates=options.people) as sandbox,
         tempfile.TemporaryDirectory() as folder,
     ):
-        sandbox.fault("talemetry.*", "delay", delay_seconds=options.latency)
-        took = {}
-        for at_once in (1, 8):
+        took: dict[int, float] = {}
+        # The first read is not timed: in it the sandbox makes its people.
+        for at_once in (8, 1, 8):
             sandbox.reset_log()
             section = {
                 "credentials": {"auth_type": "token", "token": "TGC-sandbox"},
@@ -41,14 +41,18 @@ def main() -> None:
             }
             connector = Connector(Path(folder), {"talemetry": section})
             began = time.monotonic()
-            run = connector.read("profiles")
+            started = connector.start(catalog=catalog("profiles"))
+            started.process.wait()
             took[at_once] = time.monotonic() - began
+            run = started.end()
             calls = sandbox.log("talemetry.*")
             most = max(call["in_flight"] for call in calls)
             sys.stdout.write(
                 f"{at_once} in flight: {took[at_once]:.1f} s, {len(run.records('profiles'))} "
                 f"people, {len(calls)} requests, at most {most} at once\n"
             )
+            if len(took) == 1:
+                sandbox.fault("talemetry.*", "delay", delay_seconds=options.latency)
         sys.stdout.write(f"ratio: {took[1] / took[8]:.2f}\n")
 
 

@@ -126,6 +126,9 @@ def _end_process_with(main: Callable[[Output, threading.Event, Clock], int]) -> 
     clock = SystemClock(stop)
     output = Output(sys.stdout.fileno())
     signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
+    # A thread whose answer is there waits up to so long for one that makes records. Python's own
+    # 5 ms, several times for each call, would leave a vendor waiting.
+    sys.setswitchinterval(0.0005)
     # Python would print the text of the error, which may hold anybody's data.
     sys.excepthook = lambda kind, error, trace: output.write(messages.bug(error, clock.now()))
     code = main(output, stop, clock)

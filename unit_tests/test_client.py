@@ -632,6 +632,21 @@ class TestTheRequest:
         assert last(requests_mock).proxies["https"] == "http://proxy.example.com:3128"
         assert last(requests_mock).verify == str(authority)
 
+    def test_each_host_has_its_own_proxy(
+        self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+        monkeypatch.setenv("no_proxy", "inside.example.com")
+        requests_mock.get(ANY, **OK)
+        sender = client(FakeClock())
+        for host, proxies in (
+            ("https://api.example.com", {"https": "http://proxy.example.com:3128"}),
+            ("https://inside.example.com", {}),
+            ("https://api.example.com", {"https": "http://proxy.example.com:3128"}),
+        ):
+            sender.send(Call("people", host), read)
+            assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
+
     def test_a_certificate_that_is_not_trusted_is_the_users_matter(
         self, requests_mock: Mocker
     ) -> None:

@@ -61,7 +61,6 @@ class Vendor:
     def answer(self, ids: Iterable[str], others: Iterable[str] = ()) -> Answer:
         details = Details(
             client=cast("Client", self),
-            slots=threading.Semaphore(1),
             base_url="https://vendor",
             include=["contact"],
             others=lambda: list(others),

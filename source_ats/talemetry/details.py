@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ class Details:
     """Asks for people. `of` may be called from several threads."""
 
     client: Client
-    slots: threading.Semaphore
     base_url: str
     include: Sequence[str]
     others: Callable[[], list[str]]
@@ -90,8 +88,7 @@ class Details:
         """Return the records of those asked for whom the answer holds, by GUID as asked."""
         call = calls.profiles(self.base_url, ids, self.include)
         read = partial(_records, ids=ids, include=self.include, as_of=as_of)
-        with self.slots:
-            found = self.client.send(call, read)
+        found = self.client.send(call, read)
         self._good = next(iter(found), self._good)
         return found
 

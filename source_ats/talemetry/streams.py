@@ -19,7 +19,6 @@ moves when everybody on a page of GUIDs was asked for.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -233,11 +232,8 @@ class _Run:
         self._listed_until = kept.listed_until
         """What is listed."""
         self._set_aside = SetAside("Talemetry profile", kept.set_aside)
-        # Of the whole run, so that no more requests are in flight than the user wants.
-        self._slots = threading.Semaphore(section.concurrent_requests)
         self._details = Details(
             self._client,
-            self._slots,
             profiles_base_url(section),
             section.include,
             self._some_people,
@@ -252,7 +248,8 @@ class _Run:
     def pages(self) -> Iterator[Page]:
         """Yield all pages of the run."""
         yield from self._ask_again()
-        at_once = self._section.concurrent_requests
+        # Two more than the client lets through: while one reads an answer, another is sent.
+        at_once = self._section.concurrent_requests + 2
         # A result may be 100 whole people, so not many wait for their turn.
         for step, answer in in_order(self._details_of, self._steps(), at_once, ahead=4):
             for guid, why in answer.bad.items():
@@ -524,8 +521,7 @@ class _Run:
             exclude_life_cycles=self._section.exclude_life_cycles,
             cursor=cursor,
         )
-        with self._slots:
-            page = self._client.send(call, replies.listing)
+        page = self._client.send(call, replies.listing)
         if self._end is None:
             self._end = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
