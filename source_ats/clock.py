@@ -55,3 +55,14 @@ def as_text(moment: datetime) -> str:
 def as_epoch_ms(moment: datetime) -> int:
     """Return a moment as Airbyte's messages write it: milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a vendor's text as a moment, UTC where it does not say; None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -330,6 +330,34 @@ class Talemetry(Section):
     )
 
 
+class Comeet(Section):
+    """Comeet."""
+
+    api_key: Secret = Field(
+        title="API key",
+        description=(
+            "Key of the customer's account, shown when an admin of Comeet activates the "
+            "integration."
+        ),
+        json_schema_extra={"airbyte_secret": True, "order": 0},
+    )
+    secret: Secret = Field(
+        title="Secret",
+        description="Secret of your app, given by Comeet when it approves the integration.",
+        json_schema_extra={"airbyte_secret": True, "order": 1},
+    )
+    base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL",
+        description="For tests and proxies.",
+        json_schema_extra={
+            "order": 2,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
 class SourceConfig(Section):
     """The configuration of `source-ats`."""
 
@@ -369,6 +397,16 @@ class SourceConfig(Section):
         description="Reads the stream profiles. Leave empty if you do not use Talemetry.",
         json_schema_extra={"order": 2},
     )
+    comeet: Comeet | None = Field(
+        None,
+        title="Comeet (Spark Hire Recruit)",
+        description=(
+            "Reads the streams comeet_positions, comeet_candidates and comeet_deleted_candidates: "
+            "what became of the people who were written there, among others. Leave empty if you "
+            "do not use Comeet."
+        ),
+        json_schema_extra={"order": 4},
+    )
     lookback_minutes: int = Field(
         60,
         ge=0,
@@ -382,7 +420,12 @@ class SourceConfig(Section):
     )
 
 
-SECTIONS: Mapping[str, type[Section]] = {"kombo": Kombo, "talemetry": Talemetry, "atz_crm": AtzCrm}
+SECTIONS: Mapping[str, type[Section]] = {
+    "kombo": Kombo,
+    "talemetry": Talemetry,
+    "atz_crm": AtzCrm,
+    "comeet": Comeet,
+}
 """The vendors' sections; at least one has to be filled in."""
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 
-from source_ats import comeet, ledger
+from source_ats import ledger
 from source_ats.client import CHECK, READ
 from source_ats.clock import Clock
+from source_ats.comeet import destination as comeet
 from source_ats.destination_config import DestinationConfig, PostgresLedger, parse
 from source_ats.errors import ConfigError
 from source_ats.rejected import Rejected

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from source_ats import atz_crm, inputs, kombo, talemetry
+from source_ats import atz_crm, comeet, inputs, kombo, talemetry
 from source_ats.client import CHECK, READ, Patience
 from source_ats.clock import Clock
 from source_ats.config import SourceConfig, parse
@@ -112,4 +112,9 @@ def _rooms(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Room
         client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)
         streams = talemetry.streams(config.talemetry, config, client)
         rooms.append(_Room(streams, partial(talemetry.check, config.talemetry, client), lane))
+    if config.comeet is not None:
+        lane = Lane()
+        client = comeet.client(config.comeet, clock, waiting=lane.waiting, patience=patience)
+        streams = comeet.streams(config.comeet, config, client)
+        rooms.append(_Room(streams, partial(comeet.check, config.comeet, client), lane))
     return rooms

@@ -111,6 +111,42 @@ def test_the_filters_are_spelled_with_a_colon() -> None:
     }
 
 
+def test_a_stream_asks_for_what_had_activity_or_for_everything() -> None:
+    assert calls.active_since(BASE, NOON).params == {
+        "time_hiring_process_updated:after": "2026-01-31T12:00:00Z",
+        "limit": "1000",
+    }
+    assert calls.active_since(BASE, None).params == {"limit": "1000"}
+    assert calls.deleted_since(BASE, NOON).params == {"time_deleted:after": "2026-01-31T12:00:00Z"}
+    assert calls.deleted_since(BASE, None).params == {}
+    assert calls.positions(BASE).params == {"limit": "500"}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://api.example.com@evil.example.com/candidates",
+        "https://api.example.com:443@evil.example.com/candidates",
+        "https://evil.example.com\\@api.example.com/candidates",
+        "https://api.example.com\\.evil.example.com/candidates",
+        "https://api.example.com.evil.example.com/candidates",
+        "https://api.example.com:8443/candidates",
+        "//evil.example.com/candidates",
+        "candidates?cursor=2",
+        "file:///etc/hostname",
+    ],
+)
+def test_a_link_that_only_looks_like_ours_is_not_followed(link: str) -> None:
+    with pytest.raises(ContractError, match="another host"):
+        calls.following(calls.active_since(BASE, None), link)
+
+
+def test_a_link_is_followed_without_what_libraries_read_differently() -> None:
+    call = calls.following(calls.positions(BASE), "https://api.exam\tple.com/positions?cursor=5#x")
+    assert call is not None
+    assert call.url == f"{BASE}/positions?cursor=5#x"
+
+
 def test_the_link_to_the_next_page_is_followed_within_the_host_only() -> None:
     call = calls.positions(BASE)
     following = calls.following(call, f"{BASE}/positions?cursor=5")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from requests.structures import CaseInsensitiveDict
 
 from source_ats.client import NotWhole, Reply, Situation
-from source_ats.comeet import replies
-from source_ats.errors import AtsError
+from source_ats.comeet import replies, schemas
+from source_ats.errors import AtsError, ContractError
 
 SAVED = Path(__file__).parent / "replies" / "comeet"
 
@@ -117,3 +119,118 @@ def test_lists() -> None:
         ("5D.9D4", "closed"),
     ]
     assert replies.deleted(saved("deleted_candidates")) == ["B3.07F"]
+
+
+LISTS: dict[str, tuple[str, Any, Any]] = {
+    "candidates": ("candidates", replies.candidate_rows, schemas.CANDIDATES),
+    "candidates_documented": ("candidates", replies.candidate_rows, schemas.CANDIDATES),
+    "candidates_observed": ("candidates", replies.candidate_rows, schemas.CANDIDATES),
+    "candidates_last_page": ("candidates", replies.candidate_rows, schemas.CANDIDATES),
+    "positions": ("positions", replies.position_rows, schemas.POSITIONS),
+    "positions_documented": ("positions", replies.position_rows, schemas.POSITIONS),
+}
+UNKNOWN_UNTIL_TOMORROW = {".tomorrow"}
+
+
+def sent(name: str) -> Any:
+    return json.loads((SAVED / f"{name}.json").read_text("utf-8"))["body"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_row_is_what_the_vendor_sent_on_one_line(name: str, indent: int | None) -> None:
+    rows_in, read, _ = LISTS[name]
+    body = json.dumps(sent(name), indent=indent).replace("\n", "\r\n").encode()
+    page = read(replace(saved(name), body=body), None)
+    assert [json.loads(row) for row in page.rows] == sent(name)[rows_in]
+    assert not any(b"\n" in row or b"\r" in row for row in page.rows)
+    assert page.is_empty is not bool(page.rows)
+    assert (page.next_page or None) == (sent(name).get("next_page") or None)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_declared_columns_are_those_of_the_saved_rows(name: str) -> None:
+    rows_in, _, schema = LISTS[name]
+    for row in sent(name)[rows_in]:
+        jsonschema.validate(row, schema)
+        assert set(undeclared(row, schema)) <= UNKNOWN_UNTIL_TOMORROW
+
+
+def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
+    """Return the fields in a value that its schema does not name."""
+    if isinstance(value, list):
+        return [each for item in value for each in undeclared(item, schema.get("items", {}), path)]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return []
+    known = schema["properties"]
+    return [f"{path}.{key}" for key in value if key not in known] + [
+        each
+        for key, item in value.items()
+        if key in known
+        for each in undeclared(item, known[key], f"{path}.{key}")
+    ]
+
+
+@pytest.mark.parametrize("list_name", ["candidates", "positions"])
+def test_every_declared_column_is_in_a_saved_row(list_name: str) -> None:
+    seen = {
+        key
+        for name, (rows_in, _, _) in LISTS.items()
+        if rows_in == list_name
+        for row in sent(name)[rows_in]
+        for key in row
+    }
+    schema = next(schema for rows_in, _, schema in LISTS.values() if rows_in == list_name)
+    assert set(schema["properties"]) <= seen
+
+
+@pytest.mark.parametrize(
+    "schema", [schemas.POSITIONS, schemas.CANDIDATES, schemas.DELETED_CANDIDATES]
+)
+def test_every_column_may_be_null_and_more_may_come(schema: Any) -> None:
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.validate({**dict.fromkeys(schema["properties"]), "tomorrow": 1}, schema)
+
+
+def test_of_the_positions_only_those_that_changed_are_rows() -> None:
+    def uids(since: str | None) -> list[str]:
+        moment = None if since is None else datetime.fromisoformat(since)
+        page = replies.position_rows(saved("positions_documented"), moment)
+        assert not page.is_empty
+        return [json.loads(row)["uid"] for row in page.rows]
+
+    # The last one has no time, so nobody knows.
+    assert uids(None) == ["4A.1C2", "5D.9D4", "5D.9D5"]
+    assert uids("2025-03-05T08:00:00+00:00") == ["4A.1C2", "5D.9D5"]
+    assert uids("2025-03-05T08:00:01+00:00") == ["5D.9D5"]
+
+
+def test_a_deleted_candidate_is_a_uid_and_when_it_was_read() -> None:
+    page = replies.deleted_rows(saved("deleted_candidates"), None)
+    (row,) = (json.loads(each) for each in page.rows)
+    assert row == {"uid": "B3.07F", "read_at": "2026-01-31T12:00:00Z"}
+    jsonschema.validate(row, dict(schemas.DELETED_CANDIDATES))
+    assert page.next_page is None
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [
+        (replies.candidate_rows, {}),
+        (replies.candidate_rows, {"positions": []}),
+        (replies.candidate_rows, []),
+        (replies.candidate_rows, {"candidates": None}),
+        (replies.candidate_rows, {"candidates": [{"email": "canary"}]}),
+        (replies.position_rows, {"candidates": []}),
+        (replies.position_rows, {"positions": [{"uid": 5}]}),
+        (replies.deleted_rows, {"deleted": []}),
+        (replies.deleted_rows, [{"uid": "canary"}]),
+    ],
+)
+def test_another_envelope_or_a_row_without_key_is_an_error_and_never_no_rows(
+    read: Any, body: object
+) -> None:
+    reply = replace(saved("candidates"), body=json.dumps(body).encode())
+    with pytest.raises(ContractError) as caught:
+        read(reply, None)
+    assert "canary" not in f"{caught.value} {caught.value.detail}"

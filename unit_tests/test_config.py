@@ -26,6 +26,7 @@ FILLED_IN: dict[str, dict[str, Any]] = {
     },
     "talemetry": {"credentials": {"auth_type": "token", "token": "made-up"}},
     "atz_crm": {"access_token": "made-up"},
+    "comeet": {"api_key": "made-up", "secret": "made-up"},
 }
 """The least that a user has to fill in."""
 
@@ -51,6 +52,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "min_hours_between_passes": 1,
         "page_size": 100,
     },
+    "comeet": {},
 }
 KEYS = {
     "kombo": {*DEFAULTS["kombo"], "api_key", "integration_ids", "base_url"},
@@ -62,6 +64,7 @@ KEYS = {
         "profiles_base_url",
     },
     "atz_crm": {*DEFAULTS["atz_crm"], "access_token", "job_slug", "base_url"},
+    "comeet": {"api_key", "secret", "base_url"},
 }
 """What users type; changing a name breaks their configurations."""
 
@@ -69,6 +72,7 @@ SECRETS = {
     "kombo": {"api_key"},
     "talemetry": {"token", "client_id", "client_secret"},
     "atz_crm": {"access_token"},
+    "comeet": {"api_key", "secret"},
 }
 
 BOUNDS = {

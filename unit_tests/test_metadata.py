@@ -96,6 +96,7 @@ def test_every_stream_is_suggested() -> None:
             "kombo": {"api_key": "made-up", "integration_ids": ["made-up"]},
             "talemetry": {"credentials": {"auth_type": "token", "token": "made-up"}},
             "atz_crm": {"access_token": "made-up"},
+            "comeet": {"api_key": "made-up", "secret": "made-up"},
         }
     )
     catalog = verbs.discover(configuration, SystemClock())

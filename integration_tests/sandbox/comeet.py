@@ -1,4 +1,4 @@
-"""A fake Comeet Recruiting API, the write side: it begins empty and keeps what is posted to it.
+"""A fake Comeet Recruiting API: it begins empty, keeps what is posted to it, and shows it again.
 
 The facts are those of vendors/comeet.md; a comment names the section and the tier (V documented,
 T observed by others, I inferred). Where the vendor is silent this fake takes the answer that is
@@ -6,8 +6,8 @@ hardest on a careless client, and the comment says "assumed".
 
 Endpoints under `/comeet` (route names): comeet.create, comeet.list, comeet.candidate,
 comeet.update, comeet.positions, comeet.position, comeet.position_candidates, comeet.deleted.
-Control door under `/_control/comeet`: positions, settings, move, merge, erase, summary, truth,
-reset.
+Control door under `/_control/comeet`: positions, settings, fill, move, edit_position, merge, erase,
+summary, truth, reset.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ FILE_TYPES = RESUME_TYPES | IMAGE_TYPES | {
     ".mov", ".dash", ".p7s", ".dat", ".ipynb", ".rtf", ".log", ".pages",
 }  # fmt: skip
 
+NOBODY_IS_THIS_FAR = 10**9
+
 FIRST_UID = 0xB3000
 FIRST_POSITION_UID = 0x4A1C2
 FIRST_REAL_ID, REAL_ID_STEP = 98_765, 7
@@ -96,7 +98,9 @@ def mount(app: web.Application, world: World) -> None:
     control("GET", "/positions", control_positions)
     control("GET", "/settings", control_settings)
     control("POST", "/settings", control_settings)
+    control("POST", "/fill", control_fill)
     control("POST", "/move", control_move)
+    control("POST", "/edit_position", control_edit_position)
     control("POST", "/merge", control_merge)
     control("POST", "/erase", control_erase)
     control("POST", "/reset", control_reset)
@@ -131,6 +135,13 @@ class Settings:
     """Keep keys and times of new candidates, not their fields: for runs of a million."""
     next_page_origin: str | None = None
     """Scheme and host put into every `next_page` instead of ours: a client must not go there."""
+    most_on_a_page: int | None = None
+    """Fewer than `limit` asks for, which nothing forbids: the page sizes are not documented."""
+    links: str = "good"
+    """What a link to a next page comes to: "good", "refused" or "empty". Nothing is documented."""
+    list_deleted: bool = False
+    """Whether a list that is asked without `deleted` shows deleted ones: V is silent, and a client
+    of a third party leaves them out itself (T)."""
     check_expiry: bool = True
     """Off: `exp` must still be an integer, but any will do, so that a test may move time far."""
     create: bool = True
@@ -175,6 +186,9 @@ SETTING_RULES: dict[str, Callable[[Any], bool]] = {
     "drift": lambda value: is_number(value) and 0 <= value <= 1,
     "forget_bodies": is_bool,
     "next_page_origin": lambda value: value is None or is_origin(value),
+    "most_on_a_page": lambda value: value is None or (type(value) is int and value > 0),
+    "links": lambda value: value in ("good", "refused", "empty"),
+    "list_deleted": is_bool,
     "check_expiry": is_bool,
     "create": is_bool,
     "update": is_bool,
@@ -191,6 +205,7 @@ class Position:
     number: int
     uid: str
     status: str
+    updated: int
     newest: dict[str, Candidate] = field(default_factory=dict)
 
 
@@ -230,7 +245,7 @@ class Candidate:
 
 
 class Account:
-    """One customer account: positions that never change, and every candidate ever created."""
+    """One customer account: always the same positions, and every candidate ever created."""
 
     def __init__(self, world: World) -> None:
         """Begin empty."""
@@ -243,7 +258,12 @@ class Account:
         self.positions = {
             position.uid: position
             for position in (
-                Position(number, uid_text(FIRST_POSITION_UID + 0x1F35 * number), status)
+                Position(
+                    number,
+                    uid_text(FIRST_POSITION_UID + 0x1F35 * number),
+                    status,
+                    int((self.world.started_at - timedelta(days=1 + number)).timestamp()),
+                )
                 for number, status in enumerate(POSITION_STATUSES)
             )
         }
@@ -500,7 +520,7 @@ async def get_candidate(account: Account, request: web.Request) -> web.Response:
 
 
 async def list_candidates(account: Account, request: web.Request) -> web.Response:
-    """GET /candidates, oldest first. Merged ones are never listed, deleted ones only if asked."""
+    """GET /candidates, oldest first. Merged ones are never listed, deleted ones if asked."""
     bounds = [(name, *time_bounds(request, name)) for name in CANDIDATE_TIMES]
     refuse_unknown_parameters(
         request,
@@ -508,8 +528,9 @@ async def list_candidates(account: Account, request: web.Request) -> web.Respons
         | {f"{name}:{side}" for name in CANDIDATE_TIMES for side in ("after", "before")},
     )
     statuses = chosen(request, "status", STATUSES)
-    deleted = request.query.get("deleted", "False")
-    if deleted not in ("True", "False"):
+    shown = {"True": {True}, "False": {False}, "": {False, account.settings.list_deleted}}
+    deleted = request.query.get("deleted", "")
+    if deleted not in shown:
         raise invalid("deleted must be True or False")  # V, section 10: capitalised
     checks = [
         (CANDIDATE_TIMES[name], after, before)
@@ -524,7 +545,7 @@ async def list_candidates(account: Account, request: web.Request) -> web.Respons
         return (
             candidate.status in statuses
             and candidate.merged_into is None
-            and (candidate.deleted is not None) == (deleted == "True")
+            and (candidate.deleted is not None) in shown[deleted]
         )
 
     return candidates_page(account, request, wanted)
@@ -573,7 +594,12 @@ def written(account: Account, candidate: Candidate, status: int) -> web.Response
 
 def process_object(candidate: Candidate) -> Json:
     """Return what create and update answer: the vendor's sample (section 3, V)."""
-    step = {"name": "CV review", "type": "Go/No-go", "time_scheduled": None}
+    step = {
+        "name": "CV review",
+        "type": "Go/No-go",
+        "time_scheduled": None,
+        "position_step_uid": "A1.001",  # T
+    }
     current = candidate.status == "In progress"
     done = {**step, "time_completed": time_text(candidate.status_changed)}
     return {
@@ -606,6 +632,8 @@ def candidate_object(candidate: Candidate, now: int) -> Json:
     body["URL"] = f"https://app.comeet.example/people/{candidate.real_id}"
     body["future_steps"] = []
     body["tags"] = []
+    body["custom_fields"] = fields.get("custom_fields", {})  # T
+    body["source"] = {"uid": "E0.001", "name": "Airbyte", "type": "Other"}
     if candidate.status == "Hired":
         body["opening"] = {"uid": candidate.position.uid, "time_start_to_work": None}
     if "resume" in fields:
@@ -627,8 +655,8 @@ def candidates_page(
     account: Account, request: web.Request, wanted: Callable[[Candidate], bool]
 ) -> web.Response:
     """Answer the wanted candidates from the cursor on, as many as asked for."""
-    limit = page_limit(request, default=100, most=1000)  # T, section 5: 1000 is used
-    start = page_start(request)
+    limit = page_limit(account, request, default=100, most=1000)  # T, section 5: 1000 is used
+    start = page_start(account, request)
     found: list[Candidate] = []
     following = None
     for number in range(start, len(account.candidates)):
@@ -650,20 +678,21 @@ async def list_positions(account: Account, request: web.Request) -> web.Response
     """GET /positions; without `status` open and closed ones come (section 4, T)."""
     refuse_unknown_parameters(request, {"status", "limit", "cursor"})
     statuses = chosen(request, "status", ("open", "on hold", "closed"))
-    limit = page_limit(request, default=100, most=500)  # T, section 5: 500 is used
+    limit = page_limit(account, request, default=100, most=500)  # T, section 5: 500 is used
+    start = page_start(account, request)
     found = [
         position
         for position in account.positions.values()
-        if position.status in statuses and position.number >= page_start(request)
+        if position.status in statuses and position.number >= start
     ]
     following = found[limit].number if len(found) > limit else None
-    body: Json = {"positions": [position_object(account, position) for position in found[:limit]]}
+    body: Json = {"positions": [position_object(position) for position in found[:limit]]}
     return answer(body | next_page(account, request, following))
 
 
 async def get_position(account: Account, request: web.Request) -> web.Response:
     """GET /positions/{uid}."""
-    return answer(position_object(account, known_position(account, request)))
+    return answer(position_object(known_position(account, request)))
 
 
 def known_position(account: Account, request: web.Request) -> Position:
@@ -674,11 +703,11 @@ def known_position(account: Account, request: web.Request) -> Position:
     return position
 
 
-def position_object(account: Account, position: Position) -> Json:
-    """V, section 4: the fields of the position schema that matter to a writer."""
+def position_object(position: Position) -> Json:
+    """V: the position schema, without what takes a permission of its own but the users."""
     number = position.number
     city, country = CITIES[number % len(CITIES)]
-    updated = account.world.started_at - timedelta(days=1 + number)
+    page = f"https://jobs.comeet.example/{position.uid}"
     return {
         "uid": position.uid,
         "name": f"{TITLES[number % len(TITLES)]}, {city}",
@@ -687,9 +716,22 @@ def position_object(account: Account, position: Position) -> Json:
         "is_published": position.status == "open",
         "is_talent_pool": number == TALENT_POOL,
         "department": ("Operations", "People", "Technology")[number % 3],
+        "email": f"position{number}@jobs.comeet.example",
+        "URL": f"https://app.comeet.example/positions/{position.uid}",
+        "url_comeet_hosted_page": page,
+        "url_active_page": page,
+        "position_url": f"https://api.comeet.example/positions/{position.uid}",
+        "picture_url": None,
+        "experience_level": ("Junior", "Senior", None)[number % 3],
+        "employment_type": "Full-time",
+        "workplace_type": ("On-site", "Hybrid", "Remote")[number % 3],
         "internal_use_custom_id": f"REQ-{number:03}" if number % 2 else None,
-        "time_updated": time_text(int(updated.timestamp())),
-        "location": {"city": city, "country": country},
+        "company_name": "Made Up Foods",
+        "time_updated": time_text(position.updated),
+        "location": {"uid": "C0.001", "name": city, "city": city, "country": country},
+        "categories": [{"name": "Team", "value": "North"}],
+        "details": [{"name": "Description", "value": "<p>Made up.</p>"}],
+        "users": {"lead_recruiter": {"first_name": "Ada", "last_name": "Okafor"}},
     }
 
 
@@ -738,16 +780,20 @@ def time_bounds(request: web.Request, name: str) -> tuple[float, float]:
     return bounds[0], bounds[1]
 
 
-def page_limit(request: web.Request, default: int, most: int) -> int:
-    """Return `limit`, which must be in range."""
+def page_limit(account: Account, request: web.Request, default: int, most: int) -> int:
+    """Return how many rows come: `limit`, which must be in range, or fewer."""
     limit = whole_number(request, "limit", default)
     if not 1 <= limit <= most:
         raise invalid(f"limit must be from 1 to {most}")
-    return limit
+    return min(limit, account.settings.most_on_a_page or limit)
 
 
-def page_start(request: web.Request) -> int:
+def page_start(account: Account, request: web.Request) -> int:
     """Return `cursor`: the number of the first row that may be on this page."""
+    if "cursor" in request.query and account.settings.links == "refused":
+        raise invalid("cursor: unknown or expired")
+    if "cursor" in request.query and account.settings.links == "empty":
+        return NOBODY_IS_THIS_FAR
     return whole_number(request, "cursor", 0)
 
 
@@ -943,7 +989,7 @@ UPDATE_FIELDS = frozenset({
 
 async def control_positions(account: Account, _request: web.Request) -> web.Response:
     """All positions, as the API shows them."""
-    return answer([position_object(account, each) for each in account.positions.values()])
+    return answer([position_object(each) for each in account.positions.values()])
 
 
 async def control_settings(account: Account, request: web.Request) -> web.Response:
@@ -958,6 +1004,35 @@ async def control_settings(account: Account, request: web.Request) -> web.Respon
                 account.settings, name, RateLimit(**value) if isinstance(value, dict) else value
             )
     return answer(asdict(account.settings))
+
+
+async def control_fill(account: Account, request: web.Request) -> web.Response:
+    """Create so many made-up candidates at once, as another source would, in open positions."""
+    count = (await read_object(request)).get("count")
+    if type(count) is not int or count < 1:
+        raise invalid("count must be a whole number above 0")
+    positions = [each for each in account.positions.values() if each.status == "open"]
+    for _ in range(count):
+        number = len(account.candidates)
+        person = {
+            "first_name": "Mira",
+            "last_name": f"Solberg {number}",
+            "email": f"filled{number}@example.org",
+            "custom_fields": {"pool": "north"},
+        }
+        account.add(positions[number % len(positions)], None, person)
+    return answer({"created": count})
+
+
+async def control_edit_position(account: Account, request: web.Request) -> web.Response:
+    """Give a position a status, as a recruiter would."""
+    body = await read_object(request)
+    position = account.positions.get(str(body.get("uid")))
+    if position is None:
+        raise invalid("No such position")
+    position.status = one_of("status", body.get("status"), POSITION_STATUSES)
+    position.updated = account.now()
+    return answer(position_object(position))
 
 
 async def control_move(account: Account, request: web.Request) -> web.Response:

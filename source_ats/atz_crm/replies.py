@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from source_ats.client import Reply, Situation, Vendor
+from source_ats.clock import moment
 from source_ats.errors import AtsError, ContractError
 
 
@@ -204,17 +205,6 @@ def _age(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
     """Return what orders rows from the oldest to the newest, whatever order they came in."""
     at = moment(row.updated_at) or datetime.min.replace(tzinfo=UTC)
     return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
-
-
-def moment(value: object) -> datetime | None:
-    """Return a time of the vendor's, which has milliseconds or not; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _with_milliseconds(at: datetime) -> str:

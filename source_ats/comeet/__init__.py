@@ -1,11 +1,11 @@
-"""Comeet's Recruiting API (now Spark Hire Recruit), the side that is written to.
+"""Comeet's Recruiting API (now Spark Hire Recruit): positions, candidates, deleted candidates.
 
-Doors: `client` (all calls of one key), `mappers` (how records become candidates), `deliveries` (how
-they are brought there), `check` (whether they can be). A source's room has `streams` instead of the
-two in the middle.
+Doors: `client` (all calls of one key), `streams` (what can be read), `check` (whether it can). This
+is the one vendor that is written to as well: the doors for that are in `destination`, and what both
+sides need is in `calls`, `replies`, `connection` and `listing`.
 """
 
 from source_ats.comeet.check import check
-from source_ats.comeet.streams import client, deliveries, mappers
+from source_ats.comeet.streams import client, streams
 
-__all__ = ["check", "client", "deliveries", "mappers"]
+__all__ = ["check", "client", "streams"]

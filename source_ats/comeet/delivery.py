@@ -25,6 +25,7 @@ import tenacity
 from source_ats.client import Call, Client, OutcomeUnknown, Reply
 from source_ats.clock import Clock
 from source_ats.comeet import calls, replies, validation
+from source_ats.comeet.listing import listed
 from source_ats.comeet.mapping import Candidate, Mapper, Refused
 from source_ats.errors import AtsError, Refusal
 from source_ats.ledger import Entry, Ledger, Standing
@@ -251,21 +252,17 @@ class Delivery:
 
         They were created after the note, in its position, have its contact, and are nobody else's.
         """
-        call: Call | None = calls.created_between(
+        first = calls.created_between(
             self._base_url, note.noted_at - MARGIN, note.noted_at + LONGEST_POSTING
         )
-        found: list[replies.Candidate] = []
-        while call is not None:
-            page = self._send(call, replies.candidates)
-            found += [
-                each
-                for each in page.candidates
-                if each.position_uid == note.position
-                and self._is_noted(each, note.hashes)
-                and not self._ledger.knows(each.uid)
-            ]
-            call = calls.following(call, page.next_page)
-        return found
+        return [
+            each
+            for page, _ in listed(self._send, first, replies.candidates)
+            for each in page.candidates
+            if each.position_uid == note.position
+            and self._is_noted(each, note.hashes)
+            and not self._ledger.knows(each.uid)
+        ]
 
     def _is_noted(self, shown: replies.Candidate, noted: Mapping[str, str]) -> bool:
         hashes = self._hashes(

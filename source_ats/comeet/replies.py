@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
+import orjson
 
 from source_ats.client import Reply, Situation, Vendor
+from source_ats.clock import as_text, moment
 from source_ats.errors import AtsError, ConfigError, Refusal
 
 
@@ -208,3 +212,80 @@ def positions(reply: Reply) -> Positions:
 def deleted(reply: Reply) -> Sequence[str]:
     """Return the uids of deleted candidates."""
     return reply.decode(_uids)
+
+
+# What is read for its own sake
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage:
+    """One page of a list: rows ready to be written, and where the next page is."""
+
+    rows: Sequence[bytes]
+    next_page: str | None
+    is_empty: bool
+    """Whether the vendor sent no row at all; rows that have not changed are left out of `rows`."""
+    sent_at: datetime
+
+
+class _Row(msgspec.Struct):
+    """What the code leans on in a row: its key; in a position, also when it changed."""
+
+    uid: str
+    time_updated: Any = None
+
+
+class _CandidateRows(msgspec.Struct):
+    candidates: Sequence[_Row]
+    next_page: str | None = None
+
+
+class _PositionRows(msgspec.Struct):
+    positions: Sequence[_Row]
+    next_page: str | None = None
+
+
+class _RawRows(msgspec.Struct):
+    candidates: Sequence[msgspec.Raw] = ()
+    positions: Sequence[msgspec.Raw] = ()
+
+
+_candidate_rows = msgspec.json.Decoder(_CandidateRows)
+_position_rows = msgspec.json.Decoder(_PositionRows)
+_raw_rows = msgspec.json.Decoder(_RawRows)
+
+
+def candidate_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return the candidates as the vendor sent them: it chose those that had activity."""
+    del since
+    page = reply.decode(_candidate_rows)
+    rows = [_on_one_line(row) for row in reply.decode(_raw_rows).candidates]
+    return RowsPage(rows, page.next_page, not rows, reply.sent_at)
+
+
+def position_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return the positions that changed at `since` or later, as the vendor sent them.
+
+    There is no filter for that. Assumed: whatever is changed in a position moves its
+    `time_updated`. One that is missing or not understood counts as changed.
+    """
+    page = reply.decode(_position_rows)
+    rows = [
+        _on_one_line(row)
+        for each, row in zip(page.positions, reply.decode(_raw_rows).positions, strict=True)
+        if since is None or (at := moment(each.time_updated)) is None or at >= since
+    ]
+    return RowsPage(rows, page.next_page, not page.positions, reply.sent_at)
+
+
+def deleted_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return a row for each uid of a deleted candidate: the vendor tells no more, and no page."""
+    del since
+    read_at = as_text(reply.sent_at)
+    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(reply)]
+    return RowsPage(rows, None, not rows, reply.sent_at)
+
+
+def _on_one_line(row: msgspec.Raw) -> bytes:
+    """Return a row without the line breaks between its tokens; within a text there are none."""
+    return bytes(row).translate(None, b"\r\n")
