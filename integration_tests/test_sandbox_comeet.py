@@ -503,6 +503,53 @@ def test_a_next_page_can_point_elsewhere(comeet: Comeet) -> None:
     assert page["next_page"].startswith("https://elsewhere.example/comeet/candidates?")
 
 
+def test_pages_can_be_shorter_than_asked_for(comeet: Comeet) -> None:
+    comeet.control("fill", count=5)
+    comeet.settings(most_on_a_page=2)
+    assert len(comeet.get("/candidates", limit=1000)["candidates"]) == 2
+    assert len(comeet.get("/positions")["positions"]) == 2
+    assert len(comeet.listed(limit=1000)) == 5
+
+
+def test_links_can_be_worth_nothing(comeet: Comeet) -> None:
+    comeet.control("fill", count=2)
+    link = comeet.get("/candidates", limit=1)["next_page"]
+    comeet.settings(links="refused")
+    assert error(comeet.call("GET", link)) == (400, "validation_error")
+    comeet.settings(links="empty")
+    assert comeet.call("GET", link).json() == {"candidates": []}
+    assert len(comeet.get("/candidates", limit=1)["candidates"]) == 1
+
+
+def test_whether_deleted_ones_are_listed_unasked_can_be_chosen(comeet: Comeet) -> None:
+    comeet.control("fill", count=2)
+    first, second = comeet.listed()
+    comeet.control("erase", uids=[first])
+    assert comeet.listed() == [second]
+    comeet.settings(list_deleted=True)
+    assert comeet.get("/candidates")["candidates"][0] == {"uid": first, "deleted": True}
+    assert comeet.listed(deleted="False") == [second]
+    assert comeet.listed(deleted="True") == [first]
+
+
+def test_candidates_can_come_from_elsewhere(comeet: Comeet) -> None:
+    assert comeet.control("fill", count=20) == {"created": 20}
+    people = comeet.get("/candidates")["candidates"]
+    assert len({each["email"] for each in people}) == 20
+    shown = {each["uid"]: each["status"] for each in comeet.get("/positions")["positions"]}
+    assert {shown[each["position_uid"]] for each in people} == {"open"}
+
+
+def test_a_position_that_is_edited_shows_when(comeet: Comeet) -> None:
+    before = comeet.get(f"/positions/{OPEN}")
+    comeet.control("edit_position", uid=OPEN, status="closed")
+    after = comeet.get(f"/positions/{OPEN}")
+    assert after["time_updated"] > before["time_updated"]
+    assert after == {**before, "status": "closed", "is_published": False} | {
+        "time_updated": after["time_updated"]
+    }
+
+
 def test_lists_filter_by_status_and_time(comeet: Comeet) -> None:
     def text(moment: datetime) -> str:
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -30,8 +30,17 @@ def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
         "integration_ids": [each["id"] for each in sandbox.look("/_control/kombo/integrations")],
         "base_url": f"{sandbox.url}/kombo/v1",
     }
+    comeet = {
+        "api_key": "comeet-key",
+        "secret": "comeet-secret",
+        "base_url": f"{sandbox.url}/comeet",
+    }
+    # Each of its streams has something to read.
+    sandbox.control("/_control/comeet/fill", {"count": 20})
+    (first, *_) = sandbox.truth("/_control/comeet/truth")
+    sandbox.control("/_control/comeet/erase", {"uids": [first["uid"]]})
     configs = {
-        "config.json": {"kombo": kombo},
+        "config.json": {"kombo": kombo, "comeet": comeet},
         "invalid_config.json": {"kombo": {**kombo, "api_key": "ks_dev_unknown"}},
     }
     for name, config in configs.items():

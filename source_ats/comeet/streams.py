@@ -90,6 +90,9 @@ def client(
 def streams(section: config.Comeet, common: config.SourceConfig, client: Client) -> list[Stream]:
     """Return the streams of this section."""
     url = base_url(section)
+    # Comeet's times show whole seconds.
+    start_date = common.start_date.replace(microsecond=0) if common.start_date else None
+    lookback = timedelta(minutes=common.lookback_minutes)
 
     def stream(
         name: str,
@@ -98,16 +101,13 @@ def streams(section: config.Comeet, common: config.SourceConfig, client: Client)
         first_page: Callable[[datetime | None], Call],
         read: Callable[[Reply, datetime | None], replies.RowsPage],
     ) -> Stream:
-        lookback = timedelta(minutes=common.lookback_minutes)
         return Stream(
             name=name,
             schema=schema,
             primary_key="uid",
             cursor_field=cursor_field,
-            selection={"start_date": as_text(common.start_date) if common.start_date else None},
-            pages=partial(
-                pages, Reading(client, name, first_page, read, common.start_date, lookback)
-            ),
+            selection={"start_date": as_text(start_date) if start_date else None},
+            pages=partial(pages, Reading(client, name, first_page, read, start_date, lookback)),
         )
 
     return [
