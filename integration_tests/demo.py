@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 
-from integration_tests.connector import catalog
+from integration_tests.connector import Connector, catalog
 from integration_tests.sandbox.running import Sandbox
 
 if TYPE_CHECKING:
@@ -258,6 +258,24 @@ def write_to_comeet(sandbox: Sandbox, cache: DuckDBCache, folder: Path) -> None:
         said("", f"{count:,} refused: {reason}")
     duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
     said("", f"{duplicates} created twice")
+    say_what_became_of_them(sandbox, folder)
+
+
+def say_what_became_of_them(sandbox: Sandbox, folder: Path) -> None:
+    """Let recruiters decide on some of those in the fake Comeet, and read them from there."""
+    for status, fraction in (("Rejected", 0.3), ("Hired", 0.05)):
+        wish = {"uids": "all", "status": status, "fraction": fraction}
+        sandbox.control("/_control/comeet/move", wish)
+    section = {
+        "api_key": "comeet-key",
+        "secret": "comeet-secret",
+        "base_url": f"{sandbox.url}/comeet",
+    }
+    reader = Connector(folder, {"comeet": section})
+    rows = reader.read("comeet_candidates").records("comeet_candidates")
+    became = Counter(row["status"] for row in rows)
+    told = ", ".join(f"{count:,} {status.lower()}" for status, count in became.most_common())
+    said("out of Comeet", f"what became of them: {told}")
 
 
 @contextlib.contextmanager

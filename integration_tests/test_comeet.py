@@ -269,6 +269,22 @@ def interrupted(sandbox: Sandbox, connector: Connector) -> Run:
     return run
 
 
+def test_what_changed_after_its_page_was_read_is_in_the_next_run(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    """Also when the run was cut: the bookmark is when the reading began, not when it went on."""
+    first = interrupted(sandbox, connector)
+    sandbox.advance(60 * MINUTE)
+    moved = uids(first, "comeet_candidates")[:2]
+    control(sandbox, "move", uids=moved, status="Rejected")
+    sandbox.advance(60 * MINUTE)
+    second = read(connector, "comeet_candidates", after=first)
+    assert len(second.records("comeet_candidates")) == 30
+    third = read(connector, "comeet_candidates", after=second)
+    assert set(moved) <= set(uids(third, "comeet_candidates"))
+    assert known(candidates(first, second, third)) == known_truth(sandbox)
+
+
 @pytest.mark.parametrize("what", ["refused", "empty", "a day old"])
 def test_a_kept_link_that_is_worth_nothing_leads_to_one_new_beginning(
     sandbox: Sandbox, connector: Connector, what: str
@@ -336,6 +352,14 @@ def test_a_full_refresh_goes_on_in_the_same_generation_and_ignores_other_states(
     assert len(second.records("comeet_candidates")) == 30
     assert known(candidates(first, second)) == known_truth(sandbox)
     assert full(4, after=second).of("RECORD") == []
+    # Killed after its last page, before it could say that it was done.
+    almost = {**second.state("comeet_candidates"), "full_refresh": True}
+    wanted = catalog("comeet_candidates", mode="full_refresh", generation=4)
+    sandbox.reset_log()
+    again = connector.run("read", catalog=wanted, state=state(almost, stream="comeet_candidates"))
+    assert again.of("RECORD") == []
+    assert again.statuses("comeet_candidates")[-1] == "COMPLETE"
+    assert calls(sandbox) == {}
     assert len(full(5, after=second).records("comeet_candidates")) == 50
 
 
