@@ -52,9 +52,9 @@ class Kombo(Section):
     )
     include_deleted: bool = Field(
         default=True,
-        title="Include deleted candidates",
+        title="Include deleted rows",
         description=(
-            "Also read candidates that were deleted in the applicant tracking system, with "
+            "Also read rows that were deleted in the applicant tracking system, with "
             "remote_deleted_at set. Kombo empties their other fields after 14 days."
         ),
         json_schema_extra={"order": 3},
@@ -75,7 +75,7 @@ class Kombo(Section):
         ge=1,
         le=250,
         title="Page size",
-        description="Candidates in one request. 250 is the most that Kombo allows.",
+        description="Rows in one request. 250 is the most that Kombo allows.",
         json_schema_extra={"order": 5},
     )
     base_url: BaseUrl | None = Field(

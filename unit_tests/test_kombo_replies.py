@@ -14,7 +14,8 @@ from requests.structures import CaseInsensitiveDict
 
 from source_ats.client import NotWhole, Reply, Situation
 from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
-from source_ats.kombo import replies, schemas
+from source_ats.kombo import replies
+from source_ats.kombo.streams import CANDIDATES, MODELS, Model
 
 SAVED = Path(__file__).parent / "replies" / "kombo"
 INTEGRATION = "greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"
@@ -159,26 +160,50 @@ class TestRows:
             replies.rows(error("PLATFORM.INTEGRATION_NOT_FOUND", 200), INTEGRATION)
 
 
+SAVED_ROWS = [(name, CANDIDATES) for name in PAGES] + [
+    (f"{model.stream.removeprefix('kombo_')}_page", model)
+    for model in MODELS
+    if model is not CANDIDATES
+]
+
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.stream)
+
+
 class TestSchema:
-    @pytest.mark.parametrize("name", PAGES)
-    def test_saved_rows_fit_the_declared_schema(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "model"), SAVED_ROWS, ids=lambda each: getattr(each, "stream", each)
+    )
+    def test_saved_rows_fit_the_declared_schema(self, name: str, model: Model) -> None:
         for row in rows_of_any(name):
-            jsonschema.validate(row, schemas.CANDIDATES)
+            jsonschema.validate(row, model.schema)
 
-    @pytest.mark.parametrize("name", ["candidates_page", "candidates_sparse"])
-    def test_each_documented_field_is_declared(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [each for each in SAVED_ROWS if "new_fields" not in each[0]],
+        ids=lambda each: getattr(each, "stream", each),
+    )
+    def test_each_documented_field_is_declared(self, name: str, model: Model) -> None:
         for row in rows_of_any(name):
-            assert undeclared(row, schemas.CANDIDATES) == []
+            assert undeclared(row, model.schema) == []
 
-    def test_each_declared_column_is_in_a_saved_reply(self) -> None:
-        columns = set(schemas.CANDIDATES["properties"])
-        assert columns == set(rows_of_any("candidates_page")[0])
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [each for each in SAVED_ROWS if each[0].endswith("_page")],
+        ids=lambda each: getattr(each, "stream", each),
+    )
+    def test_each_declared_column_is_in_a_saved_reply(self, name: str, model: Model) -> None:
+        assert set(model.schema["properties"]) == set(rows_of_any(name)[0])
 
-    def test_it_is_nullable_and_open(self) -> None:
-        jsonschema.Draft7Validator.check_schema(schemas.CANDIDATES)
-        for field in schemas.CANDIDATES["properties"].values():
+    @each_model
+    def test_it_is_nullable_and_open(self, model: Model) -> None:
+        jsonschema.Draft7Validator.check_schema(model.schema)
+        for field in model.schema["properties"].values():
             assert "null" in field["type"]
-        jsonschema.validate(dict.fromkeys(schemas.CANDIDATES["properties"]), schemas.CANDIDATES)
+        jsonschema.validate(dict.fromkeys(model.schema["properties"]), model.schema)
+
+    def test_models_share_nothing_that_has_to_be_their_own(self) -> None:
+        for own in ("stream", "path", "id"):
+            assert len({getattr(model, own) for model in MODELS}) == len(MODELS)
 
 
 def rows_of_any(name: str) -> list[dict[str, Any]]:
@@ -223,8 +248,8 @@ class TestErrors:
             ("INTEGRATION.INACTIVE", replies.NotReadable),
             ("INTEGRATION.AUTHENTICATION_INVALID", replies.NotReadable),
             ("INTEGRATION.PERMISSION_MISSING", replies.NotReadable),
-            ("INTEGRATION.MODEL_NOT_AVAILABLE", replies.NotReadable),
-            ("INTEGRATION.MODEL_DISABLED", replies.NotReadable),
+            ("INTEGRATION.MODEL_NOT_AVAILABLE", replies.WithoutModel),
+            ("INTEGRATION.MODEL_DISABLED", replies.WithoutModel),
         ],
     )
     def test_the_code_decides_whatever_the_status(
@@ -322,6 +347,29 @@ class TestCheckAnswers:
         assert [(model.id, model.is_available) for model in about.read_models] == [
             ("ats_candidates", True)
         ]
+
+    @pytest.mark.parametrize(
+        ("model", "words"),
+        [
+            ({"is_available": True, "coverage_status": "SUPPORTED"}, None),
+            ({}, None),
+            ({"is_available": False, "coverage_status": "SUPPORTED"}, "switched off"),
+            ({"is_available": False}, "switched off"),
+            ({"is_available": False, "coverage_status": "UNSUPPORTED"}, "does not offer"),
+            ({"is_available": False, "coverage_status": "NOT_IMPLEMENTED"}, "does not offer"),
+        ],
+    )
+    def test_whether_a_model_is_missing(self, model: dict[str, Any], words: str | None) -> None:
+        body = content("integration")["body"]
+        body["data"]["read_models"] = [{"id": "ats_jobs", **model}]
+        about = replies.integration(reply(200, body))
+        assert replies.missing(about, "ats_offers") is None
+        missing = replies.missing(about, "ats_jobs")
+        if words is None:
+            assert missing is None
+        else:
+            assert isinstance(missing, replies.WithoutModel)
+            assert words in missing.message
 
     def test_what_check_leans_on_is_required(self) -> None:
         with pytest.raises(ContractError, match="status"):

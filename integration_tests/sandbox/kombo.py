@@ -7,8 +7,8 @@ What the vendor leaves open and the sandbox had to choose is marked (assumed) wh
 | `GET /_control/kombo/integrations` | lists `{"id", "size"}` of each integration |
 | `POST /_control/kombo/integration` | sets what an integration says (`set_integration`) |
 | `POST /_control/kombo/settings` | sets keys, cursors, rate limit, compression (`set_settings`) |
-| `POST /_control/kombo/change` | adds, changes and deletes candidates now (`change`) |
-| `GET /_control/kombo/truth?integration_id=` | NDJSON: a full read, with deleted rows |
+| `POST /_control/kombo/change` | adds, changes and deletes rows now (`change`) |
+| `GET /_control/kombo/truth?integration_id=&model=` | NDJSON: a full read, with deleted rows |
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ class Integration:
     status: str = "ACTIVE"
     setup_status: str = "COMPLETED"
     read_models_off: list[str] = field(default_factory=list)
+    """Models that are switched off in the scope configuration ..."""
+    read_models_unsupported: list[str] = field(default_factory=list)
+    """... and that the connected ATS does not have."""
     error: str | None = None
     error_status: int = 409
 
@@ -141,9 +144,10 @@ class Integration:
 
     def _read_model(self, model: Model) -> dict[str, Any]:
         off = model.read_model in self.read_models_off
+        unsupported = model.read_model in self.read_models_unsupported
         flags = {
-            "is_available": not off,
-            "coverage_status": "SUPPORTED",
+            "is_available": not off and not unsupported,
+            "coverage_status": "UNSUPPORTED" if unsupported else "SUPPORTED",
             "scope_config_setting": "DISABLED" if off else "ENABLED",
             "opted_out_by_customer": False,
         }
@@ -273,6 +277,11 @@ def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
     integration = kombo.find(integration_id)
     if integration.error is not None:
         refuse(integration.error, integration.error_status, "This integration cannot be read.")
+    # The statuses are assumed (section 9).
+    if model.read_model in integration.read_models_off:
+        refuse("INTEGRATION.MODEL_DISABLED", 400, "This model is switched off.")
+    if model.read_model in integration.read_models_unsupported:
+        refuse("INTEGRATION.MODEL_NOT_AVAILABLE", 400, "This tool does not have this model.")
     query = _Query(request)
     filters = Filters(
         updated_after=query.time("updated_after"),
@@ -430,13 +439,14 @@ def list_integrations(kombo: Kombo, _: dict[str, Any]) -> object:
 
 
 def set_integration(kombo: Kombo, wish: dict[str, Any]) -> object:
-    """Set `status`, `setup_status`, `category`, `tool`, `read_models_off`: what is shown.
+    """Set `status`, `setup_status`, `category`, `tool`: what is shown.
 
-    `error` (a code, or null) with `error_status` (409) is what its list calls answer.
+    `read_models_off` and `read_models_unsupported` are shown, and their lists refuse; `error` (a
+    code, or null) with `error_status` (409) is what all list calls answer.
     """
     integration = kombo.integrations[wish.pop("integration_id")]
-    keys = {"status", "setup_status", "category", "tool", "read_models_off", "error"}
-    _set(integration, wish, keys | {"error_status"})
+    keys = {"status", "setup_status", "category", "tool", "error", "error_status"}
+    _set(integration, wish, keys | {"read_models_off", "read_models_unsupported"})
     return integration.shown()
 
 
@@ -464,15 +474,20 @@ def set_settings(kombo: Kombo, wish: dict[str, Any]) -> object:
 
 
 def change(kombo: Kombo, wish: dict[str, Any]) -> object:
-    """Make `new`, `changed`, `nested` and `deleted` candidates now; return their ids by kind.
+    """Make `new`, `changed`, `nested` and `deleted` rows now; return their ids by kind.
 
-    Each row is taken once, out of one integration or (`integration_id` absent or null) of all. With
-    `visible_after_seconds` readers see all this only later, with the time of now.
+    They are rows of the list `model`, of candidates where none is named. Each is taken once, out of
+    one integration or (`integration_id` absent or null) of all. With `visible_after_seconds`
+    readers see all this only later, with the time of now.
     """
     now = kombo.now()
     visible = now + int(wish.get("visible_after_seconds", 0) * 1000)
     integrations = kombo.chosen(wish.get("integration_id"))
-    tables = [integration.candidates for integration in integrations]
+    model = _model(wish.get("model", "candidates"))
+    if wish.get("nested") and not model.nested:
+        message = f"Only their own changes bring rows of {model.path}."
+        raise ValueError(message)
+    tables = [integration.tables[model.path] for integration in integrations]
     taken: dict[Kind, list[tuple[Table, int]]] = {}
     rows = _alive(tables, kombo.dice)
     for kind in CHANGES:
@@ -493,14 +508,23 @@ async def export_truth(kombo: Kombo, request: web.Request) -> web.StreamResponse
     """Send the rows of one integration, or of all, as the API would show them."""
     try:
         integrations = kombo.chosen(request.query.get("integration_id"))
-    except Refusal as refusal:
+        model = _model(request.query.get("model", "candidates"))
+    except (Refusal, ValueError) as refusal:
         raise web.HTTPBadRequest(text=str(refusal)) from refusal
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     for integration in integrations:
-        for rows in _in_pieces(integration.candidates, kombo):
+        for rows in _in_pieces(integration.tables[model.path], kombo):
             await response.write(rows)
     return response
+
+
+def _model(path: str) -> Model:
+    for model in MODELS:
+        if model.path == path:
+            return model
+    message = f"There is no model {path}."
+    raise ValueError(message)
 
 
 def _in_pieces(table: Table, kombo: Kombo) -> Iterator[bytes]:
@@ -563,7 +587,7 @@ def _found(world: World, accounts: int) -> Kombo:
                     build=model.build,
                     seed=mix(world.seed, 6, number, place),
                     account=number,
-                    size=end - start,
+                    size=model.rows(end - start),
                     started=started,
                 )
                 for place, model in enumerate(MODELS)

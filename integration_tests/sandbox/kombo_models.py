@@ -22,6 +22,8 @@ STAGES = ("Applied", "Phone screen", "Interview", "Offer", "Hired")
 SOURCES = ("Job board", "Referral", "Career page", "Agência", None)
 REASONS = ("Position filled", "Salary", "Withdrew", None)
 TAGS = ("Referral", "Relocation", "Überflieger", None)
+OFFERS = ("DRAFT", "APPROVED", "SENT", "ACCEPTED", "DECLINED", "ABANDONED", None)
+ROLES = (("Hiring manager", "HIRING_MANAGER"), ("Recruiter", "RECRUITER"), ("Praktikant", None))
 
 SELDOM = 0.05
 """How often a key that may be absent or null is."""
@@ -53,6 +55,14 @@ class Model:
     read_model: str
     label: str
     build: Build
+    candidates_for_one: int = 1
+    """So many candidates come with one row of this model."""
+    nested: bool = True
+    """Whether `updated_after` matches changes of related rows too (section 7, V)."""
+
+    def rows(self, candidates: int) -> int:
+        """Return how many rows go with so many candidates."""
+        return -(-candidates // self.candidates_for_one)
 
 
 def candidate(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
@@ -231,6 +241,331 @@ def _id(seed: int, kind: str, index: int) -> str:
     return "".join(dice.choices(LETTERS, k=24))
 
 
+# The other models (section 6, V). What is nested in them has the shape of the vendor's examples.
+
+
+def application(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make an application; each nested change adds an interview."""
+    dice = _dice(seed, likeness)
+    number = _number(likeness, moment)
+    outcome = dice.choice(("PENDING", "PENDING", "HIRED", "DECLINED", None))
+    stage = _maybe(dice, 0.9, _stage(seed, dice.randrange(len(STAGES))))
+    job = _maybe(dice, 0.95, _job(seed, dice.randrange(len(JOBS))))
+    who = _maybe(dice, 0.98, _whole_person(seed, dice, likeness, number, moment))
+    own = {
+        "outcome": outcome,
+        "rejection_reason_name": dice.choice(REASONS) if outcome == "DECLINED" else None,
+        "rejected_at": f"{moment.created_on}T16:00:00.000Z" if outcome == "DECLINED" else None,
+        "current_stage_id": stage and stage["id"],
+        "job_id": job and job["id"],
+        "candidate_id": who and who["id"],
+        "screening_question_answers": dice.choice((None, [], _answers())),
+        "custom_fields": _custom_fields(moment),
+        "integration_fields": _integration_fields(seed, dice),
+        "remote_url": _maybe(dice, 0.8, f"https://ats.example.org/a/{number}"),
+        **_times(dice, moment),
+        "candidate": who,
+        # The last two keys are in the vendor's SDK only (S).
+        "current_stage": stage
+        and _thin(dice, stage | {"status": "ACTIVE", "custom_fields": None}, "status"),
+        "job": job,
+        "interviews": [
+            {
+                "id": _id(seed, "interview", place),
+                "remote_id": None,
+                "title": "Interview",
+                "starting_at": f"{moment.created_on}T12:00:00.000Z",
+                "ending_at": None,
+                "location": None,
+                "canceled": None,
+            }
+            for place in range(moment.nested_changes)
+        ],
+        "offers": [],
+    }
+    return _row(dice, f"P-{number}", moment, own)
+
+
+def job(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make a job; each nested change adds a job posting."""
+    dice = _dice(seed, likeness)
+    number = _number(likeness, moment)
+    who = person(seed, likeness)
+    salary = dice.randrange(2_000, 9_000)
+    own = {
+        "name": _named(JOBS[dice.randrange(len(JOBS))], moment),
+        "job_code": _maybe(dice, 0.8, f"C-{number}"),
+        "description": "<p>Wir suchen Sie.\nJoin us!</p>",
+        "confidential": dice.choice((False, None)),
+        "weekly_hours": dice.choice((37, 37.5, None)),
+        "employment_type": dice.choice(("FULL_TIME", "Minijob", None)),
+        "status": dice.choice(("OPEN", "CLOSED", "ARCHIVED")),
+        "visibility": dice.choice(("PUBLIC", "INTERNAL", None)),
+        "category": None,
+        "department": _maybe(dice, 0.7, "Engineering"),
+        "post_url": _maybe(dice, 0.7, f"https://jobs.example.org/{number}"),
+        "experience_level": None,
+        "remote_work_status": dice.choice(("HYBRID", None)),
+        "salary_amount": dice.choice((salary, None)),
+        "salary_amount_from": salary,
+        "salary_amount_to": salary + 500.5,
+        "salary_currency": "EUR",
+        "salary_period": "MONTH",
+        "location": dice.choice((None, _location(dice, who.city, who.country))),
+        "custom_fields": dice.choice((None, {"cost_centre": 7})),
+        "integration_fields": _integration_fields(seed, dice),
+        "remote_url": None,
+        "opened_at": f"{moment.created_on}T08:00:00.000Z",
+        "closed_at": None,
+        **_times(dice, moment),
+        "contact_id": None,
+        "stages": [_stage(seed, index) | {"remote_data": None} for index in range(len(STAGES))],
+        "screening_questions": dice.choice(([], [_question(seed)])),
+        "job_postings": [
+            {
+                "id": _id(seed, "posting", place),
+                "remote_id": None,
+                "title": "Analyst wanted",
+                "description_html": "<p>Join us!</p>",
+                "status": "ACTIVE",
+                "visibility": None,
+                "url": None,
+                "remote_data": None,
+            }
+            for place in range(moment.nested_changes)
+        ],
+        "hiring_team": [
+            _user(seed, place)
+            | {"hiring_team_roles": ["RECRUITER"], "job_roles": [_role(place, "JOB")]}
+            for place in range(dice.randrange(3))
+        ],
+    }
+    return _row(dice, f"J-{number}", moment, own)
+
+
+def user(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make a user; each nested change assigns a role."""
+    dice = _dice(seed, likeness)
+    number = _number(likeness, moment)
+    who = person(seed, likeness)
+    own = {
+        "first_name": who.first,
+        "last_name": _named(who.last, moment),
+        "email": _maybe(dice, 0.9, f"user{number}@example.org"),
+        "status": dice.choice(("ACTIVE", "ACTIVE", "INACTIVE", None)),
+        "system_roles": [_role(place, "SYSTEM") for place in range(moment.nested_changes)],
+    }
+    return _thin(dice, _row(dice, f"U-{number}", moment, own), "email")
+
+
+def tag(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make a tag."""
+    return _named_row(seed, likeness, moment, "T", TAGS)
+
+
+def rejection_reason(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make a rejection reason."""
+    return _named_row(seed, likeness, moment, "R", REASONS)
+
+
+def offer(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make an offer; a nested change moves its application to another job."""
+    dice = _dice(seed, likeness)
+    number = _number(likeness, moment)
+    own = {
+        "status": OFFERS[(dice.randrange(len(OFFERS)) + moment.changes) % len(OFFERS)],
+        "employment_start_date": _maybe(dice, 0.7, f"{moment.created_on}T00:00:00.000Z"),
+        "application_id": _own_id(dice, moment),
+        "custom_fields": dice.choice((None, {"signing_bonus": 100})),
+        "integration_fields": _integration_fields(seed, dice),
+        **_times(dice, moment),
+        "application": {
+            "candidate": _person(seed, dice, likeness, number, moment),
+            "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
+        },
+    }
+    return _row(dice, _maybe(dice, 0.9, f"O-{number}"), moment, own)
+
+
+def interview(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make an interview; a nested change moves its application to another job."""
+    dice = _dice(seed, likeness)
+    number = _number(likeness, moment)
+    who = person(seed, likeness)
+    application_id = _own_id(dice, moment)
+    own = {
+        "title": _named("Interview", moment),
+        "starting_at": f"{moment.created_on}T12:00:00.000Z",
+        "ending_at": _maybe(dice, 0.8, f"{moment.created_on}T12:45:00.000Z"),
+        "location": _location(dice, who.city, who.country),
+        "video_conferencing_url": _maybe(dice, 0.5, f"https://meet.example.org/{number}"),
+        "application_id": application_id,
+        "stage_id": _maybe(dice, 0.5, _id(seed, "stage", 2)),
+        "canceled": dice.choice((False, True, None)),
+        **_times(dice, moment),
+        "users": [_user(seed, place) for place in range(dice.randrange(3))],
+        "application": {
+            "id": application_id,
+            "remote_id": f"P-{number}",
+            "outcome": "PENDING",
+            "rejection_reason_name": None,
+            "candidate": _person(seed, dice, likeness, number, moment),
+            "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
+        },
+    }
+    return _thin(dice, _row(dice, f"I-{number}", moment, own), "location")
+
+
+def role(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+    """Make a role."""
+    dice = _dice(seed, likeness)
+    own = _role(dice.randrange(len(ROLES)), dice.choice(("SYSTEM", "JOB", None)))
+    own["remote_label"] = _named(own["remote_label"], moment)
+    return _row(dice, own.pop("remote_id"), moment, own)
+
+
+def _row(
+    dice: random.Random, remote_id: str | None, moment: Moment, own: dict[str, Any]
+) -> dict[str, Any]:
+    """Put around the fields of a model what all models have."""
+    return {
+        "id": _own_id(dice, moment),
+        "remote_id": remote_id,
+        **own,
+        "remote_data": dice.choice((None, {"/v1/raw": {"score": 4.5}})),
+        "changed_at": moment.changed_at,
+        "remote_deleted_at": moment.deleted_at,
+    }
+
+
+def _named_row(
+    seed: int, likeness: int, moment: Moment, letter: str, names: tuple[str | None, ...]
+) -> dict[str, Any]:
+    dice = _dice(seed, likeness)
+    name = _named(dice.choice(names), moment)
+    return _row(dice, f"{letter}-{_number(likeness, moment)}", moment, {"name": name})
+
+
+def _dice(seed: int, likeness: int) -> random.Random:
+    return random.Random(mix(seed, 4, likeness))  # noqa: S311 - repeatable
+
+
+def _number(likeness: int, moment: Moment) -> str:
+    return f"{moment.block}{likeness:03d}"
+
+
+def _named(name: str | None, moment: Moment) -> str | None:
+    """Return a name that shows how often its row was changed."""
+    return f"{name or ''}, edition {moment.changes + 1}" if moment.changes else name
+
+
+def _times(dice: random.Random, moment: Moment) -> dict[str, Any]:
+    return {
+        "remote_created_at": f"{moment.created_on}T09:10:11.000Z",
+        "remote_updated_at": _maybe(dice, 0.7, f"{moment.created_on}T10:00:00.000Z"),
+    }
+
+
+def _custom_fields(moment: Moment) -> dict[str, Any] | None:
+    return {"edition": moment.changes + 1} if moment.changes else None
+
+
+def _person(
+    seed: int, dice: random.Random, likeness: int, number: str, moment: Moment
+) -> dict[str, Any]:
+    """Make a candidate as offers and interviews show it."""
+    who = person(seed, likeness)
+    return {
+        "id": _own_id(dice, moment),
+        "remote_id": f"A-{number}",
+        "first_name": who.first,
+        "last_name": who.last,
+        "email_addresses": _email_addresses(dice, number),
+    }
+
+
+def _whole_person(
+    seed: int, dice: random.Random, likeness: int, number: str, moment: Moment
+) -> dict[str, Any]:
+    """Make a candidate as applications show it."""
+    return _person(seed, dice, likeness, number, moment) | {
+        "phone_numbers": _phone_numbers(dice, number),
+        "social_media": _social_media(dice, number),
+        "source": dice.choice(SOURCES),
+        "remote_url": None,
+        "tags": _tags(seed, dice),
+    }
+
+
+def _answers() -> list[dict[str, Any]]:
+    """Make an answer of each type."""
+    answers: dict[str, dict[str, Any]] = {
+        "TEXT": {"content": "Yes,\nof course"},
+        "SINGLE_SELECT": {"choice": "TypeScript"},
+        "MULTI_SELECT": {"choices": ["Norsk", "Deutsch"]},
+        "BOOLEAN": {"checked": True},
+        "NUMBER": {"number": 2.5},
+        "DATE": {"date": "2025-03-01T00:00:00.000Z"},
+        "UNKNOWN": {"raw": [1, {"x": None}]},
+    }
+    return [
+        {"answer": answer, "question": {"remote_id": None, "title": f"A {kind}?", "type": kind}}
+        for kind, answer in answers.items()
+    ]
+
+
+def _question(seed: int) -> dict[str, Any]:
+    return {
+        "id": _id(seed, "question", 0),
+        "remote_id": None,
+        "title": "Which is your first programming language?",
+        "description": None,
+        "format": {"display_type": "SINGLE_LINE", "max_length": None, "type": "TEXT"},
+        "category": None,
+        "index": 0,
+        "required": True,
+        "precondition_question_id": _id(seed, "question", 1),
+        "precondition_options": [True],
+    }
+
+
+def _user(seed: int, place: int) -> dict[str, Any]:
+    who = person(seed, place)
+    return {
+        "id": _id(seed, "user", place),
+        "remote_id": None,
+        "first_name": who.first,
+        "last_name": who.last,
+        "email": f"colleague{place}@example.org",
+    }
+
+
+def _role(place: int, scope: str | None) -> dict[str, Any]:
+    label, kind = ROLES[place % len(ROLES)]
+    return {
+        "remote_id": f"role-{place}",
+        "remote_label": label,
+        "scope": scope,
+        "unified_type": kind,
+    }
+
+
 MODELS = (
-    Model(path="candidates", read_model="ats_candidates", label="Candidates", build=candidate),
+    Model("candidates", "ats_candidates", "Candidates", candidate),
+    Model("applications", "ats_applications", "Applications", application),
+    Model("jobs", "ats_jobs", "Jobs", job, 10),
+    Model("users", "ats_users", "Users", user, 20),
+    Model("tags", "ats_tags", "Tags", tag, 50, nested=False),
+    Model("offers", "ats_offers", "Offers", offer, 10),
+    Model("interviews", "ats_interviews", "Interviews", interview, 2),
+    Model(
+        "rejection-reasons",
+        "ats_rejection_reasons",
+        "Rejection reasons",
+        rejection_reason,
+        100,
+        nested=False,
+    ),
+    # The read model's id is assumed; it follows the others.
+    Model("roles", "ats_roles", "Roles", role, 100, nested=False),
 )

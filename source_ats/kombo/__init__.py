@@ -1,4 +1,4 @@
-"""Kombo's unified API: the stream `candidates`.
+"""Kombo's unified API: the stream `candidates`, and one for each other model.
 
 Doors: `client` (all calls of one key), `streams` (what can be read), `check` (whether it can).
 """

@@ -8,7 +8,7 @@ from source_ats import config
 from source_ats.client import Client
 from source_ats.errors import AtsError, ConfigError
 from source_ats.kombo import calls, replies
-from source_ats.kombo.streams import base_url
+from source_ats.kombo.streams import MODELS, base_url
 
 
 def check(section: config.Kombo, client: Client) -> list[str]:
@@ -46,11 +46,18 @@ def _check_integration(section: config.Kombo, client: Client, integration_id: st
     problem = _problem(about)
     if problem is not None:
         raise problem
+    shown = [model for model in MODELS if replies.missing(about, model.id) is None]
     probe = calls.rows(
-        url, "candidates", integration_id=integration_id, page_size=1, include_deleted=True
+        url, shown[0].path, integration_id=integration_id, page_size=1, include_deleted=True
     )
     client.send(probe, partial(replies.rows, integration_id=integration_id))
     notes = []
+    if len(shown) < len(MODELS):
+        without = ", ".join(model.stream for model in MODELS if model not in shown)
+        notes.append(
+            f"Integration {integration_id} has nothing for {without}: not offered by "
+            "its applicant tracking system, or switched off in Kombo."
+        )
     if about.data_expired_at is not None:
         notes.append(
             f"Integration {integration_id}: Kombo's copy is out of date until its next sync, "
@@ -79,6 +86,5 @@ def _problem(about: replies.Integration) -> AtsError | None:
         return replies.not_readable("INTEGRATION.SETUP_INCOMPLETE")
     if about.setup_status == "FINAL_SYNC_PENDING":
         return replies.not_readable("INTEGRATION.SETUP_SYNC_PENDING")
-    if any(model.id == "ats_candidates" and not model.is_available for model in about.read_models):
-        return replies.not_readable("INTEGRATION.MODEL_DISABLED")
-    return None
+    missing = [replies.missing(about, model.id) for model in MODELS]
+    return missing[0] if all(missing) else None

@@ -21,6 +21,10 @@ class NotReadable(AtsError):
         self.passes = passes
 
 
+class WithoutModel(NotReadable):
+    """One integration has no rows of this kind to show; its other rows can be read."""
+
+
 class UnknownIntegration(ConfigError):
     """The key's environment has no such integration."""
 
@@ -29,6 +33,8 @@ class RefusedInput(Refusal):
     """Kombo does not take a parameter: a cursor that it no longer knows, or a mistake of ours."""
 
 
+_NOT_SUPPORTED = "INTEGRATION.MODEL_NOT_AVAILABLE"
+_SWITCHED_OFF = "INTEGRATION.MODEL_DISABLED"
 # What the code of an error means for one integration, and whether it passes by itself. Decided by
 # code, not by status: the vendor moved the setup codes from 503 to 409 in May 2026, and announces
 # that statuses may change.
@@ -57,8 +63,8 @@ _NOT_READABLE = {
         "lacks a permission in the applicant tracking system; the customer has to grant it",
         False,
     ),
-    "INTEGRATION.MODEL_NOT_AVAILABLE": ("does not offer these rows at all", False),
-    "INTEGRATION.MODEL_DISABLED": (
+    _NOT_SUPPORTED: ("does not offer these rows at all", False),
+    _SWITCHED_OFF: (
         "has these rows switched off in its scope configuration in Kombo",
         False,
     ),
@@ -105,7 +111,8 @@ def classify(reply: Reply) -> AtsError | Situation | None:
 def not_readable(code: str, where: str = "") -> NotReadable:
     """Return what one of the `INTEGRATION.*` codes means for an integration."""
     what, passes = _NOT_READABLE[code]
-    return NotReadable(what, passes=passes, detail=where)
+    kind = WithoutModel if code in {_NOT_SUPPORTED, _SWITCHED_OFF} else NotReadable
+    return kind(what, passes=passes, detail=where)
 
 
 def seconds_to_reset(reply: Reply) -> float | None:
@@ -227,6 +234,7 @@ class ReadModel(msgspec.Struct):
 
     id: str
     is_available: bool = True
+    coverage_status: str | None = None
 
 
 class Tool(msgspec.Struct):
@@ -237,7 +245,7 @@ class Tool(msgspec.Struct):
 
 
 class Integration(msgspec.Struct):
-    """What `check` needs to know of an integration."""
+    """What an integration says of itself."""
 
     id: str
     category: str
@@ -261,6 +269,15 @@ def integration(reply: Reply) -> Integration:
     if data is None:
         raise _without_data(reply)
     return data
+
+
+def missing(about: Integration, model: str) -> NotReadable | None:
+    """Return why an integration shows no rows of a model; None if it does, or does not say."""
+    for each in about.read_models:
+        if each.id == model and not each.is_available:
+            unsupported = each.coverage_status in {"UNSUPPORTED", "NOT_IMPLEMENTED"}
+            return not_readable(_NOT_SUPPORTED if unsupported else _SWITCHED_OFF)
+    return None
 
 
 def _encoded_anew(row: msgspec.Raw, integration_id: str) -> bytes:

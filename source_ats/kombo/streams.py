@@ -9,10 +9,10 @@ last page; until then the cursor of the next page is kept beside it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 
 import msgspec
@@ -30,6 +30,7 @@ from source_ats.errors import (
     TransientError,
 )
 from source_ats.kombo import calls, replies, schemas
+from source_ats.schemas import Schema
 from source_ats.stream import Page, State, Stream
 
 log = logging.getLogger("airbyte.source_ats.kombo")
@@ -66,13 +67,45 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """One kind of row, which is one stream: `path` is its list, `id` its name in `read_models`."""
+
+    stream: str
+    path: str
+    id: str
+    schema: Schema
+
+
+CANDIDATES = Model("candidates", "candidates", "ats_candidates", schemas.CANDIDATES)
+MODELS = (
+    CANDIDATES,
+    Model("kombo_applications", "applications", "ats_applications", schemas.APPLICATIONS),
+    Model("kombo_jobs", "jobs", "ats_jobs", schemas.JOBS),
+    Model("kombo_users", "users", "ats_users", schemas.USERS),
+    Model("kombo_tags", "tags", "ats_tags", schemas.TAGS),
+    Model("kombo_offers", "offers", "ats_offers", schemas.OFFERS),
+    Model("kombo_interviews", "interviews", "ats_interviews", schemas.INTERVIEWS),
+    Model(
+        "kombo_rejection_reasons",
+        "rejection-reasons",
+        "ats_rejection_reasons",
+        schemas.REJECTION_REASONS,
+    ),
+    # Assumed: the id of this one is in no documentation, but formed like the others.
+    Model("kombo_roles", "roles", "ats_roles", schemas.ROLES),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that stays the same while a stream is read."""
 
     client: Client
     section: config.Kombo
     base_url: str
-    path: str
+    model: Model
+    about: Callable[[str], replies.Integration]
+    """What an integration says of itself, asked for once in a run."""
     start_date: datetime | None
     lookback: timedelta
 
@@ -99,27 +132,38 @@ def client(
 
 
 def streams(section: config.Kombo, common: config.SourceConfig, client: Client) -> list[Stream]:
-    """Return the streams of this section."""
-    candidates = Reading(
-        client=client,
-        section=section,
-        base_url=base_url(section),
-        path="candidates",
-        start_date=common.start_date,
-        lookback=timedelta(minutes=common.lookback_minutes),
-    )
+    """Return the streams of this section: one for each model."""
+
+    @cache
+    def about(integration_id: str) -> replies.Integration:
+        return client.send(
+            calls.integration(base_url(section), integration_id), replies.integration
+        )
+
     return [
         Stream(
-            name="candidates",
-            schema=schemas.CANDIDATES,
+            name=model.stream,
+            schema=model.schema,
             primary_key="id",
             cursor_field="changed_at",
             selection={
                 "start_date": as_text(common.start_date) if common.start_date else None,
                 "include_deleted": section.include_deleted,
             },
-            pages=partial(pages, candidates),
+            pages=partial(
+                pages,
+                Reading(
+                    client=client,
+                    section=section,
+                    base_url=base_url(section),
+                    model=model,
+                    about=about,
+                    start_date=common.start_date,
+                    lookback=timedelta(minutes=common.lookback_minutes),
+                ),
+            ),
         )
+        for model in MODELS
     ]
 
 
@@ -132,7 +176,8 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     """Yield the pages of all integrations, one integration after the other.
 
     An integration that cannot be read now keeps its state and gets a warning; one that fails ends
-    the stream only after the others were read.
+    the stream only after the others were read. Where an integration has no such rows to show, that
+    is no failure, except for candidates.
     """
     kept = _parsed(state).integrations
     done: dict[str, Any] = {
@@ -140,38 +185,64 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
         for name in reading.section.integration_ids
         if name in kept
     }
-    not_readable: list[str] = []
-    passes = True
+    left_out: dict[str, replies.NotReadable] = {}
     failures: list[AtsError] = []
     for integration_id in reading.section.integration_ids:
         entry = kept.get(integration_id, Entry())
         if full_refresh and entry.full_read_at is not None and entry.in_progress is None:
             continue
         try:
+            _find_model(reading, integration_id)
             for rows, after in _integration_pages(reading, integration_id, entry):
                 done = {**done, integration_id: msgspec.to_builtins(after)}
                 yield Page(rows, {"integrations": done})
         except replies.NotReadable as error:
-            not_readable.append(f"Integration {integration_id} {error.message}.")
-            passes = passes and error.passes
-            log.warning("%s It is left out of this run. [%s]", not_readable[-1], error.detail)
+            left_out[integration_id] = error
+            message = f"Integration {integration_id} {error.message}. It is left out of this run."
+            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
         except replies.UnknownIntegration as error:
             message = (
                 f"Integration {integration_id} {error.message}. Correct kombo.integration_ids, "
                 "kombo.region or kombo.api_key."
             )
-            log.warning("%s [%s]", message, error.detail)
+            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
             failures.append(ConfigError(message, detail=error.detail))
         except Stopped:
             raise
         except (TransientError, ContractError) as error:
-            log.warning("Integration %s: %s [%s]", integration_id, error.message, error.detail)
+            message = f"Integration {integration_id}: {error.message}"
+            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
             failures.append(error)
     if failures:
         raise failures[0]
-    if len(not_readable) == len(reading.section.integration_ids):
-        text = " ".join(not_readable)
+    if len(left_out) == len(reading.section.integration_ids):
+        _nothing_was_read(reading.model, left_out)
+
+
+def _nothing_was_read(model: Model, left_out: Mapping[str, replies.NotReadable]) -> None:
+    """Raise what ends the stream, unless all that is wrong is that nobody has such rows."""
+    reasons = {
+        integration_id: error
+        for integration_id, error in left_out.items()
+        if model is CANDIDATES or not isinstance(error, replies.WithoutModel)
+    }
+    if reasons:
+        text = " ".join(f"Integration {each} {error.message}." for each, error in reasons.items())
+        passes = all(error.passes for error in reasons.values())
         raise TransientError(text) if passes else ConfigError(text)
+
+
+def _find_model(reading: Reading, integration_id: str) -> None:
+    """Raise `WithoutModel` if the integration says that it has no such rows to show.
+
+    Candidates are not looked for: nearly all integrations have them, and if one has not, its list
+    says so.
+    """
+    if reading.model is CANDIDATES:
+        return
+    missing = replies.missing(reading.about(integration_id), reading.model.id)
+    if missing is not None:
+        raise missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +291,9 @@ def _integration_pages(
             if plan.cursor is None or begun_again:
                 raise
             log.warning(
-                "Integration %s: Kombo no longer takes the cursor of the next page; reading from "
-                "the bookmark again. [%s]",
+                "%s: Integration %s: Kombo no longer takes the cursor of the next page; reading "
+                "from the bookmark again. [%s]",
+                reading.model.stream,
                 integration_id,
                 refusal.detail,
             )
@@ -234,7 +306,11 @@ def _integration_pages(
             if better.cursor is not None and not page.rows:
                 better = _Plan(_bookmark(reading, entry, page.reply.sent_at), None, None)
             if better != plan:
-                log.info("Integration %s: reading from the bookmark again.", integration_id)
+                log.info(
+                    "%s: Integration %s: reading from the bookmark again.",
+                    reading.model.stream,
+                    integration_id,
+                )
                 plan, begun_again = better, True
                 continue
         first = False
@@ -256,7 +332,7 @@ def _ask(reading: Reading, integration_id: str, plan: _Plan) -> replies.RowsPage
     moments = [each for each in (plan.entry.updated_after, reading.start_date) if each is not None]
     call = calls.rows(
         reading.base_url,
-        reading.path,
+        reading.model.path,
         integration_id=integration_id,
         page_size=reading.section.page_size,
         include_deleted=reading.section.include_deleted,
