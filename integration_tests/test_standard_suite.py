@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,6 +16,14 @@ from integration_tests.sandbox.running import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]
 AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A small one, since the suite reads all streams several times."""
+    with Sandbox.start(candidates=200) as running:
+        running.control("/_control/atz_crm/settings", {"rate_limit": None})
+        yield running
 
 
 @pytest.fixture
@@ -30,6 +39,11 @@ def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
         "integration_ids": [each["id"] for each in sandbox.look("/_control/kombo/integrations")],
         "base_url": f"{sandbox.url}/kombo/v1",
     }
+    atz_crm = {
+        "access_token": "atz-sandbox",
+        "base_url": f"{sandbox.url}/atz_crm/v1",
+        "requests_per_minute": 6000,
+    }
     comeet = {
         "api_key": "comeet-key",
         "secret": "comeet-secret",
@@ -40,7 +54,7 @@ def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
     (first, *_) = sandbox.truth("/_control/comeet/truth")
     sandbox.control("/_control/comeet/erase", {"uids": [first["uid"]]})
     configs = {
-        "config.json": {"kombo": kombo, "comeet": comeet},
+        "config.json": {"kombo": kombo, "atz_crm": atz_crm, "comeet": comeet},
         "invalid_config.json": {"kombo": {**kombo, "api_key": "ks_dev_unknown"}},
     }
     for name, config in configs.items():

@@ -157,7 +157,7 @@ class AtzCrm(Section):
         ge=1,
         le=1000,
         title="Page size",
-        description="Candidates in one request for the list; ATZ CRM may give fewer.",
+        description="Rows in one request for a list; ATZ CRM may give fewer.",
         json_schema_extra={"order": 6},
     )
     base_url: BaseUrl | None = Field(
@@ -382,13 +382,15 @@ class SourceConfig(Section):
     kombo: Kombo | None = Field(
         None,
         title="Kombo",
-        description="Reads the stream candidates. Leave empty if you do not use Kombo.",
+        description="Reads candidates and the kombo_ streams. Leave empty if you do not use Kombo.",
         json_schema_extra={"order": 1},
     )
     atz_crm: AtzCrm | None = Field(
         None,
         title="ATZ CRM",
-        description="Reads the stream candidate_history. Leave empty if you do not use ATZ CRM.",
+        description=(
+            "Reads candidate_history and the atz_ streams. Leave empty if you do not use ATZ CRM."
+        ),
         json_schema_extra={"order": 3},
     )
     talemetry: Talemetry | None = Field(

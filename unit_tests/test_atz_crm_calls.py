@@ -26,12 +26,12 @@ def test_the_token_is_a_bearer_token() -> None:
 
 
 def test_a_page_of_the_list() -> None:
-    call = calls.candidates(BASE, page=3, limit=100, sort=calls.BY_AGE)
+    call = calls.listed(calls.CANDIDATES, BASE, page=3, limit=100, sort=calls.BY_AGE)
     assert url(call) == f"{BASE}/candidate?page=3&limit=100&sortOrder=created_at&sortByColumn=asc"
 
 
 def test_a_page_in_the_server_s_own_order() -> None:
-    assert url(calls.candidates(BASE, page=1, limit=25, sort={})) == (
+    assert url(calls.listed(calls.CANDIDATES, BASE, page=1, limit=25, sort={})) == (
         f"{BASE}/candidate?page=1&limit=25"
     )
 
@@ -53,7 +53,8 @@ def test_a_slug_cannot_lead_to_another_address() -> None:
 
 def test_every_call_is_a_get_since_delete_has_the_same_addresses() -> None:
     for call in (
-        calls.candidates(BASE, page=1, limit=1, sort={}),
+        calls.listed(calls.CANDIDATES, BASE, page=1, limit=1, sort={}),
+        calls.listed(calls.DEALS, BASE, page=1, limit=1, sort={}),
         calls.history(BASE, "candidate_1", None),
         calls.job(BASE, "job_1"),
     ):

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from source_ats.atz_crm import replies, schemas
-from source_ats.atz_crm.replies import Candidate, History
+from source_ats.atz_crm.replies import History, Listed
 from source_ats.client import Reply, Situation
 from source_ats.errors import ContractError
 
 SAVED = Path(__file__).parent / "replies" / "atz_crm"
-ADA = Candidate("candidate_00000000000000000001", 1, None)
+ADA = Listed("candidate_00000000000000000001", 1, None)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -73,27 +73,56 @@ def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
     "name", ["candidates_array", "candidates_data", "candidates_data_data", "candidates_named"]
 )
 def test_the_list_is_found_in_each_envelope(name: str) -> None:
-    page = replies.candidates(saved(name))
-    assert page.candidates == [
-        Candidate("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
-        Candidate("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
+    page = replies.listed(saved(name), "candidates")
+    assert page.objects == [
+        Listed("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
+        Listed("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
     ]
     assert page.sent_at == NOON
 
 
+def test_an_object_is_a_record_as_the_vendor_sent_it() -> None:
+    page = replies.listed(saved("candidates_array"), "candidates")
+    assert [json.loads(each.record) for each in page.objects] == content("candidates_array")["body"]
+
+
+LISTS = {"candidates": schemas.CANDIDATES, "deals": schemas.DEALS}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_whole_object_keeps_the_declared_schema_and_shows_all_of_it(name: str) -> None:
+    body = content(f"{name}_whole")["body"]
+    for listed in replies.listed(saved(f"{name}_whole"), name).objects:
+        row = json.loads(listed.record)
+        jsonschema.validate(row, dict(LISTS[name]))
+        assert row.keys() <= LISTS[name]["properties"].keys()
+        for key, value in row.items():
+            declared = LISTS[name]["properties"][key]
+            if isinstance(value, dict) and "properties" in declared:
+                assert value.keys() <= declared["properties"].keys()
+    assert body[0].keys() == LISTS[name]["properties"].keys()
+
+
+@pytest.mark.parametrize("schema", LISTS.values(), ids=LISTS)
+def test_a_list_s_schema_is_nullable(schema: dict[str, Any]) -> None:
+    jsonschema.Draft7Validator.check_schema(schema)
+    for declared in schema["properties"].values():
+        assert "null" in declared["type"]
+
+
 def test_an_empty_list_is_one() -> None:
-    assert replies.candidates(saved("candidates_none")).candidates == []
+    assert replies.listed(saved("candidates_none"), "candidates").objects == []
 
 
 def test_a_candidate_need_not_have_updated_at() -> None:
-    page = replies.candidates(saved("candidates_without_updated_at"))
-    assert [each.updated_at for each in page.candidates] == [None, None]
+    page = replies.listed(saved("candidates_without_updated_at"), "candidates")
+    assert [each.updated_at for each in page.objects] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["candidates_message", "candidates_without_slug"])
 def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str) -> None:
     with pytest.raises(ContractError) as caught:
-        replies.candidates(saved(name))
+        replies.listed(saved(name), "candidates")
     assert "ada" not in str(caught.value).lower()
 
 
@@ -102,7 +131,7 @@ def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str)
 )
 def test_other_json_is_an_error(body: object) -> None:
     with pytest.raises(ContractError):
-        replies.candidates(reply(body))
+        replies.listed(reply(body), "candidates")
 
 
 # A history
@@ -231,7 +260,7 @@ some_rows = st.lists(
 )
 
 
-def ids(rows: list[Row], candidate: Candidate = ADA) -> list[str]:
+def ids(rows: list[Row], candidate: Listed = ADA) -> list[str]:
     answer = replies.history(reply(rows), candidate, job_slug=None, since=None)
     return [orjson.loads(each)["id"] for each in answer.records]
 
@@ -250,7 +279,7 @@ def test_different_rows_have_different_ids(rows: list[Row]) -> None:
 def test_rows_of_different_candidates_have_different_ids(
     ours: list[Row], theirs: list[Row]
 ) -> None:
-    assert not set(ids(ours)) & set(ids(theirs, Candidate("candidate_2", 2, None)))
+    assert not set(ids(ours)) & set(ids(theirs, Listed("candidate_2", 2, None)))
 
 
 @given(some_rows, st.randoms(use_true_random=False))

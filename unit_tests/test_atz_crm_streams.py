@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -95,7 +96,7 @@ class Atz:
             found = re.fullmatch(r"/v1/candidate/candidate_([0-9a-f]{20})/history", request.path)
             if found:
                 return self._history(MANY - int(found[1], 16), context)
-            assert request.path == "/v1/candidate"
+            assert request.path in {"/v1/candidate", "/v1/deal"}
             return self._page({name: values[0] for name, values in request.qs.items()}, context)
 
     def _history(self, number: int, context: Any) -> str:
@@ -168,16 +169,18 @@ def state_of(page: Page) -> Json:
     return state
 
 
-def read(
+def read(  # noqa: PLR0913 - each test names what it needs
     atz: Atz,
     state: State | None = None,
     *,
     start_date: str | None = None,
     lookback: int = 0,
     stop_after: int | None = None,
+    name: str = "candidate_history",
+    before: str | None = None,
     **section: Any,
 ) -> Read:
-    """Read the stream, to the end or for so many pages."""
+    """Read a stream, to the end or for so many pages; `before` it another one, in the same run."""
     settings = AtzCrm(
         access_token="made-up",
         base_url=BASE,
@@ -189,10 +192,14 @@ def read(
         else {"atz_crm": settings, "lookback_minutes": lookback}
     )
     client = atz_crm.client(settings, atz.clock, waiting=lambda until: None, patience=READ)
-    (stream,) = atz_crm.streams(settings, common, client)
+    streams = {each.name: each for each in atz_crm.streams(settings, common, client)}
     found: list[Page] = []
     failure = None
-    pages = stream.pages(state or {}, False)
+    if before is not None:
+        with contextlib.suppress(AtsError):
+            for _ in streams[before].pages({}, False):
+                pass
+    pages = streams[name].pages(state or {}, False)
     try:
         for page in pages:
             found.append(page)
@@ -678,6 +685,156 @@ def test_a_damaged_state_is_a_matter_for_the_user(atz: Atz, state: State) -> Non
     assert isinstance(run.failure, ConfigError)
     assert "candidate_history" in run.failure.message
     assert atz.calls == []
+
+
+# The list itself
+
+
+def listed(run: Read) -> list[int]:
+    """Return the numbers of those that came."""
+    return [each["id"] for each in run.rows]
+
+
+def read_list(atz: Atz, state: State | None = None, **rest: Any) -> Read:
+    return read(atz, state, name="atz_candidates", **rest)
+
+
+PAGES = ["page 1", "page 2", "page 3"]
+
+
+@pytest.mark.parametrize("name", ["atz_candidates", "atz_deals"])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_list_is_read_twice_and_comes_once(atz: Atz, name: str, at_once: int) -> None:
+    atz.candidates(25)
+    run = read(atz, name=name, concurrent_requests=at_once)
+    assert run.failure is None
+    assert listed(run) == atz.listed
+    assert run.rows[3] == {"id": 3, "slug": slug(3), "updated_at": text(OLD)}
+    assert Counter(atz.calls) == Counter(PAGES * 2)
+
+
+def test_of_a_list_comes_what_changed_and_what_does_not_say(atz: Atz) -> None:
+    atz.candidates(25)
+    state = read_list(atz, lookback=90).state
+    assert datetime.fromisoformat(state["updated_at"]) == NOON - 1.5 * HOUR
+    atz.clock.advance(3600)
+    atz.updated[4] = atz.clock.now()
+    atz.updated[9] = NOON - 1.6 * HOUR
+    atz.updated[12] = NOON - 1.4 * HOUR
+    atz.updated[21] = None
+    assert listed(read_list(atz, state)) == [4, 12, 21]
+    assert listed(read_list(atz, start_date=text(NOON))) == [4, 21]
+
+
+def test_who_slips_into_a_page_that_was_listed_comes_when_it_is_read_backwards(atz: Atz) -> None:
+    atz.candidates(30)
+
+    def delete_one(page: int) -> None:
+        if page == 1 and 0 in atz.listed:
+            atz.listed.remove(0)
+
+    atz.after_page = delete_one
+    assert listed(read_list(atz)) == [*range(10), *range(11, 30), 10]
+
+
+@pytest.mark.parametrize("done", range(6))
+def test_a_list_that_was_cut_goes_on_from_the_page(atz: Atz, done: int) -> None:
+    atz.candidates(25)
+    cut = read_list(atz, stop_after=done, concurrent_requests=1)
+    atz.calls.clear()
+    rest = read_list(atz, cut.state)
+    # The first page tells the time and how long pages are; then come those that are left.
+    assert atz.calls[0] == "page 1"
+    left = [*PAGES, *reversed(PAGES)][done + 1 :]
+    assert Counter(atz.calls[1:]) == Counter(left)
+    assert {*listed(cut), *listed(rest)} == set(atz.listed)
+    assert rest.state == {"updated_at": cut.state["in_progress"]["started_at"]}
+    assert listed(read_list(atz, rest.state)) == []
+
+
+def test_a_page_of_another_size_is_another_page(atz: Atz) -> None:
+    atz.candidates(25)
+    cut = read_list(atz, stop_after=1)
+    assert listed(read_list(atz, cut.state, page_size=5)) == atz.listed
+
+
+def test_a_cut_list_keeps_its_bookmark(atz: Atz) -> None:
+    atz.candidates(25)
+    state = read_list(atz).state
+    atz.clock.advance(3600)
+    cut = read_list(atz, state, stop_after=1).state
+    assert cut["updated_at"] == state["updated_at"]
+    assert listed(read_list(atz, cut)) == []
+
+
+@pytest.mark.parametrize("state", [{"updated_at": 1}, {"in_progress": {"page": 1}}, {"else": 1}])
+def test_a_damaged_state_of_a_list_is_a_matter_for_the_user(atz: Atz, state: State) -> None:
+    run = read_list(atz, state)
+    assert isinstance(run.failure, ConfigError)
+    assert "candidates" in run.failure.message
+    assert atz.calls == []
+
+
+def test_a_list_of_deals_that_is_not_there_is_named(atz: Atz) -> None:
+    atz.refuses = lambda query: 404
+    failure = read(atz, name="atz_deals").failure
+    assert isinstance(failure, ConfigError)
+    assert "deals" in failure.message
+
+
+# The list for two
+
+
+def test_the_list_is_fetched_once_for_candidates_and_histories(atz: Atz) -> None:
+    atz.candidates(25)
+    run = read(atz, before="atz_candidates")
+    assert run.failure is None
+    assert Counter(atz.calls) == Counter(PAGES * 2 + slugs(atz))
+    assert run.asked() == [each for each in slugs(atz) for _ in range(2)]
+    assert all(page.progress and page.progress.total == 25 for page in run.pages)
+
+
+def test_a_pass_over_a_list_of_others_begins_when_that_began(atz: Atz) -> None:
+    atz.candidates(25)
+    began = []
+
+    def wait(page: int) -> None:
+        began.append(atz.clock.now())
+        atz.clock.advance(60)
+
+    atz.after_page = wait
+    state = read(atz, before="atz_candidates").state
+    assert datetime.fromisoformat(state["updated_at"]) <= began[0]
+
+
+def test_a_pass_over_a_list_of_others_goes_on_and_sets_aside(atz: Atz) -> None:
+    atz.candidates(25)
+    atz.answers[3] = 400
+    cut = read(atz, stop_after=12)
+    state = {**cut.state, "set_aside": {slug(20): text(NOON)}}
+    rest = read(atz, state, before="atz_candidates")
+    assert {*cut.asked(), *rest.asked()} == set(slugs(atz)) - {slug(3)}
+    assert rest.asked()[0] == slug(20)
+    assert rest.state["set_aside"].keys() == {slug(3)}
+
+
+def test_too_young_a_pass_asks_nothing_where_others_have_listed(atz: Atz) -> None:
+    atz.candidates(25)
+    state = read(atz).state
+    atz.calls.clear()
+    run = read(atz, state, before="atz_candidates", min_hours_between_passes=2)
+    assert run.pages == []
+    assert Counter(atz.calls) == Counter(PAGES * 2)
+
+
+def test_histories_do_without_a_list_that_failed(atz: Atz) -> None:
+    atz.candidates(25)
+    refusals = iter([None, 400])
+    atz.refuses = lambda query: next(refusals, None)
+    run = read(atz, before="atz_candidates")
+    assert run.failure is None
+    assert set(run.asked()) == set(slugs(atz))
+    assert Counter(atz.calls) == Counter([*PAGES[:2], *PAGES * 2, *slugs(atz)])
 
 
 # Check

@@ -1,12 +1,13 @@
-"""A fake ATZ CRM: the candidate list, a candidate's history, and the DELETE nobody should send.
+"""A fake ATZ CRM: candidates, a candidate's history, deals, and the DELETE nobody should send.
 
 What the vendor documents is followed. What it does not say (the envelope, the largest `limit`,
 what a 429 looks like, whether a stage change moves the candidate's `updated_at`) is a setting, so
 that a test can try every possibility. Comments name sections of vendors/atz_crm.md and the tier
 (documented, inferred); "assumed" is this fake's own choice where nothing is known.
 
-Endpoints under `/atz_crm/v1` (route names): atz_crm.candidates, atz_crm.history, atz_crm.delete.
-Control door under `/_control/atz_crm`: settings, change, mark, truth.
+Endpoints under `/atz_crm/v1` (route names): atz_crm.candidates, atz_crm.history, atz_crm.deals,
+atz_crm.delete.
+Control door under `/_control/atz_crm`: settings, change, change_deals, mark, truth.
 
 A candidate is a number. Those of the beginning and their histories are pure functions of seed and
 number, and a slug turns back into its number by arithmetic: only what changed since the start is
@@ -47,7 +48,7 @@ OLDEST_CHANGED, NEWEST_CHANGED = 400 * DAY, DAY // 24
 """... and changed last."""
 
 # One die per kind of thing, so that nothing about a candidate follows from its slug.
-SLUG, CHECK, TIMES, FIELDS, HISTORY, ROW, JOB, COMPANY, ORDER, CHOICE = range(0xA720, 0xA72A)
+SLUG, CHECK, TIMES, FIELDS, HISTORY, ROW, JOB, COMPANY, ORDER, CHOICE, DEAL = range(0xA720, 0xA72B)
 
 MASK = (1 << 64) - 1
 UNDO_FIRST = pow(0xBF58476D1CE4E5B9, -1, 1 << 64)
@@ -60,6 +61,9 @@ JOBS = 40
 FIRST_NEW_ORDINAL = 6
 """Candidates of the beginning have at most this many rows."""
 FIRST_ID = 50_001
+FIRST_DEAL_ID = 900
+CANDIDATES_FOR_ONE_DEAL = 4
+DEAL_STAGES = (("Qualified", "20"), ("Proposal", "60.5"), ("Won", "100"), ("Lost", "0"))
 ROLES = ("Admin", "Recruiter", "Team Member")
 USERS = 9
 COMMENTS = (None, None, "", "Good talk, second round on Monday", 'Asked for "remote"\nÅ ringe.')
@@ -350,6 +354,35 @@ class Row:
 
 
 @dataclass
+class Deals:
+    """All deals, as numbers, in the two orders of the list."""
+
+    created: Listing
+    updated: Listing
+    numbers_given: int
+    editions: dict[int, int] = field(default_factory=dict)
+    """How often each was changed since the start."""
+
+    def appear(self, number: int, at: int) -> None:
+        """Let a new deal be there."""
+        self.created.enter(number, at)
+        self.updated.enter(number, at)
+
+    def edit(self, number: int, at: int) -> None:
+        """Change a deal."""
+        if number in self.updated:
+            self.editions[number] = self.editions.get(number, 0) + 1
+            self.updated.leave(number)
+            self.updated.enter(number, at)
+
+    def remove(self, number: int) -> None:
+        """Delete a deal."""
+        if number in self.created:
+            self.created.leave(number)
+            self.updated.leave(number)
+
+
+@dataclass
 class Crm:
     """What this CRM holds now: the beginning, worked out when asked for, and all changes since."""
 
@@ -359,6 +392,7 @@ class Crm:
     updated: Listing
     numbers_given: int
     """How many candidates there ever were, those not to be seen yet included."""
+    deals: Deals
     users: tuple[Json, ...]
     jobs: tuple[Job, ...]
     settings: Settings = field(default_factory=Settings)
@@ -534,6 +568,40 @@ class Crm:
             shown["updated_at"] = iso(at, millis=bool(dice >> 62 & 1))
         return shown
 
+    def deal_slug(self, number: int) -> str:
+        """Return the slug of a deal."""
+        return slug_of("deal", mix(self.key, DEAL), number)
+
+    def deal_json(self, number: int) -> Json:
+        """Return a deal as the list shows it (section 4): linked objects as their ids."""
+        dice = mix(self.key, DEAL, FIELDS, number)
+        stage = (dice + self.deals.editions.get(number, 0)) % len(DEAL_STAGES)
+        label, percentage = DEAL_STAGES[stage]
+        amount = 1000 * (5 + (dice >> 4) % 90)
+        some = [{"id": FIRST_ID + (dice >> shift) % 50} for shift in (8, 16)]
+        return {
+            "id": FIRST_DEAL_ID + number,
+            "slug": self.deal_slug(number),
+            "name": f"Deal {number}\nsecond line",
+            "stage": {"id": stage + 1, "label": label, "percentage": percentage},
+            "deal_amount": amount,
+            "amount_by_stage": amount * float(percentage) / 100,
+            "close_date": day(self.deals.created.time_of(number)) if dice >> 24 & 1 else None,
+            "deal_type": str(1 + (dice >> 25 & 1)),
+            "organization": {"id": 7} if dice >> 26 & 1 else None,
+            # Documented as one object; several are inferred (Quirks 8).
+            "jobs": (some[0], some, None, [])[dice >> 27 & 3],
+            "candidates": (some[0], some, None, [])[dice >> 29 & 3],
+            "contacts": {"id": 3},
+            "tags": (None, "", "[big, slow]")[(dice >> 31) % 3],
+            "created_at": iso(self.deals.created.time_of(number), millis=bool(dice >> 34 & 1)),
+            "updated_at": iso(self.deals.updated.time_of(number), millis=bool(dice >> 35 & 1)),
+            "created_by": {"id": 100},
+            "updated_by": {"id": 101},
+            "owner": {"id": 102},
+            "custom_fields": CUSTOM_FIELDS[dice >> 36 & 3],
+        }
+
     def row_json(self, number: int, row: Row) -> Json:
         """Return a history row as the vendor shows it: without an id or a candidate (section 2)."""
         dice = mix(self.key, ROW, number, row.ordinal)
@@ -581,6 +649,14 @@ def job_of(key: int, job: int) -> Job:
         organization=organization,
         status=(dice >> 16) % len(JOB_STATUSES),
     )
+
+
+def deals_of(key: int, candidates: int, start: int) -> Deals:
+    """Make the deals of the beginning: one for a few candidates, in one order by both times."""
+    many = -(-candidates // CANDIDATES_FOR_ONE_DEAL)
+    created = Listing(key, many, 1, 0, start - OLDEST_CREATED, start - NEWEST_CREATED)
+    updated = Listing(key, many, 1, 0, start - OLDEST_CHANGED, start - NEWEST_CHANGED)
+    return Deals(created, updated, many)
 
 
 def users_of(key: int) -> tuple[Json, ...]:
@@ -650,7 +726,21 @@ def spend(crm: Crm, request: web.Request) -> None:
 
 
 async def list_candidates(crm: Crm, request: web.Request) -> web.StreamResponse:
-    """`GET /candidate` (section 1): the page after the last is empty."""
+    """`GET /candidate` (section 1)."""
+    expand = expanded(request.query.get("maximize", ""))
+    show = partial(crm.candidate_json, expand=expand)
+    return await list_objects(crm, request, crm, show)
+
+
+async def list_deals(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`GET /deal` (section 4), which takes the same parameters; `maximize` is not played."""
+    return await list_objects(crm, request, crm.deals, crm.deal_json)
+
+
+async def list_objects(
+    crm: Crm, request: web.Request, kept: Crm | Deals, show: Callable[[int], Json]
+) -> web.StreamResponse:
+    """Answer with a page of a list: the page after the last is empty."""
     await asyncio.sleep(crm.settings.latency_seconds.candidates)
     crm.settle()
     asked, settings = request.query, crm.settings
@@ -660,14 +750,10 @@ async def list_candidates(crm: Crm, request: web.Request) -> web.StreamResponse:
         if settings.over_max_limit != "cap":
             raise Refused(settings.over_max_limit)
         limit = settings.max_limit
-    listing, downwards = order(crm, request)
+    listing, downwards = order(crm, request, kept)
     start = 0 if settings.ignore_page else (page - 1) * limit
     places = range(start, min(start + limit, len(listing)))
-    expand = expanded(asked.get("maximize", ""))
-    found = [
-        crm.candidate_json(listing.at(len(listing) - 1 - place if downwards else place), expand)
-        for place in places
-    ]
+    found = [show(listing.at(len(listing) - 1 - place if downwards else place)) for place in places]
     if settings.envelope == "data":
         return reply({"data": found})
     if settings.envelope == "data_data":
@@ -682,10 +768,10 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def order(crm: Crm, request: web.Request) -> tuple[Listing, bool]:
+def order(crm: Crm, request: web.Request, kept: Crm | Deals) -> tuple[Listing, bool]:
     """Return the list in the order asked for, and whether to read it from the end."""
     settings = crm.settings
-    listings = {"created_at": crm.created, "id": crm.created, "updated_at": crm.updated}
+    listings = {"created_at": kept.created, "id": kept.created, "updated_at": kept.updated}
     names = ("sortOrder", "sortByColumn")
     by, way = names if settings.sort_field_parameter == "sortOrder" else reversed(names)
     column, direction = request.query.get(by), request.query.get(way)
@@ -802,12 +888,18 @@ async def mark(crm: Crm, request: web.Request) -> web.StreamResponse:
 async def truth(crm: Crm, request: web.Request) -> web.StreamResponse:
     """`GET truth`: the history of everybody who is there now, whatever marks and settings say.
 
-    With `?candidates=true` the objects of the list instead. NDJSON, streamed, oldest first.
+    With `?candidates=true` the objects of the list instead, with `?deals=true` the deals. NDJSON,
+    streamed, oldest first.
     """
+    if request.query.get("deals") == "true":
+        deals = crm.deals
+        shown = [crm.deal_json(deals.created.at(place)) for place in range(len(deals.created))]
+        lines = [orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown]
+        return web.Response(body=b"".join(lines), content_type="application/x-ndjson")
     objects = request.query.get("candidates") == "true"
     answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await answer.prepare(request)
-    lines: list[bytes] = []
+    lines = []
     for number in crm.everybody():
         line = crm.candidate_json(number) if objects else history_of(crm, number)
         lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
@@ -854,6 +946,32 @@ async def change(crm: Crm, request: web.Request) -> web.StreamResponse:
         crm.later(visible_at, effect)
     crm.settle()
     return reply(answer)
+
+
+async def change_deals(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`POST change_deals`: let so many be `new`, `changed`, `deleted` now; answer with slugs."""
+    asked: Json = orjson.loads(await request.read())
+    if unknown := asked.keys() - {"new", "changed", "deleted"}:
+        msg = f"unknown: {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    now, deals = crm.now(), crm.deals
+    # Oldest first, from a place that the seed chooses; none twice.
+    start = mix(crm.key, CHOICE, crm.next_change())
+    there = [
+        deals.created.at((start + place) % len(deals.created))
+        for place in range(asked.get("changed", 0) + asked.get("deleted", 0))
+    ]
+    changed, gone = there[: asked.get("changed", 0)], there[asked.get("changed", 0) :]
+    added = list(range(deals.numbers_given, deals.numbers_given + asked.get("new", 0)))
+    deals.numbers_given += len(added)
+    for number in added:
+        deals.appear(number, now)
+    for number in changed:
+        deals.edit(number, now)
+    for number in gone:
+        deals.remove(number)
+    slugs = {"new": added, "changed": changed, "deleted": gone}
+    return reply({kind: [crm.deal_slug(each) for each in many] for kind, many in slugs.items()})
 
 
 def numbers_of(crm: Crm, wanted: int | list[str]) -> list[int]:
@@ -958,6 +1076,7 @@ def mount(app: web.Application, world: World) -> None:
             end=start - NEWEST_CHANGED,
         ),
         numbers_given=first,
+        deals=deals_of(mix(key, DEAL), first, start),
         users=users_of(key),
         jobs=tuple(job_of(key, job) for job in range(JOBS)),
     )
@@ -972,9 +1091,11 @@ def mount(app: web.Application, world: World) -> None:
 
     api("GET", "candidate", list_candidates, "candidates")
     api("GET", "candidate/{slug}/history", get_history, "history")
+    api("GET", "deal", list_deals, "deals")
     api("DELETE", "{kind:candidate|job}/{slug}", delete, "delete")
     control("GET", "settings", show_settings)
     control("POST", "settings", set_settings)
     control("POST", "change", change)
+    control("POST", "change_deals", change_deals)
     control("POST", "mark", mark)
     control("GET", "truth", truth)

@@ -1,8 +1,10 @@
-"""ATZ CRM: the stream `candidate_history`, one call for each candidate.
+"""ATZ CRM: candidates, deals, and the stages that candidates went through.
 
 Doors: `client` (all calls of one token), `streams` (what can be read), `check` (whether it can).
-Beside the files that every room has, `listing.py` reads the list of candidates and keeps it in a
-temporary file. This room sends GET only: the vendor's DELETE has the same addresses.
+Beside the files that every room has: `lists.py` reads candidates and deals, `history.py` asks for
+each candidate's history, and `listing.py` is what both need: the list, page by page, and a
+temporary file of what it showed. This room sends GET only: the vendor's DELETE has the same
+addresses.
 """
 
 from source_ats.atz_crm.check import check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from source_ats.client import Call, StaticAuth
@@ -22,13 +23,29 @@ def auth(access_token: str) -> StaticAuth:
     return StaticAuth({"Authorization": f"Bearer {access_token}"})
 
 
-def candidates(base_url: str, *, page: int, limit: int, sort: Mapping[str, str]) -> Call:
-    """Ask for one page of the list of candidates.
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object that has a list: what many are called, and its name in an address."""
 
-    Assumed: the first page is 1. No filter is documented, by time, job or anything else.
+    name: str
+    path: str
+
+
+CANDIDATES = Resource("candidates", "candidate")
+DEALS = Resource("deals", "deal")
+
+
+def listed(
+    resource: Resource, base_url: str, *, page: int, limit: int, sort: Mapping[str, str]
+) -> Call:
+    """Ask for one page of a list.
+
+    Assumed: the first page is 1. No filter is documented, by time, job or anything else. Linked
+    objects come as their ids: `maximize`, which shows them whole, would put people into rows that
+    are not theirs.
     """
     params = {"page": str(page), "limit": str(limit), **sort}
-    return Call("candidates", f"{base_url}/candidate", params=params)
+    return Call(resource.name, f"{base_url}/{resource.path}", params=params)
 
 
 def history(base_url: str, slug: str, job_slug: str | None) -> Call:

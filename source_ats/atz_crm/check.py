@@ -6,7 +6,8 @@ from functools import partial
 
 from source_ats import config
 from source_ats.atz_crm import calls, replies
-from source_ats.atz_crm.streams import GONE, base_url, lister
+from source_ats.atz_crm.history import GONE
+from source_ats.atz_crm.listing import Lister, base_url
 from source_ats.client import Client
 from source_ats.errors import ConfigError, Refusal
 
@@ -20,7 +21,7 @@ def check(section: config.AtzCrm, client: Client) -> list[str]:
     Raises `ConfigError` if the token is bad or the job unknown, `Refusal` if no history can be
     read, and `TransientError` if ATZ CRM does not answer.
     """
-    candidates = lister(section, client).first_page().candidates
+    candidates = Lister(section, client, calls.CANDIDATES).first_page().objects
     if section.job_slug:
         _check_job(section, client, section.job_slug)
     if not candidates:

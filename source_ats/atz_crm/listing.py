@@ -1,9 +1,9 @@
-"""The list of candidates: read page by page, kept in a temporary file, in the order of slugs.
+"""A list of the vendor's: read page by page, and kept in a temporary file, in the order of slugs.
 
-The server lists by age, by pages that shift while they are read: a candidate that is deleted pulls
+The server lists by age, by pages that shift while they are read: an object that is deleted pulls
 all later ones forward, and the first of the next page slips into one that was read already. So the
-list is read twice, forwards and later backwards, where the same shift only shows some candidates
-twice. A candidate is missed only if shifts in both directions hit it both times.
+list is read twice, forwards and later backwards, where the same shift only shows some objects
+twice. One is missed only if shifts in both directions hit it both times.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from __future__ import annotations
 import enum
 import logging
 import sqlite3
+import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from source_ats import config
 from source_ats.atz_crm import calls, replies
-from source_ats.atz_crm.replies import Candidate, CandidatesPage
+from source_ats.atz_crm.calls import Resource
+from source_ats.atz_crm.replies import Listed, ListPage
 from source_ats.client import Client
 from source_ats.errors import ConfigError, ContractError, Refusal
 
@@ -32,24 +37,34 @@ SLOW_SECONDS = 0.5
 PAGES_BETWEEN_LOG_LINES = 50
 
 
-class Lister:
-    """Asks for pages of the list, in a way that the server takes."""
+def base_url(section: config.AtzCrm) -> str:
+    """Return where the API is."""
+    return section.base_url or calls.BASE_URL
 
-    def __init__(
-        self, client: Client, base_url: str, *, page_size: int, per_minute: int, at_once: int
-    ) -> None:
-        """`per_minute` is how fast the client sends, `at_once` how many calls it has in flight."""
+
+class Lister:
+    """Asks for pages of a list, in a way that the server takes."""
+
+    def __init__(self, section: config.AtzCrm, client: Client, resource: Resource) -> None:
+        """`resource` is what is listed."""
         self._client = client
-        self._base_url = base_url
+        self._base_url = base_url(section)
+        self._resource = resource
+        page_size = section.page_size
         limits = [page_size, *(limit for limit in SMALLER_LIMITS if limit < page_size)]
         self._ways: list[tuple[int, Mapping[str, str]]] = [
             (limit, sort) for sort in (calls.BY_AGE, {}) for limit in limits
         ]
-        self._patience = 60 / per_minute + SLOW_SECONDS
-        self._at_once = at_once
+        self._patience = 60 / section.requests_per_minute + SLOW_SECONDS
+        self._at_once = section.concurrent_requests
         self._full_length = 0
 
-    def first_page(self) -> CandidatesPage:
+    @property
+    def limit(self) -> int:
+        """How many objects a page is asked to have; what page is where depends on it."""
+        return self._ways[0][0]
+
+    def first_page(self) -> ListPage:
         """Return the first page. A refused `limit` or sort is given up for a smaller, or none.
 
         Raises `ConfigError` where there is no such list, and `Refusal` when nothing helps.
@@ -59,17 +74,20 @@ class Lister:
                 page = self._ask(1)
             except Refusal as refusal:
                 if refusal.status == 404:
-                    message = "ATZ CRM has no list of candidates there. Check atz_crm.base_url."
+                    message = (
+                        f"ATZ CRM has no list of {self._resource.name} there. Check "
+                        "atz_crm.base_url."
+                    )
                     raise ConfigError(message, detail=refusal.detail) from None
                 if refusal.status not in {400, 422} or len(self._ways) == 1:
                     raise
                 del self._ways[0]
                 log.info("ATZ CRM does not take this limit or order; trying another.")
             else:
-                self._full_length = len(page.candidates)
+                self._full_length = len(page.objects)
                 return page
 
-    def page(self, number: int) -> CandidatesPage:
+    def page(self, number: int) -> ListPage:
         """Return any other page; an empty one after the last."""
         try:
             return self._ask(number)
@@ -77,16 +95,16 @@ class Lister:
             # What a page after the last answers is not documented.
             if refusal.status != 404:
                 raise
-            return CandidatesPage([], self._client.now(), refusal.detail)
+            return ListPage([], self._client.now(), refusal.detail)
 
-    def is_full(self, page: CandidatesPage) -> bool:
+    def is_full(self, page: ListPage) -> bool:
         """Tell whether there may be a page after this one.
 
         The server may cap `limit` and says nothing of totals, so pages are compared with the first.
         """
-        return bool(page.candidates) and len(page.candidates) >= self._full_length
+        return bool(page.objects) and len(page.objects) >= self._full_length
 
-    def pages_after(self, number: int, page: CandidatesPage) -> Iterator[CandidatesPage]:
+    def pages_after(self, number: int, page: ListPage) -> Iterator[ListPage]:
         """Yield the pages after this one, to the last, which is not full and may be empty.
 
         One call at a time, so that none is made for a page that is not there. Only when answers
@@ -97,7 +115,7 @@ class Lister:
         """
         asked = number
         calls_in_flight = 1
-        ahead: deque[Future[CandidatesPage]] = deque()
+        ahead: deque[Future[ListPage]] = deque()
         pool = ThreadPoolExecutor(max_workers=self._at_once)
         try:
             while self.is_full(page):
@@ -109,20 +127,23 @@ class Lister:
                     if len(ahead) < calls_in_flight:
                         continue
                 following = ahead.popleft().result()
-                if following.candidates == page.candidates:
-                    message = "ATZ CRM answers the same page of candidates for every page number."
+                if following.objects == page.objects:
+                    message = (
+                        f"ATZ CRM answers the same page of {self._resource.name} for every page "
+                        "number."
+                    )
                     raise ContractError(message, detail=following.where)
                 number, page = number + 1, following
                 if number % PAGES_BETWEEN_LOG_LINES == 0:
-                    log.info("candidate_history: %d pages of candidates listed so far.", number)
+                    log.info("%d pages of %s listed so far.", number, self._resource.name)
                 yield page
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, number: int) -> CandidatesPage:
+    def _ask(self, number: int) -> ListPage:
         limit, sort = self._ways[0]
-        call = calls.candidates(self._base_url, page=number, limit=limit, sort=sort)
-        return self._client.send(call, replies.candidates)
+        call = calls.listed(self._resource, self._base_url, page=number, limit=limit, sort=sort)
+        return self._client.send(call, partial(replies.listed, name=self._resource.name))
 
 
 class Part(enum.IntEnum):
@@ -136,23 +157,25 @@ class Part(enum.IntEnum):
     """After the walk: those that only the second reading showed."""
 
 
-class CandidateFile:
-    """Candidates on disk, each once: slug, id and `updated_at`, nothing else of them.
+class ListFile:
+    """Listed objects on disk, each once: slug, id and `updated_at`, nothing else of them.
 
     The file has no name and is gone with the process, however that ends. Memory holds a few
     megabytes of it. For one thread at a time.
     """
 
     def __init__(self) -> None:
-        """Begin with no candidates."""
+        """Begin with none."""
         # An empty name is SQLite's word for a temporary file. A generator that is dropped
         # halfway may be closed by another thread.
         self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        # Also if it is handed over to somebody who never comes.
+        self._close = weakref.finalize(self, self._file.close)
         self._file.executescript(
             """
             PRAGMA journal_mode = OFF;
             PRAGMA cache_size = -8000;
-            CREATE TABLE candidate (slug TEXT PRIMARY KEY, id, updated_at REAL, part INTEGER)
+            CREATE TABLE listed (slug TEXT PRIMARY KEY, id, updated_at REAL, part INTEGER)
                 WITHOUT ROWID;
             """
         )
@@ -168,47 +191,50 @@ class CandidateFile:
         trace: TracebackType | None,
     ) -> None:
         """Remove the file."""
-        self._file.close()
+        self._close()
 
-    def add(self, candidates: Iterable[Candidate], part: Part) -> None:
-        """Add those of a page that are not there yet."""
-        rows = [
-            (each.slug, each.id, each.updated_at and each.updated_at.timestamp(), part)
-            for each in candidates
-        ]
+    def add(self, page: ListPage, part: Part) -> list[Listed]:
+        """Add those of a page that are not there yet, and return them."""
         self._file.execute("BEGIN")
-        self._file.executemany("INSERT OR IGNORE INTO candidate VALUES (?, ?, ?, ?)", rows)
+        added = [each for each in page.objects if self._add(each, part)]
         self._file.execute("COMMIT")
+        return added
+
+    def _add(self, listed: Listed, part: Part) -> bool:
+        at = listed.updated_at and listed.updated_at.timestamp()
+        row = (listed.slug, listed.id, at, part)
+        cursor = self._file.execute("INSERT OR IGNORE INTO listed VALUES (?, ?, ?, ?)", row)
+        return cursor.rowcount == 1
 
     def move_to_first(self, slug: str) -> None:
-        """Let a candidate's turn be before the others, also if the list did not show it."""
+        """Let somebody's turn be before the others, also if the list did not show them."""
         self._file.execute(
-            "INSERT INTO candidate VALUES (?, NULL, NULL, ?) "
+            "INSERT INTO listed VALUES (?, NULL, NULL, ?) "
             "ON CONFLICT DO UPDATE SET part = excluded.part",
             [slug, Part.FIRST],
         )
 
-    def candidates(
+    def objects(
         self, part: Part, *, after: str = "", changed_since: datetime | None = None
-    ) -> Iterator[Candidate]:
-        """Yield candidates in the order of their slugs, from the first after `after`.
+    ) -> Iterator[Listed]:
+        """Yield them in the order of their slugs, from the first after `after`.
 
         With `changed_since`, only those that changed then or later, or of which that is not known.
         """
         columns = "slug, id, updated_at"
         for slug, number, updated_at in self._select(columns, part, after, changed_since):
             at = None if updated_at is None else datetime.fromtimestamp(updated_at, UTC)
-            yield Candidate(slug, number, at)
+            yield Listed(slug, number, at)
 
     def count(self, part: Part, *, after: str = "", changed_since: datetime | None = None) -> int:
-        """Return how many `candidates` would yield."""
+        """Return how many `objects` would yield."""
         return int(self._select("count(*)", part, after, changed_since).fetchone()[0])
 
     def _select(
         self, columns: str, part: Part, after: str, changed_since: datetime | None
     ) -> sqlite3.Cursor:
         return self._file.execute(
-            f"SELECT {columns} FROM candidate WHERE part = :part AND slug > :after "  # noqa: S608 - our own words
+            f"SELECT {columns} FROM listed WHERE part = :part AND slug > :after "  # noqa: S608 - our own words
             "AND (:since IS NULL OR updated_at IS NULL OR updated_at >= :since) ORDER BY slug",
             {
                 "part": part,
@@ -216,3 +242,23 @@ class CandidateFile:
                 "since": changed_since and changed_since.timestamp(),
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WholeList:
+    """All candidates, read forwards and backwards; `began_at` is when that began."""
+
+    listed: ListFile
+    began_at: datetime
+
+
+@dataclass(slots=True)
+class Handover:
+    """What one stream has listed, for the other that needs it in the same run."""
+
+    whole: WholeList | None = None
+
+    def take(self) -> WholeList | None:
+        """Return it, to one only."""
+        whole, self.whole = self.whole, None
+        return whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -37,29 +37,30 @@ VENDOR = Vendor(
 )
 
 
-# The list of candidates
+# A list
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """What the list has to say of a candidate; the rest of it is not kept."""
+class Listed:
+    """One object of a list: what the code leans on, and all of it as a record."""
 
     slug: str
     id: int | str | None
     updated_at: datetime | None
-    """None where the list has none, or none that can be read: it is not confirmed to exist."""
+    """None where there is none, or none that can be read: of candidates it is not confirmed."""
+    record: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class CandidatesPage:
-    """One page of the list, as long as the server made it."""
+class ListPage:
+    """One page of a list, as long as the server made it."""
 
-    candidates: Sequence[Candidate]
+    objects: Sequence[Listed]
     sent_at: datetime
     where: str
 
 
-class _ListedCandidate(msgspec.Struct):
+class _Object(msgspec.Struct):
     """What the code leans on."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1)]
@@ -69,25 +70,37 @@ class _ListedCandidate(msgspec.Struct):
 
 _anything = msgspec.json.Decoder(Any)
 
-_NAMES_OF_THE_LIST = ("data", "candidates", "candidate", "items", "results", "rows")
+_NAMES_OF_THE_LIST = (
+    "data",
+    "candidates",
+    "candidate",
+    "deals",
+    "deal",
+    "items",
+    "results",
+    "rows",
+)
 
 
-def candidates(reply: Reply) -> CandidatesPage:
-    """Return a page of the list.
+def listed(reply: Reply, name: str) -> ListPage:
+    """Return a page of a list; `name` is what is listed.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
     names, or `data.data`. Raises `ContractError` for anything else: never "no candidates".
     """
-    listed = _list_in(reply.decode(_anything))
-    if listed is None:
-        raise ContractError("ATZ CRM's answer has no list of candidates.", detail=reply.where)
+    objects = _list_in(reply.decode(_anything))
+    if objects is None:
+        raise ContractError(f"ATZ CRM's answer has no list of {name}.", detail=reply.where)
     try:
-        found = msgspec.convert(listed, list[_ListedCandidate])
+        found = msgspec.convert(objects, list[_Object])
     except msgspec.ValidationError as error:
-        message = f"ATZ CRM's list of candidates does not have the documented shape: {error}"
+        message = f"ATZ CRM's list of {name} does not have the documented shape: {error}"
         raise ContractError(message, detail=reply.where) from None
-    return CandidatesPage(
-        [Candidate(each.slug, each.id, moment(each.updated_at)) for each in found],
+    return ListPage(
+        [
+            Listed(each.slug, each.id, moment(each.updated_at), orjson.dumps(whole))
+            for each, whole in zip(found, objects, strict=True)
+        ],
         reply.sent_at,
         reply.where,
     )
@@ -100,8 +113,8 @@ def _list_in(answer: object) -> list[object] | None:
         return None
     for name in _NAMES_OF_THE_LIST:
         if isinstance(answer.get(name), list):
-            listed: list[object] = answer[name]
-            return listed
+            objects: list[object] = answer[name]
+            return objects
     inner = answer.get("data")
     return _list_in(inner) if isinstance(inner, Mapping) else None
 
@@ -136,7 +149,7 @@ _whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
 
 
 def history(
-    reply: Reply, candidate: Candidate, *, job_slug: str | None, since: datetime | None
+    reply: Reply, candidate: Listed, *, job_slug: str | None, since: datetime | None
 ) -> History:
     """Return all rows as the vendor sent them, with whose they are and when they were read.
 

@@ -1,4 +1,4 @@
-"""What a row of a candidate's history looks like. Source: docs.atzcrm.com (documented)."""
+"""What rows look like. Source: docs.atzcrm.com (documented), unless said otherwise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,86 @@ from source_ats.schemas import DATE, INTEGER, MOMENT, STRING, Schema, fields, ta
 
 _NUMBER: Schema = {"type": ["null", "integer", "string"]}
 """Documented as integer; the vendor's own examples have some such numbers as strings."""
+
+_AMOUNT: Schema = {"type": ["null", "number", "string"]}
+"""Documented as number; likewise."""
+_WORDS: Schema = {"type": ["null", "string", "array"], "items": {}}
+"""Documented as string, but shown as a list in brackets; which of both comes is assumed to vary."""
+_OBJECTS: Schema = {"type": ["null", "array", "object"], "items": {}, "additionalProperties": True}
+"""Documented as one object where there can be several; of custom fields a list is shown."""
+_LINKED = fields(id=_NUMBER)
+"""An object elsewhere, by its number."""
+
+CANDIDATES = table(
+    id=_NUMBER,
+    slug=STRING,
+    first_name=STRING,
+    last_name=STRING,
+    full_name=STRING,
+    email=STRING,
+    phone=STRING,
+    resume=STRING,
+    profile_picture=STRING,
+    education_specialization=STRING,
+    university=STRING,
+    current_position=STRING,
+    current_organization=STRING,
+    last_organization=STRING,
+    willing_to_relocate=_NUMBER,
+    available_from=DATE,
+    graduation_date=DATE,
+    tags=_WORDS,
+    skill=_WORDS,
+    experience=_AMOUNT,
+    current_salary=_AMOUNT,
+    expected_salary=_AMOUNT,
+    notice_period=_AMOUNT,
+    salary_type=_NUMBER,
+    description=STRING,
+    source=STRING,
+    nationality=STRING,
+    address=STRING,
+    language=STRING,
+    city=STRING,
+    # Assumed from here on, by what other objects have and what an update takes: the documentation
+    # that is available ends with the city.
+    state=STRING,
+    country=STRING,
+    gender=_NUMBER,
+    date_of_birth=DATE,
+    currency=_LINKED,
+    qualification=_LINKED,
+    industry=_LINKED,
+    socials=fields(linkedin=STRING, xing=STRING),
+    custom_fields=_OBJECTS,
+    owner=_LINKED,
+    created_by=_LINKED,
+    updated_by=_LINKED,
+    created_at=MOMENT,
+    updated_at=MOMENT,
+)
+
+DEALS = table(
+    id=_NUMBER,
+    slug=STRING,
+    name=STRING,
+    stage=fields(id=_NUMBER, label=STRING, percentage=_AMOUNT),
+    deal_amount=_AMOUNT,
+    amount_by_stage=_AMOUNT,
+    close_date=DATE,
+    deal_type=_NUMBER,
+    organization=_LINKED,
+    jobs=_OBJECTS,
+    candidates=_OBJECTS,
+    contacts=_OBJECTS,
+    tags=_WORDS,
+    custom_fields=_OBJECTS,
+    owner=_LINKED,
+    created_by=_LINKED,
+    updated_by=_LINKED,
+    created_at=MOMENT,
+    updated_at=MOMENT,
+)
 
 _USER = fields(
     id=_NUMBER,

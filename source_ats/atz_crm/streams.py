@@ -1,76 +1,18 @@
-"""ATZ CRM's stream: the history of each candidate, by one call for each.
-
-No call tells what changed, so a pass asks for everybody: it lists all candidates, walks them in the
-order of their slugs, and lists them once more for those that slipped between two pages meanwhile.
-That makes 2 x pages + candidates calls, evenly paced, for hours; the state says up to which slug
-a pass has come, so that it can be cut anywhere and go on.
-
-Whose history was new or changed since the last pass began, all rows of those are emitted.
-
-What cannot be known: a candidate that the list of a pass did not show, where that pass was cut
-before it listed once more, is taken for done by the run that goes on.
-"""
+"""ATZ CRM's streams. How each is read: `lists.py`, `history.py`."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain, islice
-from typing import Annotated
-
-import msgspec
 
 from source_ats import config
-from source_ats.atz_crm import calls, replies, schemas
-from source_ats.atz_crm.listing import CandidateFile, Lister, Part
-from source_ats.atz_crm.replies import Candidate, CandidatesPage, History
+from source_ats.atz_crm import calls, history, lists, replies, schemas
+from source_ats.atz_crm.listing import Handover
 from source_ats.budget import Budget
-from source_ats.client import Client, Patience, Unanswered, misfit
+from source_ats.client import Client, Patience
 from source_ats.clock import Clock, as_text
-from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
-from source_ats.in_flight import in_order
-from source_ats.set_aside import SetAside
-from source_ats.stream import Page, Progress, State, Stream
-
-log = logging.getLogger("airbyte.source_ats.atz_crm")
-
-GONE = {404, 410}
-"""A listed candidate without a history was deleted meanwhile; or, assumed, never had a job."""
-NOTHING = History([])
-NEIGHBOURS = 3
-"""So many others are asked, where no other has answered yet, before the vendor counts as down."""
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A pass that began at `started_at` and is done with all candidates up to `after_slug`."""
-
-    started_at: Moment
-    after_slug: str
-
-
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The stream's state. Without `updated_at` no pass was finished yet."""
-
-    updated_at: Moment | None = None
-    """When the last finished pass began, less the lookback."""
-    finished_at: Moment | None = None
-    in_progress: InProgress | None = None
-    set_aside: dict[str, Moment] = msgspec.field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All that stays the same while the stream is read."""
-
-    client: Client
-    section: config.AtzCrm
-    start_date: datetime | None
-    lookback: timedelta
+from source_ats.stream import Stream
 
 
 def client(
@@ -93,292 +35,55 @@ def client(
 
 
 def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client) -> list[Stream]:
-    """Return the streams of this section."""
-    reading = Reading(
-        client=client,
-        section=section,
-        start_date=common.start_date,
-        lookback=timedelta(minutes=common.lookback_minutes),
-    )
+    """Return the streams of this section.
+
+    They are read in this order: the short ones do not wait for hours, and the list of candidates is
+    there when the histories need it.
+    """
+    handover = Handover()
+    start_date = as_text(common.start_date) if common.start_date else None
+    lookback = timedelta(minutes=common.lookback_minutes)
     return [
+        *(
+            Stream(
+                name=name,
+                schema=schema,
+                # Numbers may come as strings, and need not always; a slug is always text.
+                primary_key="slug",
+                cursor_field="updated_at",
+                selection={"start_date": start_date},
+                pages=partial(
+                    lists.pages,
+                    lists.Reading(
+                        client=client,
+                        section=section,
+                        resource=resource,
+                        start_date=common.start_date,
+                        lookback=lookback,
+                        handover=handover if resource is calls.CANDIDATES else None,
+                    ),
+                ),
+            )
+            for name, resource, schema in (
+                ("atz_candidates", calls.CANDIDATES, schemas.CANDIDATES),
+                ("atz_deals", calls.DEALS, schemas.DEALS),
+            )
+        ),
         Stream(
             name="candidate_history",
             schema=schemas.CANDIDATE_HISTORY,
             primary_key="id",
             cursor_field="updated_at",
-            selection={
-                "start_date": as_text(common.start_date) if common.start_date else None,
-                "job_slug": section.job_slug,
-            },
-            pages=partial(pages, reading),
-        )
-    ]
-
-
-def base_url(section: config.AtzCrm) -> str:
-    """Return where the API is."""
-    return section.base_url or calls.BASE_URL
-
-
-def lister(section: config.AtzCrm, client: Client) -> Lister:
-    """Return what asks for the list of candidates."""
-    return Lister(
-        client,
-        base_url(section),
-        page_size=section.page_size,
-        per_minute=section.requests_per_minute,
-        at_once=section.concurrent_requests,
-    )
-
-
-def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
-    """Yield a page for each candidate whose turn has come, also if none of its rows is new.
-
-    The first page of the list is asked for in any case: its answer tells the vendor's time, by
-    which the last pass may be too young for another one.
-    """
-    # A full refresh that goes on has no bookmark, so that everything is new to it.
-    del full_refresh
-    kept = _parsed(state)
-    candidates_list = lister(reading.section, reading.client)
-    first_page = candidates_list.first_page()
-    now = first_page.sent_at.replace(microsecond=0)
-    if kept.in_progress is None and _is_too_young(reading, kept.finished_at, now):
-        return
-    here = _Pass(
-        kept=kept,
-        started_at=kept.in_progress.started_at if kept.in_progress else now,
-        after_slug=kept.in_progress.after_slug if kept.in_progress else "",
-        set_aside=SetAside("Candidate", kept.set_aside),
-        since=max((at for at in (kept.updated_at, reading.start_date) if at), default=None),
-    )
-    with CandidateFile() as listed:
-        listed.add(first_page.candidates, Part.WALK)
-        last = 1
-        for page in candidates_list.pages_after(1, first_page):
-            listed.add(page.candidates, Part.WALK)
-            last += 1
-        for slug in here.set_aside.keys():  # noqa: SIM118 - no mapping
-            listed.move_to_first(slug)
-        yield _begun(reading, here, listed)
-        yield from _read_set_aside(reading, here, listed)
-        yield from _walk(reading, here, listed, candidates_list, last)
-        yield from _read_missed(reading, here, listed)
-    if here.gone:
-        level = logging.INFO if here.answered else logging.WARNING
-        log.log(level, "candidate_history: %d listed candidates have no history.", here.gone)
-    yield here.finished(reading.lookback, reading.client.now())
-
-
-def _is_too_young(reading: Reading, finished_at: datetime | None, now: datetime) -> bool:
-    """Tell whether the last pass is too young for another one, by the vendor's clock."""
-    hours = reading.section.min_hours_between_passes
-    # By whole seconds and the time a call took, a pass may seem to end a moment after `now`.
-    if finished_at is None or not hours or now - finished_at >= timedelta(hours=hours):
-        return False
-    log.info(
-        "candidate_history: the last pass ended at %s, less than %g hours ago "
-        "(atz_crm.min_hours_between_passes); nothing is read.",
-        as_text(finished_at),
-        hours,
-    )
-    return True
-
-
-@dataclass(slots=True)
-class _Pass:
-    """How far a pass has come. Changed by the reading thread only, but for `answered`."""
-
-    kept: Entry
-    started_at: datetime
-    after_slug: str
-    set_aside: SetAside
-    since: datetime | None
-    """Rows changed before were read by earlier passes, or are older than the start date."""
-    done: int = 0
-    total: int = 0
-    gone: int = 0
-    answered: Candidate | None = None
-    """The last one whose history was answered; any thread that asks may set it."""
-
-    def page(self, records: Sequence[bytes] = ()) -> Page:
-        """Return what is new, and the state of the pass as it is now."""
-        in_progress = {"started_at": as_text(self.started_at), "after_slug": self.after_slug}
-        state = {
-            **_bookmark(self.kept.updated_at, self.kept.finished_at),
-            "in_progress": in_progress,
-            **self.set_aside.as_state(),
-        }
-        return Page(records, state, Progress(self.done, self.total))
-
-    def finished(self, lookback: timedelta, now: datetime) -> Page:
-        """Return the state after the pass: the next one reads what changed since this one began."""
-        state = {**_bookmark(self.started_at - lookback, now), **self.set_aside.as_state()}
-        return Page([], state, Progress(self.done, self.total))
-
-
-def _bookmark(updated_at: datetime | None, finished_at: datetime | None) -> dict[str, str]:
-    moments = {"updated_at": updated_at, "finished_at": finished_at}
-    return {name: as_text(at) for name, at in moments.items() if at is not None}
-
-
-def _changed_since(reading: Reading, here: _Pass) -> datetime | None:
-    """Return since when a candidate has to have changed to be read; None: all are."""
-    return here.since if reading.section.history_of == "changed_candidates" else None
-
-
-def _begun(reading: Reading, here: _Pass, listed: CandidateFile) -> Page:
-    """Count what there is to do, and return the page that says so."""
-    changed_since = _changed_since(reading, here)
-    to_walk = listed.count(Part.WALK, after=here.after_slug, changed_since=changed_since)
-    here.done = listed.count(Part.WALK) - listed.count(Part.WALK, after=here.after_slug)
-    here.total = here.done + listed.count(Part.FIRST) + to_walk
-    log.info(
-        "candidate_history: %d candidates listed, %d histories to read, at most %d a minute.",
-        listed.count(Part.WALK) + listed.count(Part.FIRST),
-        here.total - here.done,
-        reading.section.requests_per_minute,
-    )
-    return here.page()
-
-
-def _read_set_aside(reading: Reading, here: _Pass, listed: CandidateFile) -> Iterator[Page]:
-    """Ask again for those that were set aside, for all rows: their turn has passed before."""
-    ask = partial(_ask, reading, here, reading.start_date)
-    first = listed.candidates(Part.FIRST)
-    for asked in in_order(ask, first, reading.section.concurrent_requests):
-        history = asked.outcome
-        if isinstance(history, AtsError):
-            _set_aside(reading, here, asked.candidate, history)
-            history = NOTHING
-        else:
-            here.set_aside.release(asked.candidate.slug)
-        yield _counted(here, history)
-
-
-def _walk(
-    reading: Reading, here: _Pass, listed: CandidateFile, candidates_list: Lister, last: int
-) -> Iterator[Page]:
-    """Read those listed in the order of their slugs; then the list once more, backwards.
-
-    `last` is the number of the list's last page. Both in one go: between the two no call's time is
-    lost.
-    """
-
-    def work(item: Candidate | int) -> _Asked | CandidatesPage:
-        if isinstance(item, int):
-            return candidates_list.page(item)
-        return _ask(reading, here, here.since, item)
-
-    items: Iterable[Candidate | int] = chain(
-        listed.candidates(
-            Part.WALK, after=here.after_slug, changed_since=_changed_since(reading, here)
+            selection={"start_date": start_date, "job_slug": section.job_slug},
+            pages=partial(
+                history.pages,
+                history.Reading(
+                    client=client,
+                    section=section,
+                    start_date=common.start_date,
+                    lookback=lookback,
+                    handover=handover,
+                ),
+            ),
         ),
-        range(last, 0, -1),
-    )
-    last_page = None
-    for answer in in_order(work, items, reading.section.concurrent_requests):
-        if isinstance(answer, CandidatesPage):
-            listed.add(answer.candidates, Part.MISSED)
-            last_page = last_page or answer
-        else:
-            history = _settled(reading, here, listed, answer)
-            here.after_slug = answer.candidate.slug
-            yield _counted(here, history)
-    if last_page is not None:
-        for page in candidates_list.pages_after(last, last_page):
-            listed.add(page.candidates, Part.MISSED)
-
-
-def _read_missed(reading: Reading, here: _Pass, listed: CandidateFile) -> Iterator[Page]:
-    """Read those that only the second reading of the list showed."""
-    changed_since = _changed_since(reading, here)
-    here.total += listed.count(Part.MISSED, changed_since=changed_since)
-    ask = partial(_ask, reading, here, here.since)
-    missed = listed.candidates(Part.MISSED, changed_since=changed_since)
-    for asked in in_order(ask, missed, reading.section.concurrent_requests):
-        yield _counted(here, _settled(reading, here, listed, asked))
-
-
-def _counted(here: _Pass, history: History) -> Page:
-    here.done += 1
-    here.gone += history.gone
-    return here.page(history.records)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A candidate, and its history or why there was none to get."""
-
-    candidate: Candidate
-    outcome: History | Refusal | Unanswered
-
-
-def _ask(reading: Reading, here: _Pass, since: datetime | None, candidate: Candidate) -> _Asked:
-    """Ask for a candidate's history. Raises what is no matter of this candidate alone."""
-    call = calls.history(base_url(reading.section), candidate.slug, reading.section.job_slug)
-    read = partial(
-        replies.history, candidate=candidate, job_slug=reading.section.job_slug, since=since
-    )
-    try:
-        history = reading.client.send(call, read)
-    except Refusal as refusal:
-        if refusal.status in GONE:
-            log.debug("Candidate %s has no history any more. [%s]", candidate.slug, refusal.detail)
-            return _Asked(candidate, History([], gone=True))
-        return _Asked(candidate, refusal)
-    except Unanswered as error:
-        # A rate limit is everybody's.
-        if error.rate_limit:
-            raise
-        return _Asked(candidate, error)
-    here.answered = candidate
-    return _Asked(candidate, history)
-
-
-def _settled(reading: Reading, here: _Pass, listed: CandidateFile, asked: _Asked) -> History:
-    """Return the history that was asked for; nothing if the candidate had to be set aside.
-
-    A candidate is set aside only if after its refusal another one is answered, and it is refused
-    once more. Raises `TransientError` when nobody else is answered: then the vendor is down.
-    """
-    if isinstance(asked.outcome, History):
-        return asked.outcome
-    others = [here.answered] if here.answered else _some_others(listed, asked.candidate)
-    if not any(_is_answered(reading, here, other) for other in others):
-        if isinstance(asked.outcome, Unanswered):
-            raise asked.outcome
-        message = (
-            "ATZ CRM refuses the history of one candidate after the other. The next run goes on "
-            "from the last state."
-        )
-        raise TransientError(message, detail=asked.outcome.detail)
-    again = _ask(reading, here, here.since, asked.candidate).outcome
-    if isinstance(again, History):
-        return again
-    _set_aside(reading, here, asked.candidate, again)
-    return NOTHING
-
-
-def _some_others(listed: CandidateFile, candidate: Candidate) -> list[Candidate]:
-    others = (each for each in listed.candidates(Part.WALK) if each.slug != candidate.slug)
-    return list(islice(others, NEIGHBOURS))
-
-
-def _is_answered(reading: Reading, here: _Pass, candidate: Candidate) -> bool:
-    return isinstance(_ask(reading, here, here.since, candidate).outcome, History)
-
-
-def _set_aside(reading: Reading, here: _Pass, candidate: Candidate, error: AtsError) -> None:
-    here.set_aside.add(candidate.slug, reading.client.now(), error.detail)
-
-
-def _parsed(state: State) -> Entry:
-    try:
-        return msgspec.convert(state, Entry)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of candidate_history is damaged: {misfit(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None
+    ]

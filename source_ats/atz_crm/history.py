@@ -1,0 +1,340 @@
+"""The stream `candidate_history`: the history of each candidate, by one call for each.
+
+No call tells what changed, so a pass asks for everybody: it lists all candidates, walks them in the
+order of their slugs, and lists them once more for those that slipped between two pages meanwhile.
+That makes 2 x pages + candidates calls, evenly paced, for hours; the state says up to which slug
+a pass has come, so that it can be cut anywhere and go on.
+
+Whose history was new or changed since the last pass began, all rows of those are emitted.
+
+What cannot be known: a candidate that the list of a pass did not show, where that pass was cut
+before it listed once more, is taken for done by the run that goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain, islice
+from typing import Annotated
+
+import msgspec
+
+from source_ats import config
+from source_ats.atz_crm import calls, replies
+from source_ats.atz_crm.listing import Handover, Lister, ListFile, Part, base_url
+from source_ats.atz_crm.replies import History, Listed, ListPage
+from source_ats.client import Client, Unanswered, misfit
+from source_ats.clock import as_text
+from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
+from source_ats.in_flight import in_order
+from source_ats.set_aside import SetAside
+from source_ats.stream import Page, Progress, State
+
+log = logging.getLogger("airbyte.source_ats.atz_crm")
+
+GONE = {404, 410}
+"""A listed candidate without a history was deleted meanwhile; or, assumed, never had a job."""
+NOTHING = History([])
+NEIGHBOURS = 3
+"""So many others are asked, where no other has answered yet, before the vendor counts as down."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pass that began at `started_at` and is done with all candidates up to `after_slug`."""
+
+    started_at: Moment
+    after_slug: str
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The stream's state. Without `updated_at` no pass was finished yet."""
+
+    updated_at: Moment | None = None
+    """When the last finished pass began, less the lookback."""
+    finished_at: Moment | None = None
+    in_progress: InProgress | None = None
+    set_aside: dict[str, Moment] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that stays the same while the stream is read."""
+
+    client: Client
+    section: config.AtzCrm
+    start_date: datetime | None
+    lookback: timedelta
+    handover: Handover
+    """Where the candidates are if another stream has listed them already."""
+
+
+def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+    """Yield a page for each candidate whose turn has come, also if none of its rows is new.
+
+    The first page of the list is asked for in any case, by this stream or by another: its answer
+    tells the vendor's time, by which the last pass may be too young for another one.
+    """
+    # A full refresh that goes on has no bookmark, so that everything is new to it.
+    del full_refresh
+    kept = _parsed(state)
+    whole = reading.handover.take()
+    candidates_list = Lister(reading.section, reading.client, calls.CANDIDATES)
+    first_page = None
+    if whole is not None:
+        began_at = whole.began_at
+    else:
+        first_page = candidates_list.first_page()
+        began_at = first_page.sent_at.replace(microsecond=0)
+    if kept.in_progress is None and _is_too_young(reading, kept.finished_at, began_at):
+        return
+    here = _Pass(
+        kept=kept,
+        started_at=kept.in_progress.started_at if kept.in_progress else began_at,
+        after_slug=kept.in_progress.after_slug if kept.in_progress else "",
+        set_aside=SetAside("Candidate", kept.set_aside),
+        since=max((at for at in (kept.updated_at, reading.start_date) if at), default=None),
+    )
+    with whole.listed if whole else ListFile() as listed:
+        last = 0
+        if first_page is not None:
+            last = _list(candidates_list, first_page, listed)
+        for slug in here.set_aside.keys():  # noqa: SIM118 - no mapping
+            listed.move_to_first(slug)
+        yield _begun(reading, here, listed)
+        yield from _read_set_aside(reading, here, listed)
+        yield from _walk(reading, here, listed, candidates_list, last)
+        yield from _read_missed(reading, here, listed)
+    if here.gone:
+        level = logging.INFO if here.answered else logging.WARNING
+        log.log(level, "candidate_history: %d listed candidates have no history.", here.gone)
+    yield here.finished(reading.lookback, reading.client.now())
+
+
+def _list(candidates_list: Lister, first_page: ListPage, listed: ListFile) -> int:
+    """Read the list to its end, and return the number of the last page."""
+    listed.add(first_page, Part.WALK)
+    last = 1
+    for page in candidates_list.pages_after(1, first_page):
+        listed.add(page, Part.WALK)
+        last += 1
+    return last
+
+
+def _is_too_young(reading: Reading, finished_at: datetime | None, now: datetime) -> bool:
+    """Tell whether the last pass is too young for another one, by the vendor's clock."""
+    hours = reading.section.min_hours_between_passes
+    # By whole seconds and the time a call took, a pass may seem to end a moment after `now`.
+    if finished_at is None or not hours or now - finished_at >= timedelta(hours=hours):
+        return False
+    log.info(
+        "candidate_history: the last pass ended at %s, less than %g hours ago "
+        "(atz_crm.min_hours_between_passes); nothing is read.",
+        as_text(finished_at),
+        hours,
+    )
+    return True
+
+
+@dataclass(slots=True)
+class _Pass:
+    """How far a pass has come. Changed by the reading thread only, but for `answered`."""
+
+    kept: Entry
+    started_at: datetime
+    after_slug: str
+    set_aside: SetAside
+    since: datetime | None
+    """Rows changed before were read by earlier passes, or are older than the start date."""
+    done: int = 0
+    total: int = 0
+    gone: int = 0
+    answered: Listed | None = None
+    """The last one whose history was answered; any thread that asks may set it."""
+
+    def page(self, records: Sequence[bytes] = ()) -> Page:
+        """Return what is new, and the state of the pass as it is now."""
+        in_progress = {"started_at": as_text(self.started_at), "after_slug": self.after_slug}
+        state = {
+            **_bookmark(self.kept.updated_at, self.kept.finished_at),
+            "in_progress": in_progress,
+            **self.set_aside.as_state(),
+        }
+        return Page(records, state, Progress(self.done, self.total))
+
+    def finished(self, lookback: timedelta, now: datetime) -> Page:
+        """Return the state after the pass: the next one reads what changed since this one began."""
+        state = {**_bookmark(self.started_at - lookback, now), **self.set_aside.as_state()}
+        return Page([], state, Progress(self.done, self.total))
+
+
+def _bookmark(updated_at: datetime | None, finished_at: datetime | None) -> dict[str, str]:
+    moments = {"updated_at": updated_at, "finished_at": finished_at}
+    return {name: as_text(at) for name, at in moments.items() if at is not None}
+
+
+def _changed_since(reading: Reading, here: _Pass) -> datetime | None:
+    """Return since when a candidate has to have changed to be read; None: all are."""
+    return here.since if reading.section.history_of == "changed_candidates" else None
+
+
+def _begun(reading: Reading, here: _Pass, listed: ListFile) -> Page:
+    """Count what there is to do, and return the page that says so."""
+    changed_since = _changed_since(reading, here)
+    to_walk = listed.count(Part.WALK, after=here.after_slug, changed_since=changed_since)
+    here.done = listed.count(Part.WALK) - listed.count(Part.WALK, after=here.after_slug)
+    here.total = here.done + listed.count(Part.FIRST) + to_walk
+    log.info(
+        "candidate_history: %d candidates listed, %d histories to read, at most %d a minute.",
+        listed.count(Part.WALK) + listed.count(Part.FIRST),
+        here.total - here.done,
+        reading.section.requests_per_minute,
+    )
+    return here.page()
+
+
+def _read_set_aside(reading: Reading, here: _Pass, listed: ListFile) -> Iterator[Page]:
+    """Ask again for those that were set aside, for all rows: their turn has passed before."""
+    ask = partial(_ask, reading, here, reading.start_date)
+    first = listed.objects(Part.FIRST)
+    for asked in in_order(ask, first, reading.section.concurrent_requests):
+        history = asked.outcome
+        if isinstance(history, AtsError):
+            _set_aside(reading, here, asked.candidate, history)
+            history = NOTHING
+        else:
+            here.set_aside.release(asked.candidate.slug)
+        yield _counted(here, history)
+
+
+def _walk(
+    reading: Reading, here: _Pass, listed: ListFile, candidates_list: Lister, last: int
+) -> Iterator[Page]:
+    """Read those listed in the order of their slugs; then the list once more, backwards.
+
+    `last` is the number of the list's last page, 0 if another stream has read it twice already.
+    Both in one go: between the two no call's time is lost.
+    """
+
+    def work(item: Listed | int) -> _Asked | ListPage:
+        if isinstance(item, int):
+            return candidates_list.page(item)
+        return _ask(reading, here, here.since, item)
+
+    items: Iterable[Listed | int] = chain(
+        listed.objects(
+            Part.WALK, after=here.after_slug, changed_since=_changed_since(reading, here)
+        ),
+        range(last, 0, -1),
+    )
+    last_page = None
+    for answer in in_order(work, items, reading.section.concurrent_requests):
+        if isinstance(answer, ListPage):
+            listed.add(answer, Part.MISSED)
+            last_page = last_page or answer
+        else:
+            history = _settled(reading, here, listed, answer)
+            here.after_slug = answer.candidate.slug
+            yield _counted(here, history)
+    if last_page is not None:
+        for page in candidates_list.pages_after(last, last_page):
+            listed.add(page, Part.MISSED)
+
+
+def _read_missed(reading: Reading, here: _Pass, listed: ListFile) -> Iterator[Page]:
+    """Read those that only the second reading of the list showed."""
+    changed_since = _changed_since(reading, here)
+    here.total += listed.count(Part.MISSED, changed_since=changed_since)
+    ask = partial(_ask, reading, here, here.since)
+    missed = listed.objects(Part.MISSED, changed_since=changed_since)
+    for asked in in_order(ask, missed, reading.section.concurrent_requests):
+        yield _counted(here, _settled(reading, here, listed, asked))
+
+
+def _counted(here: _Pass, history: History) -> Page:
+    here.done += 1
+    here.gone += history.gone
+    return here.page(history.records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A candidate, and its history or why there was none to get."""
+
+    candidate: Listed
+    outcome: History | Refusal | Unanswered
+
+
+def _ask(reading: Reading, here: _Pass, since: datetime | None, candidate: Listed) -> _Asked:
+    """Ask for a candidate's history. Raises what is no matter of this candidate alone."""
+    call = calls.history(base_url(reading.section), candidate.slug, reading.section.job_slug)
+    read = partial(
+        replies.history, candidate=candidate, job_slug=reading.section.job_slug, since=since
+    )
+    try:
+        history = reading.client.send(call, read)
+    except Refusal as refusal:
+        if refusal.status in GONE:
+            log.debug("Candidate %s has no history any more. [%s]", candidate.slug, refusal.detail)
+            return _Asked(candidate, History([], gone=True))
+        return _Asked(candidate, refusal)
+    except Unanswered as error:
+        # A rate limit is everybody's.
+        if error.rate_limit:
+            raise
+        return _Asked(candidate, error)
+    here.answered = candidate
+    return _Asked(candidate, history)
+
+
+def _settled(reading: Reading, here: _Pass, listed: ListFile, asked: _Asked) -> History:
+    """Return the history that was asked for; nothing if the candidate had to be set aside.
+
+    A candidate is set aside only if after its refusal another one is answered, and it is refused
+    once more. Raises `TransientError` when nobody else is answered: then the vendor is down.
+    """
+    if isinstance(asked.outcome, History):
+        return asked.outcome
+    others = [here.answered] if here.answered else _some_others(listed, asked.candidate)
+    if not any(_is_answered(reading, here, other) for other in others):
+        if isinstance(asked.outcome, Unanswered):
+            raise asked.outcome
+        message = (
+            "ATZ CRM refuses the history of one candidate after the other. The next run goes on "
+            "from the last state."
+        )
+        raise TransientError(message, detail=asked.outcome.detail)
+    again = _ask(reading, here, here.since, asked.candidate).outcome
+    if isinstance(again, History):
+        return again
+    _set_aside(reading, here, asked.candidate, again)
+    return NOTHING
+
+
+def _some_others(listed: ListFile, candidate: Listed) -> list[Listed]:
+    others = (each for each in listed.objects(Part.WALK) if each.slug != candidate.slug)
+    return list(islice(others, NEIGHBOURS))
+
+
+def _is_answered(reading: Reading, here: _Pass, candidate: Listed) -> bool:
+    return isinstance(_ask(reading, here, here.since, candidate).outcome, History)
+
+
+def _set_aside(reading: Reading, here: _Pass, candidate: Listed, error: AtsError) -> None:
+    here.set_aside.add(candidate.slug, reading.client.now(), error.detail)
+
+
+def _parsed(state: State) -> Entry:
+    try:
+        return msgspec.convert(state, Entry)
+    except msgspec.ValidationError as error:
+        message = (
+            f"The state of candidate_history is damaged: {misfit(error)}. Pass the state of an "
+            "earlier run, or clear it to read everything again."
+        )
+        raise ConfigError(message) from None
