@@ -45,9 +45,13 @@ class Shown:
 
 
 STREAMS = (
-    Shown("candidates", "kombo.*", "remote_deleted_at IS NOT NULL"),
+    Shown("candidates", "kombo.candidates", "remote_deleted_at IS NOT NULL"),
+    Shown("kombo_applications", "kombo.applications", "remote_deleted_at IS NOT NULL"),
+    Shown("kombo_jobs", "kombo.jobs", "remote_deleted_at IS NOT NULL"),
     Shown("profiles", "talemetry.*", "is_deleted"),
-    Shown("candidate_history", "atz_crm.*", "false"),
+    Shown("atz_candidates", "atz_crm.candidates", "false"),
+    Shown("atz_deals", "atz_crm.deals", "false"),
+    Shown("candidate_history", "atz_crm.history", "false"),
 )
 
 
@@ -145,6 +149,10 @@ def pass_time(sandbox: Sandbox) -> None:
     sandbox.control(
         "/_control/kombo/change", {"new": 60, "changed": 90, "nested": 40, "deleted": 15}
     )
+    for model in ("applications", "jobs"):
+        wish = {"model": model, "new": 2, "changed": 5, "nested": 2, "deleted": 1}
+        sandbox.control("/_control/kombo/change", wish)
+    sandbox.control("/_control/atz_crm/change_deals", {"new": 5, "changed": 9, "deleted": 2})
     sandbox.control("/_control/talemetry/change", {"new": 50, "changed": 120, "deleted": 10})
     sandbox.control(
         "/_control/atz_crm/change",
