@@ -1,0 +1,1 @@
+"""How fast the connectors are beside what a user would take instead; started by `scripts/bench`."""

@@ -1,0 +1,76 @@
+"""The results as tables, in `docs/performance.md`, and as a plot beside it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from integration_tests.benchmark import contests
+from integration_tests.benchmark.measuring import PROJECT
+
+DOCUMENT = PROJECT / "docs" / "performance.md"
+PLOT = PROJECT / "docs" / "performance.png"
+BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+
+Runs = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def write(results: Path, *, plot: bool) -> None:
+    """Print the tables and put them into the document; draw the plot if all streams were read."""
+    whole = json.loads(results.read_text())
+    text = "\n".join(_lines(whole)) + "\n"
+    sys.stdout.write(f"\n{text}")
+    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
+    if plot:
+        program = Path(__file__).with_name("plot.py")
+        subprocess.run([contests.THERE / "python", program, results, PLOT], check=True)
+
+
+def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
+    about, scale, results = whole["about"], whole["scale"], whole["results"]
+    began, ended = (datetime.fromisoformat(about[each]) for each in ("began", "ended"))
+    loads = [run["load"] for runs in results.values() for each in runs.values() for run in each]
+    yield (
+        f"{began:%Y-%m-%d}, {(ended - began).total_seconds() / 60:.0f} minutes, "
+        f"Python {about['python']}, {about['system']}, {about['cores']} cores; load average before "
+        f"the runs {min(loads):.1f} to {max(loads):.1f} (the runs themselves make most of it)."
+    )
+    titles = {
+        "candidates": f"`candidates`: {scale['candidates']:,} records, 250 in a page",
+        "candidate_history": f"`candidate_history`: {scale['histories']:,} candidates, a call each",
+        "profiles": f"`profiles`: {scale['people']:,} people, 25 in a call",
+        "writing": f"`destination-comeet`: {scale['posts']:,} new candidates, a post each",
+        "memory": "Peak memory of `source-ats` by the number of candidates",
+        "spec": "`source-ats spec`",
+    }
+    for name, runs in results.items():
+        yield from ("", f"### {titles[name]}", "")
+        yield from _table(runs)
+
+
+def _table(runs: Runs) -> Iterator[str]:
+    yield (
+        "| who | runs | wall, s | times the first | CPU, s | times the first | peak MiB "
+        "| requests a second | server busy |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
+    walls = {who: median(run["wall"] for run in each) for who, each in runs.items()}
+    cpus = {who: median(run["cpu"] for run in each) for who, each in runs.items()}
+    first = next(iter(runs))
+    for who, each in runs.items():
+        yield (
+            f"| {who} | {len(each)} "
+            f"| {walls[who]:.2f} | {walls[who] / walls[first]:.2f} "
+            f"| {cpus[who]:.2f} | {cpus[who] / cpus[first]:.2f} "
+            f"| {median(run['peak_mib'] for run in each):.0f} "
+            f"| {median(run['requests'] / run['wall'] for run in each):.0f} "
+            f"| {median(run['server_cpu'] / run['wall'] for run in each):.0%} |"
+        )
