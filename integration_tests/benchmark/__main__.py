@@ -1,8 +1,9 @@
 """The benchmark: `scripts/bench [--records N] [--rounds R] [--only CONTEST]...`.
 
 All contestants of a contest read the same pages from one lean server, in turn, round after round;
-each run is a process of its own, measured whole. What comes out are medians and ratios, printed and
-written into `docs/performance.md` with a plot. Who takes longer than a minute runs once.
+each run is a process of its own, measured whole. What comes out are medians and ratios: printed,
+and written into `docs/performance.md` with a plot unless only some contests were held. Who takes
+longer than a minute runs once.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def main() -> None:
     }
     kept = PROJECT / ".tmp" / "benchmark.json"
     kept.write_text(json.dumps(whole, indent=1))
-    report.write(kept, plot=set(wanted) >= set(contests.STREAMS))
+    report.write(kept, whole=not options.only)
 
 
 def _warm_up(streams: Sequence[str], server: Server, folder: Path) -> None:

@@ -21,17 +21,17 @@ BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
 
 
-def write(results: Path, *, plot: bool) -> None:
-    """Print the tables and put them into the document; draw the plot if all streams were read."""
-    whole = json.loads(results.read_text())
-    text = "\n".join(_lines(whole)) + "\n"
+def write(results: Path, *, whole: bool) -> None:
+    """Print the tables; those of a whole benchmark go into the document, with a plot."""
+    text = "\n".join(_lines(json.loads(results.read_text()))) + "\n"
     sys.stdout.write(f"\n{text}")
+    if not whole:
+        return
     before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
-    if plot:
-        program = Path(__file__).with_name("plot.py")
-        subprocess.run([contests.THERE / "python", program, results, PLOT], check=True)
+    program = Path(__file__).with_name("plot.py")
+    subprocess.run([contests.THERE / "python", program, results, PLOT], check=True)
 
 
 def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
