@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from source_ats.client import NotWhole, Reply, Situation, Vendor
+from source_ats.client import NotWhole, Reply, Situation, Vendor, misfit
 from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
 
 
@@ -161,7 +161,7 @@ class _Row(msgspec.Struct):
 
 
 class _Rows(msgspec.Struct):
-    results: list[_Row]
+    results: list[msgspec.Raw]
     # The vendor's SDK stops when it is missing or blank.
     next: str | None = None
 
@@ -170,16 +170,8 @@ class _RowsAnswer(msgspec.Struct):
     data: _Rows | None = None
 
 
-class _RawRows(msgspec.Struct):
-    results: list[msgspec.Raw]
-
-
-class _RawRowsAnswer(msgspec.Struct):
-    data: _RawRows
-
-
+_row = msgspec.json.Decoder(_Row)
 _rows_answer = msgspec.json.Decoder(_RowsAnswer)
-_raw_rows_answer = msgspec.json.Decoder(_RawRowsAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +193,26 @@ def rows(reply: Reply, integration_id: str) -> RowsPage:
     data = reply.decode(_rows_answer).data
     if data is None:
         raise _without_data(reply)
-    raw = reply.decode(_raw_rows_answer).data.results
+    raw = data.results
+    _check(raw, reply)
     if b"\n" in reply.body or b"\r" in reply.body or b'integration_id"' in reply.body:
         encoded: Sequence[bytes] = [_encoded_anew(row, integration_id) for row in raw]
     else:
         tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
         encoded = [bytes(row)[:-1] + tail for row in raw]
     return RowsPage(encoded, (data.next or "").strip() or None, reply)
+
+
+def _check(raw: Sequence[msgspec.Raw], reply: Reply) -> None:
+    """Raise `ContractError` unless each row is what the code leans on."""
+    for number, row in enumerate(raw):
+        try:
+            _row.decode(row)
+        except msgspec.ValidationError as error:
+            message = (
+                f"Row {number} of the answer does not have the documented shape: {misfit(error)}."
+            )
+            raise ContractError(message, detail=reply.where) from None
 
 
 class _Environment(msgspec.Struct):
