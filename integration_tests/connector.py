@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +91,7 @@ class Connector:
 
     folder: Path
     config: dict[str, Any]
+    program: Sequence[str | Path] = (SOURCE,)
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
 
     def file(self, name: str, content: object) -> str:
@@ -121,9 +122,8 @@ class Connector:
 
     def run(self, verb: str, **options: Any) -> Run:
         """Run a verb to its end."""
-        done = subprocess.run(
-            [SOURCE, *self.command(verb, **options)], capture_output=True, check=False, timeout=300
-        )
+        command = [*self.program, *self.command(verb, **options)]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=300)
         return Run(done.returncode, parsed(done.stdout), done.stderr.decode())
 
     def read(self, *streams: str, mode: str = "incremental", **options: Any) -> Run:
@@ -135,7 +135,9 @@ class Connector:
         output = Path(self.file("out.jsonl", ""))
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [SOURCE, *self.command("read", **options)], stdout=file, stderr=subprocess.PIPE
+                [*self.program, *self.command("read", **options)],
+                stdout=file,
+                stderr=subprocess.PIPE,
             )
         return Started(process, output)
 

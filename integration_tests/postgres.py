@@ -17,6 +17,8 @@ from typing import Any
 
 import psycopg
 
+from integration_tests.debian import install
+
 _numbers = count(1)
 
 
@@ -64,7 +66,10 @@ def running() -> Iterator[Postgres]:
 
 
 def _programs() -> Path:
-    found = _installed() or _install()
+    found = _installed()
+    if not found:
+        install("postgresql")
+        found = _installed()
     if not found:
         raise NoServer("No PostgreSQL server is installed (Debian: apt-get install postgresql).")
     return found[-1].parent
@@ -74,18 +79,6 @@ def _installed() -> list[Path]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     on_path = shutil.which("initdb")
     return [*found, Path(on_path)] if on_path else found
-
-
-def _install() -> list[Path]:
-    """Install the server where that can be done without asking: as root, on Debian."""
-    if os.getuid() != 0 or shutil.which("apt-get") is None:
-        return []
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql"]):
-        subprocess.run(
-            ["apt-get", "--quiet", *arguments], env=quiet, check=False, capture_output=True
-        )
-    return _installed()
 
 
 def _as_user(folder: str) -> Mapping[str, Any]:

@@ -129,9 +129,13 @@ class Writer:
 
     def write_by(self, command: Sequence[str], *messages: Message | bytes) -> Run:
         """Write these messages with a process of its own."""
+        return self.run_by(command, "write", lines_of(messages))
+
+    def run_by(self, command: Sequence[str], verb: str, lines: bytes = b"") -> Run:
+        """Run a verb with a process of its own."""
         done = subprocess.run(
-            [*command, *self.arguments("write")],
-            input=lines_of(messages),
+            [*command, *self.arguments(verb)],
+            input=lines,
             capture_output=True,
             cwd=PROJECT,
             check=False,
