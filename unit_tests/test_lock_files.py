@@ -34,7 +34,9 @@ def names(node: ast.AST) -> list[str]:
     return [str(node.module)] if isinstance(node, ast.ImportFrom) else []
 
 
-@pytest.mark.parametrize("lock_file", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock_file", ["requirements.lock", "requirements-dev.lock", "requirements-quality.lock"]
+)
 def test_all_are_pinned_with_hashes_and_no_index_is_named(lock_file: str) -> None:
     text = (PROJECT / lock_file).read_text()
     requirements = re.findall(r"^[^\s#].*(?:\n    --.*)*", text, re.MULTILINE)

@@ -108,8 +108,11 @@ def test_the_form_and_the_registry_name_the_same_documentation() -> None:
     assert destination_config.spec()["documentationUrl"] == DESTINATION["data"]["documentationUrl"]
 
 
-def test_the_icon_is_there_and_square() -> None:
-    icon = ET.parse(PROJECT / DATA["icon"]).getroot()  # noqa: S314 - our own file
+@pytest.mark.parametrize(
+    "folder", [PROJECT, PROJECT / "destination_comeet"], ids=lambda it: it.name
+)
+def test_the_icon_is_there_and_square(folder: Path) -> None:
+    icon = ET.parse(folder / "icon.svg").getroot()  # noqa: S314 - our own file
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
     left, top, width, height = map(float, icon.attrib["viewBox"].split())
     assert width == height == float(icon.attrib["width"]) == float(icon.attrib["height"])
