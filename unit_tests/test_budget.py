@@ -36,7 +36,7 @@ IDLE_SECONDS = st.lists(
 
 @given(per_minute=st.integers(1, 120), idle=IDLE_SECONDS)
 @example(per_minute=60, idle=[0.0, 0.9, 0.0])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_never_more_than_the_limit_in_any_60_seconds(per_minute: int, idle: list[float]) -> None:
     clock = FakeClock()
     budget = Budget(clock, per_minute)
@@ -50,7 +50,7 @@ def test_never_more_than_the_limit_in_any_60_seconds(per_minute: int, idle: list
 
 
 @given(per_minute=st.integers(1, 120), idle=IDLE_SECONDS, pauses=IDLE_SECONDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_pauses_in_between_never_free_more_calls(
     per_minute: int, idle: list[float], pauses: list[float]
 ) -> None:
@@ -83,7 +83,7 @@ def test_no_burst_at_the_start_or_after_a_pause(idle: float) -> None:
     per_minute=st.integers(1, 6000),
     latencies=st.lists(st.floats(0, 0.9), min_size=1, max_size=30),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_caller_who_always_asks_gets_97_percent_of_the_limit(
     per_minute: int, latencies: list[float]
 ) -> None:

@@ -667,7 +667,7 @@ class TestClock:
         back=SECONDS,
         second_call=st.booleans(),
     )
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def test_sent_at_is_the_vendors_time_and_never_later_than_true(
         self, vendor_ahead: float, there: float, thinking: float, back: float, second_call: bool
     ) -> None:

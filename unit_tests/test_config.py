@@ -499,7 +499,7 @@ ANY_SECTION = {
         {}, optional={"start_date": ANY_JSON, "lookback_minutes": ANY_JSON, **ANY_SECTION}
     )
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_whatever_is_typed_gets_an_answer(raw: dict[str, Any]) -> None:
     # Any other exception is a bug.
     with contextlib.suppress(ConfigError):

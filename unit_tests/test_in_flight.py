@@ -19,7 +19,7 @@ def close(results: Iterator[int]) -> None:
 
 
 @given(items=st.lists(st.integers(), max_size=60), at_once=st.integers(1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_results_come_in_the_order_of_the_items(items: list[int], at_once: int) -> None:
     assert list(in_order(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
 

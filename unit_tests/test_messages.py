@@ -72,7 +72,7 @@ ROWS = st.lists(
 
 
 @given(name=st.text(min_size=1, max_size=8), rows=ROWS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_records_arrive_one_a_line_and_unharmed(name: str, rows: list[dict[str, object]]) -> None:
     lines = messages.records(name, [orjson.dumps(row) for row in rows], AT)
     got = [orjson.loads(line) for line in lines.split(b"\n")[:-1]]

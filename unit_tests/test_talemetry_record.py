@@ -204,7 +204,7 @@ SHAPES = st.recursive(
 BLOCKS = st.dictionaries(KEYS, SHAPES, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(area=BLOCKS | SHAPES, resume=SHAPES, beside=st.dictionaries(KEYS, SHAPES, max_size=2))
 @example(area={"Tags": [{"Tag": "a", "x": 1}, "b", {"Tag": {"c": ["d"]}}]}, resume=None, beside={})
 @example(area={"f": {"Value": {"Value": [["a"]]}, "UpdatedAt": 7, "x": 1}}, resume=[], beside={})
@@ -233,7 +233,7 @@ def at(text: str) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(blocks=BLOCKS)
 def test_every_repeatable_element_is_a_list(blocks: dict[str, Any]) -> None:
     row = orjson.loads(encoded({"UserArea": blocks}, GUID, ALL, AS_OF))
