@@ -102,7 +102,7 @@ def test_the_source_checks_discovers_and_reads(
     (status,) = image.run("check").of("CONNECTION_STATUS")
     assert status["status"] == "SUCCEEDED", status
     (discovered,) = image.run("discover").of("CATALOG")
-    assert sorted(each["name"] for each in discovered["streams"]) == STREAMS
+    assert set(STREAMS) <= {each["name"] for each in discovered["streams"]}
 
     first = image.read(*STREAMS)
     assert (first.code, first.errors()) == (0, [])

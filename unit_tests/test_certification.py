@@ -47,3 +47,14 @@ def test_what_is_named_is_there(name: str) -> None:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == each
         )
         scope = found.body
+
+
+def test_airbytes_page_names_every_stream_that_the_readme_names() -> None:
+    page, readme = (
+        set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE))))
+        for text in (
+            (PROJECT / "docs/integrations/sources/ats.md").read_text(),
+            (PROJECT / "README.md").read_text().partition("## Streams")[2].partition("\n## ")[0],
+        )
+    )
+    assert page == readme != set()

@@ -90,7 +90,7 @@ def fields(form: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield from ((name, *rest) for rest in fields(field))
 
 
-def test_every_stream_is_suggested() -> None:
+def test_the_suggested_streams_are_a_few_that_there_are() -> None:
     configuration = verbs.configured(
         {
             "kombo": {"api_key": "made-up", "integration_ids": ["made-up"]},
@@ -100,7 +100,10 @@ def test_every_stream_is_suggested() -> None:
         }
     )
     catalog = verbs.discover(configuration, SystemClock())
-    assert {each["name"] for each in catalog["streams"]} == set(DATA["suggestedStreams"]["streams"])
+    suggested = DATA["suggestedStreams"]["streams"]
+    assert set(suggested) <= {each["name"] for each in catalog["streams"]}
+    # What Airbyte asks of a certified connector.
+    assert 3 <= len(suggested) <= 10
 
 
 def test_the_form_and_the_registry_name_the_same_documentation() -> None:
