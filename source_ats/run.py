@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
-from source_ats import config, inputs, messages, verbs
+from source_ats import config, messages
 from source_ats.clock import Clock, SystemClock
 from source_ats.errors import AtsError, ConfigError, Stopped
 from source_ats.stream import Incomplete
@@ -51,21 +51,10 @@ def main(argv: Sequence[str], output: Output, stop: threading.Event, clock: Cloc
     arguments = _source_arguments(argv)
 
     def run() -> int:
-        match arguments.verb:
-            case "spec":
-                output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
-                return EXIT_DONE
-            case "check":
-                return _check(configured, lambda each: verbs.check(each, clock), output)
-            case "discover":
-                catalog = verbs.discover(configured(), clock)
-                output.write(messages.line({"type": "CATALOG", "catalog": catalog}))
-                return EXIT_DONE
-            case _:
-                return _read(arguments, configured(), output, stop, clock)
-
-    def configured() -> config.SourceConfig:
-        return verbs.configured(inputs.config(arguments.config))
+        if arguments.verb == "spec":
+            output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
+            return EXIT_DONE
+        return _configured_verb(arguments, output, stop, clock)
 
     return _run(run, arguments, output, clock)
 
@@ -78,7 +67,12 @@ def destination_main(
     Exit codes as for `main`.
     """
     # The source shall not wait for the libraries of the destination.
-    from source_ats import destination_config, destination_verbs, standard_input  # noqa: PLC0415
+    from source_ats import (  # noqa: PLC0415
+        destination_config,
+        destination_verbs,
+        inputs,
+        standard_input,
+    )
 
     arguments = _destination_arguments(argv)
 
@@ -174,13 +168,24 @@ def _check(configured: Callable[[], C], check: Callable[[C], str], output: Outpu
     return EXIT_DONE
 
 
-def _read(
-    arguments: argparse.Namespace,
-    configuration: config.SourceConfig,
-    output: Output,
-    stop: threading.Event,
-    clock: Clock,
+def _configured_verb(
+    arguments: argparse.Namespace, output: Output, stop: threading.Event, clock: Clock
 ) -> int:
+    """Run a verb of `source-ats` that takes a configuration."""
+    # The form shall not wait for the libraries that calls need.
+    from source_ats import inputs, verbs  # noqa: PLC0415
+
+    def configured() -> config.SourceConfig:
+        return verbs.configured(inputs.config(arguments.config))
+
+    match arguments.verb:
+        case "check":
+            return _check(configured, lambda each: verbs.check(each, clock), output)
+        case "discover":
+            catalog = verbs.discover(configured(), clock)
+            output.write(messages.line({"type": "CATALOG", "catalog": catalog}))
+            return EXIT_DONE
+    configuration = configured()
     catalog = inputs.read_json(arguments.catalog, "catalog")
     states = inputs.state_file(arguments.state) if arguments.state else []
     try:
