@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse
 
 from integration_tests.connector import catalog
 from integration_tests.sandbox.running import Sandbox
@@ -65,6 +65,7 @@ def test_rows_are_passed_on_without_being_decoded(
     encoded_anew = counted(replies, "_encoded_anew")
     writes = counted(Output, "write")
     connections = counted(HTTPConnectionPool, "_new_conn")
+    pieces = counted(HTTPResponse, "read")
     sandbox.reset_log()
     run = connector.read_quickly("candidates")
     assert run.code == 0
@@ -75,6 +76,7 @@ def test_rows_are_passed_on_without_being_decoded(
     pages = sum(map(pages_of, sizes))
     others = sum(each["type"] != "RECORD" for each in run.messages)
     assert len(writes) == pages + others
+    assert len(pieces) <= 2 * pages
     assert answered(sandbox, "kombo.*") == (pages, bytes_of_all_candidates(sandbox))
 
 
