@@ -20,6 +20,7 @@ import contextlib
 import enum
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,9 @@ class Reply:
             return decoder.decode(self.body)
         except msgspec.ValidationError as error:
             message = f"The answer does not have the documented shape: {misfit(error)}."
+            raise ContractError(message, detail=self.where) from None
+        except RecursionError:
+            message = "The answer is nested too deeply."
             raise ContractError(message, detail=self.where) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             repaired = without_half_characters(self.body)
@@ -328,7 +332,7 @@ class Client:
         date = _date(response.headers.get("Date"))
         if date is not None:
             self._vendor_ahead = date - self._clock.now()
-        request_id = response.headers.get("X-Request-Id", "")[:64]
+        request_id = named(response.headers.get("X-Request-Id")) or ""
         reply = Reply(
             status=response.status_code,
             headers=response.headers,
@@ -503,14 +507,25 @@ def _retry_after(reply: Reply, now: datetime) -> float | None:
 
 
 def _date(value: str | None) -> datetime | None:
-    """Return an HTTP date, or None if it is not one."""
+    """Return an HTTP date, or None if it is not one, or one that no clock shows."""
     if not value:
         return None
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    return date if date.tzinfo is not None else None
+    return date if date.tzinfo is not None and 2000 <= date.year <= 2100 else None
+
+
+def named(text: object) -> str | None:
+    """Return a code or an id as the vendor names it; None for anything that may quote what we sent.
+
+    So that no text of a vendor's gets into a message.
+    """
+    return text if isinstance(text, str) and _NAME.fullmatch(text) else None
+
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.:/=+-]{0,63}", re.ASCII)
 
 
 def without_half_characters(body: bytes) -> bytes:
@@ -523,5 +538,5 @@ def without_half_characters(body: bytes) -> bytes:
         return body
     try:
         return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
-    except ValueError:
+    except (ValueError, RecursionError):
         return body

@@ -703,6 +703,7 @@ class TestClock:
             "Sat, 31 Jan 2026 12:00:00",
             "Sat, 99 Jan 2026 12:00:00 GMT",
             "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+            "Fri, 31 Dec 9999 23:59:59 -1200",
         ],
     )
     def test_without_a_date_the_machines_clock_counts(
@@ -795,6 +796,13 @@ class TestWhatIsTold:
             assert word in caught.value.detail
         assert caught.value.status == 400
 
+    @pytest.mark.parametrize("said", ["a sentence", "mira@example.org", "x" * 65, '"', ""])
+    def test_what_may_quote_us_is_no_request_id(self, requests_mock: Mocker, said: str) -> None:
+        requests_mock.get(URL, status_code=403, headers={"X-Request-Id": said})
+        with pytest.raises(ConfigError) as caught:
+            client(FakeClock()).send(CALLS["GET"], read)
+        assert caught.value.detail == "Vendor people 403"
+
     def test_a_wait_is_logged_with_its_length(
         self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -811,6 +819,13 @@ class TestWhatIsTold:
         client(FakeClock()).send(CALLS["GET"], read)
         (line,) = [record.getMessage() for record in caplog.records]
         assert ".." not in line
+
+    def test_what_is_nested_too_deeply_is_no_answer(self, requests_mock: Mocker) -> None:
+        decoder = msgspec.json.Decoder()
+        for body in ("[" * 100_000, "[" * 100_000 + '"\\ud800"' + "]" * 100_000):
+            requests_mock.get(URL, text=body)
+            with pytest.raises(ContractError, match="deeply"):
+                client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
 
     def test_wrong_shape_is_told_with_its_place_and_without_its_value(
         self, requests_mock: Mocker

@@ -31,6 +31,11 @@ def saved(name: str) -> Reply:
     )
 
 
+def reply(status: int, body: bytes) -> Reply:
+    where = f"Comeet create {status} request-7"
+    return Reply(status, {}, body, datetime(2026, 1, 31, 12, tzinfo=UTC), where)
+
+
 @pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
 def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
     whole = json.loads(path.read_text("utf-8"))
@@ -90,6 +95,19 @@ def test_what_the_vendor_says_is_kept_apart() -> None:
     assert isinstance(found, replies.Refused)
     assert found.said == "Text that may quote what was sent"
     assert found.code == "validation_error"
+
+
+def test_a_sentence_is_no_code() -> None:
+    body = b'{"status": 400, "error": "mira@example.org is wrong", "message": null}'
+    found = replies.classify(reply(400, body))
+    assert isinstance(found, replies.Refused)
+    assert "mira" not in f"{found.message} {found.detail} {found.code}"
+    assert found.said == "mira@example.org is wrong"
+
+
+@pytest.mark.parametrize("body", [b"", b'{"status": 408, "error": "timeout"}'])
+def test_a_timeout_of_the_vendor_is_no_refusal(body: bytes) -> None:
+    assert replies.classify(reply(408, body)) is None
 
 
 def test_created() -> None:

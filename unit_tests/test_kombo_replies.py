@@ -228,6 +228,15 @@ def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
 
 
 class TestErrors:
+    def test_a_sentence_is_no_code(self) -> None:
+        found = replies.classify(error("mira@example.org is wrong", 400))
+        assert found is None
+
+    def test_without_a_code_the_path_is_the_users_matter(self) -> None:
+        found = replies.classify(error(None, 404))
+        assert isinstance(found, ConfigError)
+        assert "kombo.base_url" in found.message
+
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 429, 500, 503])
     @pytest.mark.parametrize(
         ("code", "meaning"),

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from source_ats.client import Reply, Situation, Vendor
+from source_ats.client import Reply, Situation, Vendor, named
 from source_ats.clock import as_text, moment
 from source_ats.errors import AtsError, ConfigError, Refusal
 
@@ -68,14 +68,15 @@ def classify(reply: Reply) -> AtsError | Situation | None:
         error = _error.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _without_envelope(reply)
-    where = f"{reply.where} {error.error[:64]}"
+    code = named(error.error) or "no code"
+    where = f"{reply.where} {code}"
     found: AtsError | Situation | None = None
     if reply.status == 409:
         message = "Comeet has such a candidate in progress."
         found = Conflict(message, uid=_named(error.candidate_uid), detail=where)
     elif reply.status == 401 and error.error == "duplicate_candidate":
         message = "The candidate was merged into another one."
-        found = Merged(message, status=401, code=error.error, detail=where)
+        found = Merged(message, status=401, code=code, detail=where)
     elif reply.status == 403:
         message = (
             "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
@@ -84,16 +85,11 @@ def classify(reply: Reply) -> AtsError | Situation | None:
         found = NotAllowed(message, detail=where)
     elif reply.status == 404:
         message = "Comeet does not know it."
-        found = NotFound(message, status=404, code=error.error, detail=where)
-    elif 400 <= reply.status <= 499 and reply.status not in {401, 429}:
-        message = f"Comeet refused a call with {error.error[:64]}."
-        found = Refused(
-            message,
-            status=reply.status,
-            code=error.error,
-            detail=where,
-            said=error.message if isinstance(error.message, str) else "",
-        )
+        found = NotFound(message, status=404, code=code, detail=where)
+    elif 400 <= reply.status <= 499 and reply.status not in {401, 408, 429}:
+        message = f"Comeet refused a call with {code}."
+        said = error.message if isinstance(error.message, str) else error.error
+        found = Refused(message, status=reply.status, code=code, detail=where, said=said)
     return found
 
 
@@ -112,7 +108,7 @@ def _without_envelope(reply: Reply) -> AtsError | Situation | None:
     if reply.status == 302:
         # A splash page of theirs; third parties ask again (observed).
         return Situation.UNAVAILABLE
-    if 400 <= reply.status <= 499 and reply.status not in {401, 403, 429}:
+    if 400 <= reply.status <= 499 and reply.status not in {401, 403, 408, 429}:
         message = f"Comeet refused a call with status {reply.status}."
         return Refused(message, status=reply.status, code=None, detail=reply.where, said="")
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from source_ats.client import NotWhole, Reply, Situation, Vendor, misfit
+from source_ats.client import NotWhole, Reply, Situation, Vendor, misfit, named
 from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
 
 
@@ -102,9 +102,14 @@ def classify(reply: Reply) -> AtsError | Situation | None:
     if code == "PLATFORM.INPUT_INVALID":
         message = "Kombo does not accept a parameter of the call."
         return RefusedInput(message, status=reply.status, code=code, detail=where)
-    if code and 400 <= reply.status <= 499 and reply.status not in {401, 403, 429}:
+    if code and 400 <= reply.status <= 499 and reply.status not in {401, 403, 408, 429}:
         message = f"Kombo refused a call with {code}."
         return Refusal(message, status=reply.status, code=code, detail=where)
+    if reply.status == 404:
+        message = (
+            "There is no Kombo API at this address. Correct kombo.base_url, or leave it empty."
+        )
+        return ConfigError(message, detail=where)
     return None
 
 
@@ -147,9 +152,9 @@ _failure = msgspec.json.Decoder(_Failure)
 
 
 def _error_code(reply: Reply) -> str | None:
-    """Return the code in the error envelope; None for any other body."""
+    """Return the code in the error envelope; None for any other body, or where it is none."""
     try:
-        return _failure.decode(reply.body).error.code
+        return named(_failure.decode(reply.body).error.code)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
