@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from source_ats.client import Call, Client, Reply
+from source_ats.client import Call, Client, Reply, Unanswered
 from source_ats.errors import AtsError, Refusal, Stopped, TransientError
 from source_ats.talemetry.details import Answer, Details
 from source_ats.talemetry.seen import Seen
@@ -129,6 +129,30 @@ def test_when_others_fail_too_nobody_is_set_aside(
         vendor.answer(IDS[:count], others=["somebody", "somebody else"])
     assert type(raised.value) is TransientError
     assert len(vendor.asked) <= 5
+
+
+@pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
+def test_when_all_there_are_fail_nobody_is_set_aside_or_gone(
+    error: Callable[[], AtsError],
+) -> None:
+    with pytest.raises(TransientError):
+        Vendor(everything_fails=error).answer(IDS)
+
+
+def test_a_rate_limit_is_everybodys() -> None:
+    def used_up() -> Unanswered:
+        return Unanswered("Used up.", "Later.", detail="Vendor 429", rate_limit=True)
+
+    vendor = Vendor(bad={"id-00": used_up})
+    with pytest.raises(TransientError):
+        vendor.answer(IDS, others=["somebody"])
+    assert len(vendor.asked) == 1
+
+
+def test_of_one_person_alone_only_a_refusal_is_believed() -> None:
+    assert list(Vendor(bad={"id-00": lambda: refusal(400)}).answer(IDS[:1]).bad) == ["id-00"]
+    with pytest.raises(TransientError):
+        Vendor(bad={"id-00": down}).answer(IDS[:1])
 
 
 @pytest.mark.parametrize("error", [lambda: refusal(400), down])

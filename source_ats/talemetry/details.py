@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from source_ats.client import Client, Reply
+from source_ats.client import Client, Reply, Unanswered
 from source_ats.errors import Refusal, Stopped, TransientError
 from source_ats.talemetry import calls, record, replies
 
@@ -43,40 +43,43 @@ class Details:
         """Ask for a batch, in one request if the vendor answers it whole.
 
         Who is missing from an answer is asked for once more alone. A refused batch is halved until
-        the bad ones are found. Raises `TransientError` when nobody else is answered either.
+        the bad ones are found. Raises `TransientError` when nobody at all is answered.
         """
         answer = Answer()
         refused: dict[str, Refusal | TransientError] = {}
         refusals = 0
-        others_are_answered = False
+        compared = False
+        somebody_is_answered = False
         groups = deque([list(ids)] if ids else [])
         while groups:
             # Both halves before any quarter: so a good half tells early that the vendor is well.
             group = groups.popleft()
             try:
                 people = self._ask(group, as_of)
-            except Stopped:
-                raise
             except (Refusal, TransientError) as error:
+                if _is_no_matter_of_anybody(error):
+                    raise
                 refusals += 1
                 last_one = len(group) == 1 and not groups
-                if not others_are_answered and (
+                if not (compared or somebody_is_answered) and (
                     isinstance(error, TransientError) or refusals > 2 or last_one
                 ):
-                    self._make_sure_that_others_are_answered(ids, error)
-                    others_are_answered = True
+                    compared = True
+                    somebody_is_answered = self._others_are_answered(ids, error)
                 if len(group) == 1:
                     refused[group[0]] = error
                 else:
                     groups += _halves(group, error)
                 continue
-            others_are_answered = True
+            somebody_is_answered = True
             answer.people |= people
             missing = [guid for guid in group if guid not in people]
             if len(group) > 1:
                 groups += [[guid] for guid in missing]
             else:
                 answer.bad |= dict.fromkeys(missing, "the answer does not hold this person")
+        if not somebody_is_answered:
+            _make_sure_that_it_is_their_matter(refused)
         for guid, refusal in refused.items():
             if isinstance(refusal, Refusal) and refusal.status == 404:
                 answer.gone.append(guid)
@@ -92,12 +95,11 @@ class Details:
         self._good = next(iter(found), self._good)
         return found
 
-    def _make_sure_that_others_are_answered(
-        self, ids: Sequence[str], error: Refusal | TransientError
-    ) -> None:
-        """Raise `TransientError` unless somebody else is answered, or there is nobody else.
+    def _others_are_answered(self, ids: Sequence[str], error: Refusal | TransientError) -> bool:
+        """Tell whether somebody else is answered; False: there is nobody else.
 
-        The vendor documents no errors, so only this tells a bad person from a vendor that is down.
+        Raises `TransientError` when no other is. The vendor documents no errors, so only this tells
+        a bad person from a vendor that is down.
         """
         good = self._good
         others = [good] if good is not None and good not in ids else self._others_than(ids, error)
@@ -108,9 +110,10 @@ class Details:
                 raise
             except (Refusal, TransientError):
                 continue
-            return
+            return True
         if others:
             raise _nobody_is_answered(error)
+        return False
 
     def _others_than(self, ids: Sequence[str], error: Refusal | TransientError) -> list[str]:
         try:
@@ -119,6 +122,18 @@ class Details:
             raise
         except (Refusal, TransientError):
             raise _nobody_is_answered(error) from None
+
+
+def _is_no_matter_of_anybody(error: Refusal | TransientError) -> bool:
+    """Tell whether the run is to end, or the rate limit, which is everybody's, is used up."""
+    return isinstance(error, Stopped) or (isinstance(error, Unanswered) and error.rate_limit)
+
+
+def _make_sure_that_it_is_their_matter(refused: Mapping[str, Refusal | TransientError]) -> None:
+    """Raise `TransientError` unless a single person was refused, where there is nobody else."""
+    for refusal in refused.values():
+        if len(refused) > 1 or isinstance(refusal, TransientError):
+            raise _nobody_is_answered(refusal)
 
 
 def _halves(group: list[str], error: Refusal | TransientError) -> list[list[str]]:

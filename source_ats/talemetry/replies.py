@@ -48,7 +48,7 @@ def classify(reply: Reply) -> AtsError | Situation | None:
 
 def classify_authorization(reply: Reply) -> AtsError | Situation | None:
     """Return what an error of the exchange for a token means: mostly that the user has to act."""
-    if 400 <= reply.status <= 499 and reply.status != 429:
+    if 400 <= reply.status <= 499 and reply.status not in {408, 429}:
         message = (
             "Talemetry gives out no token. Check client_id, client_secret and authorization_url in "
             "talemetry.credentials, or paste a ready token instead."
@@ -122,6 +122,9 @@ def listing(reply: Reply) -> Listing:
     answer = reply.decode(_anything)
     levels = list(_levels(answer))
     cursors = [level[key] for level in levels for key in _CURSOR_KEYS if key in level]
+    if any(each and not isinstance(each, str) for each in cursors):
+        # Taken for none, it would end the listing before its end.
+        raise _not_understood("The listing's cursor is no text", answer, reply)
     cursor = next((text for text in map(_text, cursors) if text is not None), None)
     found = _first_list(answer)
     if found is None:
@@ -182,6 +185,8 @@ def people(reply: Reply) -> dict[str, dict[str, Any]]:
         raise _not_understood("The answer holds no candidates", answer, reply)
     found = {}
     for candidate in _candidates(result["Candidates"] if result else None):
+        if not isinstance(candidate, dict):
+            raise _not_understood("A candidate is no object", candidate, reply)
         guid = guid_of(candidate)
         if guid is None:
             raise _not_understood("A candidate has no CandidateRecordInfo.Id", candidate, reply)
@@ -189,13 +194,14 @@ def people(reply: Reply) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _candidates(value: object) -> Iterator[dict[str, Any]]:
+def _candidates(value: object) -> Iterator[object]:
+    """Yield what is not empty."""
     if isinstance(value, list):
         for each in value:
             yield from _candidates(each)
     elif isinstance(value, dict) and "Candidate" in value:
         yield from _candidates(value["Candidate"])
-    elif isinstance(value, dict) and value:
+    elif value:
         yield value
 
 

@@ -521,7 +521,13 @@ class _Run:
             exclude_life_cycles=self._section.exclude_life_cycles,
             cursor=cursor,
         )
-        page = self._client.send(call, replies.listing)
+        try:
+            page = self._client.send(call, replies.listing)
+        except Refusal as refusal:
+            if refusal.status != 404 or cursor is not None or event not in {"all", "created"}:
+                raise
+            message = "Talemetry has no listing there. Check talemetry.ids_base_url."
+            raise ConfigError(message, detail=refusal.detail) from None
         if self._end is None:
             self._end = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
