@@ -143,13 +143,22 @@ class Connector:
 
     def read_quickly(self, *streams: str, **options: Any) -> Run:
         """Read in this process, with a clock that passes every wait at once."""
+        return self.run_quickly("read", catalog=catalog(*streams), **options)
+
+    def run_quickly(self, verb: str, *, clock: QuickClock | None = None, **options: Any) -> Run:
+        """Run a verb in this process, with a clock that passes every wait at once."""
+        return self.run_quickly_with(self.command(verb, **options), clock)
+
+    def run_quickly_with(self, arguments: list[str], clock: QuickClock | None = None) -> Run:
+        """Run with these arguments, likewise."""
         path = self.folder / f"{next(self._numbers)}-out.jsonl"
-        arguments = self.command("read", catalog=catalog(*streams), **options)
-        stop = threading.Event()
+        clock = clock or QuickClock(threading.Event())
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
         try:
-            code = main(arguments, Output(descriptor), stop, QuickClock(stop))
+            code = main(arguments, Output(descriptor), clock.stop, clock)
         finally:
+            # A process would end here, with all calls in flight.
+            clock.stop.set()
             os.close(descriptor)
         return Run(code, parsed(path.read_bytes()))
 
@@ -182,12 +191,12 @@ class QuickClock:
 
     def __init__(self, stop: threading.Event) -> None:
         """`stop` ends the run, as with the real clock."""
-        self._stop = stop
-        self._waited = 0.0
+        self.stop = stop
+        self.waited = 0.0
 
     def monotonic(self) -> float:
         """Real time and all waits so far."""
-        return datetime.now(UTC).timestamp() + self._waited
+        return datetime.now(UTC).timestamp() + self.waited
 
     def now(self) -> datetime:
         """The machine's time: waits do not count, as no vendor's clock has moved either."""
@@ -195,9 +204,9 @@ class QuickClock:
 
     def sleep(self, seconds: float) -> None:
         """Count the wait."""
-        if self._stop.is_set():
+        if self.stop.is_set():
             raise Stopped("The run was asked to end.")
-        self._waited += max(0.0, seconds)
+        self.waited += max(0.0, seconds)
 
 
 def parsed(output: bytes) -> list[Message]:

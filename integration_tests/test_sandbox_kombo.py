@@ -627,6 +627,45 @@ def test_faults_that_cut_the_connection(sandbox: Sandbox) -> None:
     assert get(sandbox, "/check-api-key").headers["ratelimit-remaining"] == "6"
 
 
+def test_faults_that_change_the_right_answer(still: Sandbox) -> None:
+    def struck(kind: str, **rest: object) -> requests.Response:
+        still.clear_faults()
+        still.fault("kombo.*", kind, **rest)
+        return get(still, "/check-api-key", a="b")
+
+    try:
+        whole = get(still, "/check-api-key")
+        right = whole.json()
+        assert struck("half_json").content == whole.content[: len(whole.content) // 2]
+        with pytest.raises(requests.JSONDecodeError):
+            struck("half_gzip").json()
+        assert struck("replace", at="data.environment_id", value=7).json()["data"] == {
+            **right["data"],
+            "environment_id": 7,
+        }
+        assert struck("replace", at="data").json() == {"status": "success"}
+        answer = struck("headers", headers={"X": "{sent}", "Date": "yesterday"})
+        assert (answer.json(), answer.headers["Date"]) == (right, "yesterday")
+        assert KEY in answer.headers["X"]
+        quoted = struck("status", status=400, body={"message": "{sent}"}).json()["message"]
+        assert KEY in quoted
+        assert "a=b" in quoted
+        assert struck("status", status=400, containing="a=c").ok
+    finally:
+        still.clear_faults()
+
+
+def test_a_canary_ends_all_that_is_told_of_people(sandbox: Sandbox) -> None:
+    plain = get(sandbox, "/ats/candidates", integrations(sandbox)[0], page_size=5).json()["data"]
+    sandbox.control("/_control/canary", {"text": "-canary"})
+    told = get(sandbox, "/ats/candidates", integrations(sandbox)[0], page_size=5).json()["data"]
+    for before, after in zip(plain["results"], told["results"], strict=True):
+        assert (after["id"], after["changed_at"]) == (before["id"], before["changed_at"])
+        for name in ("first_name", "last_name", "company", "title"):
+            assert after[name] == before[name] and f"{before[name]}-canary"
+    assert told["next"] == plain["next"]
+
+
 def test_faults_choose_their_calls(sandbox: Sandbox) -> None:
     first = integrations(sandbox)[0]
     sandbox.fault("kombo.check*", "status", after=1, times=2)

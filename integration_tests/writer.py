@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
-from source_ats.clock import SystemClock
+from source_ats.clock import Clock, SystemClock
 from source_ats.run import Output, destination_main
 
 Message = dict[str, Any]
@@ -111,21 +111,21 @@ class Writer:
         }
         self.catalog = {"streams": [configured("people")]}
 
-    def arguments(self, verb: str) -> list[str]:
+    def arguments(self, verb: str, *, debug: bool = False) -> list[str]:
         """The arguments of a run, with the configuration as it is now."""
         config, catalog = self.folder / "config.json", self.folder / "catalog.json"
         config.write_text(json.dumps(self.config))
         catalog.write_text(json.dumps(self.catalog))
-        arguments = [verb, "--config", str(config)]
+        arguments = [verb, "--config", str(config), *["--debug"][:debug]]
         return [*arguments, "--catalog", str(catalog)] if verb == "write" else arguments
 
-    def check(self) -> Run:
+    def check(self, **options: Any) -> Run:
         """Check, which makes the ledger."""
-        return self._in_this_process("check", b"")
+        return self._in_this_process("check", b"", **options)
 
-    def write(self, *messages: Message | bytes) -> Run:
+    def write(self, *messages: Message | bytes, **options: Any) -> Run:
         """Write these messages, or lines: the command line, without a process of its own."""
-        return self._in_this_process("write", lines_of(messages))
+        return self._in_this_process("write", lines_of(messages), **options)
 
     def write_by(self, command: Sequence[str], *messages: Message | bytes) -> Run:
         """Write these messages with a process of its own."""
@@ -147,14 +147,18 @@ class Writer:
         """Write these messages, killed with SIGKILL when it comes to that step so many times."""
         return self.write_by([*KILLED, step, str(occurrence)], *messages)
 
-    def _in_this_process(self, verb: str, lines: bytes) -> Run:
+    def _in_this_process(
+        self, verb: str, lines: bytes, *, clock: Clock | None = None, debug: bool = False
+    ) -> Run:
+        """Run a verb; unless `clock` is given, waits pass at once here and in the sandbox."""
         stop = threading.Event()
-        clock = SandboxClock(self.sandbox, stop)
+        clock = clock or SandboxClock(self.sandbox, stop)
+        arguments = self.arguments(verb, debug=debug)
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed:
             given.write(lines)
             given.seek(0)
             output = Output(printed.fileno())
-            code = destination_main(self.arguments(verb), given.fileno(), output, stop, clock)
+            code = destination_main(arguments, given.fileno(), output, stop, clock)
             printed.seek(0)
             return finished(code, printed.read(), b"")
 

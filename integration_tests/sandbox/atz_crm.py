@@ -6,7 +6,7 @@ that a test can try every possibility. Comments name sections of vendors/atz_crm
 (documented, inferred); "assumed" is this fake's own choice where nothing is known.
 
 Endpoints under `/atz_crm/v1` (route names): atz_crm.candidates, atz_crm.history, atz_crm.deals,
-atz_crm.delete.
+atz_crm.job, atz_crm.delete.
 Control door under `/_control/atz_crm`: settings, change, change_deals, mark, truth.
 
 A candidate is a number. Those of the beginning and their histories are pure functions of seed and
@@ -812,6 +812,14 @@ async def get_history(crm: Crm, request: web.Request) -> web.StreamResponse:
     )
 
 
+async def get_job(crm: Crm, request: web.Request) -> web.StreamResponse:
+    """`GET /job/{slug}`, as far as a caller leans on it: that there is one."""
+    for place, job in enumerate(crm.jobs):
+        if job.slug == request.match_info["slug"] and place not in crm.deleted_jobs:
+            return reply({"slug": job.slug, "name": job.name})
+    raise Refused(404)
+
+
 async def delete(crm: Crm, request: web.Request) -> web.StreamResponse:
     """`DELETE /candidate/{slug}`, `/job/{slug}`: really delete, answer what it was (Quirks 9)."""
     crm.settle()
@@ -1092,6 +1100,7 @@ def mount(app: web.Application, world: World) -> None:
     api("GET", "candidate", list_candidates, "candidates")
     api("GET", "candidate/{slug}/history", get_history, "history")
     api("GET", "deal", list_deals, "deals")
+    api("GET", "job/{slug}", get_job, "job")
     api("DELETE", "{kind:candidate|job}/{slug}", delete, "delete")
     control("GET", "settings", show_settings)
     control("POST", "settings", set_settings)

@@ -8,18 +8,34 @@
 | `empty` | `status` (200) with no body | no |
 | `bad_gzip` | `status` (200) with a body that claims to be gzip and is not | no |
 | `reset` | the connection is reset before any answer | no |
+| `stall` | nothing, until the caller goes away | no |
 | `truncate` | the right headers and half of the body, then the connection is closed | yes |
+| `reset_midway` | the same, but the connection is reset | yes |
+| `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
+| `half_json` | half of the body, as if it were the whole | yes |
+| `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
+| `headers` | the right answer, with other `headers` | yes |
+| `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
+`value` nothing does | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
+
+In a `body` and in `headers`, `{sent}` stands for all that the caller sent: the vendor quotes it. In
+`headers`, `{in 600}` stands for the date in so many seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 import os
+import re
 import socket
 import struct
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +48,20 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from integration_tests.sandbox.request_log import Entry
+    from integration_tests.sandbox.world import Clock
 
 USUAL_STATUS = {"status": 503, "body": 200, "html": 200, "empty": 200, "bad_gzip": 200}
 """The kinds that answer instead of the handler, with the status they have if none is given."""
 
-KINDS = (*USUAL_STATUS, "reset", "truncate", "lost_answer", "delay")
+MIDWAY = ("truncate", "reset_midway", "stall_midway")
+"""The kinds that break off in the middle of the body."""
+
+CHANGED = ("half_json", "half_gzip", "replace", "headers")
+"""The kinds that change the right answer."""
+
+KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, "reset", "stall", "lost_answer", "delay")
+
+NOTHING = "<nothing>"
 
 HTML = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
@@ -50,6 +75,10 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    at: str = ""
+    value: Any = NOTHING
+    containing: str = ""
+    """Strike only calls that hold this text in their path, query or body."""
     delay_seconds: float = 0.02
     probability: float = 1.0
     after: int = 0
@@ -65,9 +94,9 @@ class Fault:
             message = f"kind is one of {', '.join(KINDS)}, not {self.kind!r}"
             raise ValueError(message)
 
-    def strikes(self, endpoint: str, dice: random.Random) -> bool:
+    def strikes(self, endpoint: str, dice: random.Random, sent: str = "") -> bool:
         """Whether this call is hit. Each question counts as one call that came past."""
-        if not fnmatchcase(endpoint, self.endpoint):
+        if not fnmatchcase(endpoint, self.endpoint) or self.containing not in sent:
             return False
         if self.times is not None and self.hits >= self.times:
             return False
@@ -78,39 +107,66 @@ class Fault:
         return True
 
 
-async def answer(
-    request: web.Request, handler: Handler, faults: list[Fault], dice: random.Random, entry: Entry
+async def answer(  # noqa: PLR0913, PLR0917 - one call, and what the desk knows
+    request: web.Request,
+    handler: Handler,
+    faults: list[Fault],
+    dice: random.Random,
+    entry: Entry,
+    clock: Clock,
 ) -> web.StreamResponse:
     """Answer one call: wait for every delay that strikes, then let the first other fault act.
 
     `entry` gets the name of the fault, and the status if the caller will see one.
     """
+    sent = ""
+    if any(fault.containing for fault in faults):
+        sent = request.path_qs + (await request.read()).decode()
     for fault in faults:
-        if not fault.strikes(entry.endpoint, dice):
+        if not fault.strikes(entry.endpoint, dice, sent):
             continue
         entry.fault = fault.kind
         if fault.kind != "delay":
-            return await _act(fault, request, handler, entry)
+            return await _act(fault, request, handler, entry, clock)
         await asyncio.sleep(fault.delay_seconds)
     return await _run(handler, request, entry)
 
 
 async def _act(
-    fault: Fault, request: web.Request, handler: Handler, entry: Entry
+    fault: Fault, request: web.Request, handler: Handler, entry: Entry, clock: Clock
 ) -> web.StreamResponse:
     if fault.kind == "reset":
         _reset(request)
+        return web.Response()
+    if fault.kind == "stall":
+        await _stall(request)
         return web.Response()
     if fault.kind == "lost_answer":
         await _run(handler, request, entry)
         entry.status, entry.bytes = None, 0
         _close(request)
         return web.Response()
-    if fault.kind == "truncate":
-        return await _half(await _run(handler, request, entry), request, entry)
-    response = _instead(fault)
+    if fault.kind in MIDWAY:
+        return await _half(fault, await _run(handler, request, entry), request, entry)
+    if fault.kind in CHANGED:
+        response = _changed(fault, await _run(handler, request, entry))
+    else:
+        response = _instead(fault)
+    sent = await _sent(request)
+    response.headers.update(
+        {name: _filled_in(text, sent, clock) for name, text in fault.headers.items()}
+    )
+    if fault.body is not None and isinstance(response.body, bytes):
+        quoted = sent.encode() if isinstance(fault.body, str) else orjson.dumps(sent)[1:-1]
+        response.body = response.body.replace(b"{sent}", quoted)
     entry.status, entry.bytes = response.status, _length(response)
     return response
+
+
+async def _sent(request: web.Request) -> str:
+    headers = "; ".join(f"{name}: {value}" for name, value in request.headers.items())
+    credentials = request.headers.get("Authorization", "")
+    return f"{credentials} {(await request.read()).decode()} {request.path_qs} {headers}"
 
 
 async def _run(handler: Handler, request: web.Request, entry: Entry) -> web.StreamResponse:
@@ -127,7 +183,6 @@ async def _run(handler: Handler, request: web.Request, entry: Entry) -> web.Stre
 
 def _instead(fault: Fault) -> web.Response:
     response = web.Response(status=fault.status or USUAL_STATUS[fault.kind])
-    response.headers.update(fault.headers)
     if fault.kind == "empty":
         return response
     if fault.kind == "html":
@@ -138,16 +193,58 @@ def _instead(fault: Fault) -> web.Response:
         response.headers["Content-Encoding"] = "gzip"
         response.body = b"\x1f\x8b\x08\x00 this is no gzip"
     elif isinstance(fault.body, str):
-        response.headers.setdefault("Content-Type", "text/plain; charset=utf-8")
-        response.text = fault.body
+        response.content_type = "text/plain"
+        response.body = fault.body.encode()
     elif fault.body is not None:
         response.content_type = "application/json"
         response.body = orjson.dumps(fault.body)
     return response
 
 
+def _filled_in(text: str, sent: str, clock: Clock) -> str:
+
+    def date(found: re.Match[str]) -> str:
+        return format_datetime(clock.now() + timedelta(seconds=int(found[1])), usegmt=True)
+
+    return re.sub(r"\{in (-?\d+)\}", date, text).replace("{sent}", sent)
+
+
+def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
+    body = _body(whole)
+    changed = web.Response(status=whole.status, content_type=whole.content_type)
+    if fault.kind == "half_json":
+        changed.body = body[: len(body) // 2]
+    elif fault.kind == "half_gzip":
+        packed = gzip.compress(body)
+        changed.headers["Content-Encoding"] = "gzip"
+        changed.body = packed[: len(packed) // 2]
+    elif fault.kind == "headers":
+        changed.body = body
+    else:
+        whole = orjson.loads(body)
+        with contextlib.suppress(LookupError):
+            # An answer without that place stays as it is.
+            whole = _replaced(whole, fault.at.split("."), fault.value)
+        changed.body = orjson.dumps(whole)
+    return changed
+
+
+def _replaced(whole: Any, path: list[str], value: Any) -> Any:
+    """Return JSON with another value at a path; without the last key if there is no value."""
+    if path in ([], [""]):
+        return value
+    key = int(path[0]) if isinstance(whole, list) else path[0]
+    if len(path) > 1:
+        whole[key] = _replaced(whole[key], path[1:], value)
+    elif value == NOTHING:
+        del whole[key]
+    else:
+        whole[key] = value
+    return whole
+
+
 async def _half(
-    whole: web.StreamResponse, request: web.Request, entry: Entry
+    fault: Fault, whole: web.StreamResponse, request: web.Request, entry: Entry
 ) -> web.StreamResponse:
     body = _body(whole)
     cut = web.StreamResponse(status=whole.status, headers=whole.headers)
@@ -155,8 +252,19 @@ async def _half(
     await cut.prepare(request)
     entry.bytes = len(body) // 2
     await cut.write(body[: entry.bytes])
-    _close(request)
+    if fault.kind == "stall_midway":
+        await _stall(request)
+    elif fault.kind == "reset_midway":
+        _reset(request)
+    else:
+        _close(request)
     return cut
+
+
+async def _stall(request: web.Request) -> None:
+    """Return when the caller is gone."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.02)
 
 
 def _body(response: web.StreamResponse) -> bytes:

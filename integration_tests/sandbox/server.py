@@ -11,16 +11,20 @@ Every call outside `/_control/` is logged under its route's name (`kombo.candida
 | `DELETE /_control/faults` | removes all |
 | `GET /_control/log?endpoint=kombo.*&since=N` | the calls numbered above N, oldest first |
 | `DELETE /_control/log` | forgets calls and counts |
+| `POST /_control/canary` `{"text": t}` | from now on ends every text in an answer with `t`, but \
+ids, times, codes and links; empty: no longer |
 | `GET /_control/counts` | `{"<route name>": {"total": n, "<status>": n}}`, exact |
 | `/_control/<vendor>/...` | see the vendor's module |
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
+import re
 from dataclasses import dataclass, field
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -47,6 +51,39 @@ class Desk:
     dice: random.Random
     faults: list[faults.Fault] = field(default_factory=list)
     log: RequestLog = field(default_factory=RequestLog)
+    canary: str = ""
+
+    def marking(self, handler: Handler) -> Handler:
+        """Return the handler, with the canary in all that it tells of people."""
+        if not self.canary:
+            return handler
+
+        async def marked(request: web.Request) -> web.StreamResponse:
+            response = await handler(request)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    whole = orjson.loads(response.body)
+                    response.body = orjson.dumps(_marked(whole, self.canary))
+            return response
+
+        return marked
+
+
+NOT_OF_PEOPLE = re.compile(
+    r"(.*_)?(ids?|uid|slug|type|status|state|code|error|category|next|cursor|page|at|date|token"
+    r"|method|version)|Ids?|IdValue|(Next)?Cursor|next_page|time_\w+|\w*Date\w*|\w*Time",
+)
+"""Keys whose texts a client may lean on."""
+
+
+def _marked(value: Any, canary: str, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _marked(each, canary, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_marked(each, canary, key) for each in value]
+    if not isinstance(value, str) or canary in value or NOT_OF_PEOPLE.fullmatch(key):
+        return value
+    return value + canary
 
 
 def application(world: World, accounts: int = 3) -> web.Application:
@@ -70,7 +107,9 @@ def _desk_first(desk: Desk) -> Middleware:
         endpoint = request.match_info.route.name or "unknown"
         entry = desk.log.came(endpoint, request.method, request.path_qs, desk.clock.epoch())
         try:
-            return await faults.answer(request, handler, desk.faults, desk.dice, entry)
+            return await faults.answer(
+                request, desk.marking(handler), desk.faults, desk.dice, entry, desk.clock
+            )
         finally:
             desk.log.went(entry)
 
@@ -79,7 +118,7 @@ def _desk_first(desk: Desk) -> Middleware:
 
 def _date_from(clock: Clock) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     async def set_date(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Date"] = format_datetime(clock.now(), usegmt=True)
+        response.headers.setdefault("Date", format_datetime(clock.now(), usegmt=True))
 
     return set_date
 
@@ -113,6 +152,10 @@ def _mount_control(app: web.Application, desk: Desk) -> None:
         desk.log.clear()
         return _json({})
 
+    async def post_canary(request: web.Request) -> web.Response:
+        desk.canary = orjson.loads(await request.read())["text"]
+        return _json({})
+
     async def get_counts(_: web.Request) -> web.Response:
         return _json(desk.log.counts)
 
@@ -124,6 +167,7 @@ def _mount_control(app: web.Application, desk: Desk) -> None:
             web.delete("/_control/faults", delete_faults),
             web.get("/_control/log", get_log),
             web.delete("/_control/log", delete_log),
+            web.post("/_control/canary", post_canary),
             web.get("/_control/counts", get_counts),
         ]
     )
