@@ -519,6 +519,26 @@ def test_an_unfinished_note_is_refused_as_unknown_without_the_right_to_look(
     assert partners(writer) == {"people:1": 1, "people:2": 1}
 
 
+@pytest.mark.parametrize("odd", [7, None, []])
+def test_a_success_that_is_not_understood_creates_nobody_twice(writer: Writer, odd: object) -> None:
+    writer.sandbox.fault("comeet.create", "replace", at="uid", value=odd)
+    assert writer.write(*people(1), state(1)).error()["failure_type"] == "system_error"
+    writer.sandbox.clear_faults()
+    writer.control("move", status="Rejected")
+    assert writer.write(*people(1), state(1)).states()
+    assert partners(writer) == {"people:1": 1}
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_refused_look_stops_nobody_else(writer: Writer, status: int) -> None:
+    writer.write_killed("call sent", 1, *people(1))
+    body = {"status": status, "error": "bad_request", "message": "No such filter."}
+    writer.sandbox.fault("comeet.list", "status", status=status, body=body)
+    done = writer.write(*people(1, 2), state(2))
+    assert done.states()[0]["destinationStats"]["rejectedRecordCount"] == 1.0
+    assert partners(writer)["people:2"] == 1
+
+
 def test_of_two_alike_the_one_that_is_nobody_elses_is_adopted(writer: Writer) -> None:
     writer.write_killed("call answered", 1, *people(1))
     writer.write(record({**person(1), "id": 2}))

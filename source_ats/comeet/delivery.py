@@ -27,7 +27,7 @@ from source_ats.clock import Clock
 from source_ats.comeet import calls, replies, validation
 from source_ats.comeet.listing import listed
 from source_ats.comeet.mapping import Candidate, Mapper, Refused
-from source_ats.errors import AtsError, Refusal
+from source_ats.errors import AtsError, ContractError, Refusal
 from source_ats.ledger import Entry, Ledger, Standing
 from source_ats.writing import Outcome, Record, Result
 
@@ -46,6 +46,9 @@ POSITIONS_REMEMBERED = 1000
 CONTACTS = ("email", "phone", "mobile_phone", "linkedin_url")
 """By what a candidate is recognised in a list; where none was sent, by both names."""
 NAMES = ("first_name", "last_name")
+
+_MAY_NOT_LOOK = (replies.NotAllowed, Refusal)
+"""The list is observed only: it may not be there, or not take our filters."""
 
 
 class Delivery:
@@ -156,6 +159,9 @@ class Delivery:
             held = replace(note, hashes=earlier.hashes if earlier else {})
             return self._take_over(candidate, held, conflict, None)
         except AtsError as error:
+            if isinstance(error, ContractError) and not isinstance(error, Refusal):
+                # A success that is not understood: the note stays, and the next run looks.
+                raise
             if not lost and (earlier is None or isinstance(error, Refusal)):
                 self._ledger.withdraw(note)
             if not isinstance(error, Refusal):
@@ -181,7 +187,7 @@ class Delivery:
                 shown = self._send(call, replies.candidate)
             except replies.Merged:
                 return self._closed(candidate, held, Standing.MERGED)
-            except (replies.NotFound, replies.NotAllowed) as error:
+            except (Refusal, replies.NotAllowed) as error:
                 log.warning("The uid of a candidate cannot be found out. [%s]", error.detail)
         if shown is not None and shown.deleted:
             return self._closed(candidate, held, Standing.GONE)
@@ -206,10 +212,10 @@ class Delivery:
         """Find out what became of a post that an earlier run did not finish."""
         try:
             found = self._look_up(note)
-        except replies.NotAllowed:
+        except _MAY_NOT_LOOK:
             reason = (
-                "was perhaps created by a run that was cut off, and the integration lacks the "
-                "permission to retrieve candidates, so nobody can tell"
+                "was perhaps created by a run that was cut off, and Comeet does not let the "
+                "integration retrieve candidates, so nobody can tell"
             )
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         if found:
@@ -244,7 +250,7 @@ class Delivery:
     def _look_up_if_allowed(self, note: Entry) -> Sequence[replies.Candidate]:
         try:
             return self._look_up(note)
-        except replies.NotAllowed:
+        except _MAY_NOT_LOOK:
             return []
 
     def _look_up(self, note: Entry) -> Sequence[replies.Candidate]:
@@ -338,7 +344,7 @@ class Delivery:
             position = self._send(calls.position(self._base_url, position_uid), replies.position)
         except replies.NotFound:
             return "is not a position, or not one that is shared with the integration"
-        except (replies.NotAllowed, replies.NoSuchPath, replies.Refused):
+        except (replies.NotAllowed, replies.NoSuchPath, Refusal):
             # The path is observed only, and the permission one of its own: let the post tell.
             return None
         return "is a position that is closed" if position.status == "closed" else None
@@ -382,7 +388,7 @@ def _refused(candidate: Candidate, field: str, reason: str) -> Outcome:
 def _refused_by_vendor(candidate: Candidate, refusal: Refusal) -> Outcome:
     code = refusal.code or "no code"
     said = refusal.said if isinstance(refusal, replies.Refused) else ""
-    reason = f"was refused by Comeet with {refusal.status} {code[:64]}"
+    reason = f"was refused by Comeet with {refusal.status} {code}"
     return Outcome(Result.REFUSED, candidate.position_uid, candidate.key, reason=reason, said=said)
 
 
