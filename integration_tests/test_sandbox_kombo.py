@@ -662,7 +662,7 @@ def test_a_canary_ends_all_that_is_told_of_people(sandbox: Sandbox) -> None:
     for before, after in zip(plain["results"], told["results"], strict=True):
         assert (after["id"], after["changed_at"]) == (before["id"], before["changed_at"])
         for name in ("first_name", "last_name", "company", "title"):
-            assert after[name] == before[name] and f"{before[name]}-canary"
+            assert after[name] == (before[name] and f"{before[name]}-canary")
     assert told["next"] == plain["next"]
 
 
