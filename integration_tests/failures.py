@@ -194,7 +194,7 @@ class Reads:
         """Read with this configuration."""
         self._connector = Connector(folder, config)
         self._stream = stream
-        self._everything = _ids(sandbox, stream)
+        self._everything = _ids(sandbox, stream) or self._read_whole()
         self._seen: set[str] = set()
         self._states: list[Any] = []
 
@@ -205,9 +205,18 @@ class Reads:
             "read", clock=clock, catalog=catalog(self._stream), state=self._states, debug=True
         )
         self._states = run.of("STATE")[-1:] or self._states
-        rows = {row.get("candidate_slug", row["id"]) for row in run.records(self._stream)}
-        self._seen |= rows
+        self._seen |= self._keys(run)
         return Seen(self._word(run), run.messages, clock.waited)
+
+    def _read_whole(self) -> set[str]:
+        """Read while nothing fails: what a stream without an export of the sandbox should bring."""
+        whole = catalog(self._stream)
+        return self._keys(self._connector.run_quickly("read", catalog=whole))
+
+    def _keys(self, run: Run) -> set[str]:
+        key = {"candidate_history": "candidate_slug"}.get(self._stream, "id")
+        key = "uid" if self._stream.startswith("comeet_") else key
+        return {row[key] for row in run.records(self._stream)}
 
     def _word(self, run: Run) -> str:
         last = run.statuses(self._stream)[-1]
@@ -233,9 +242,11 @@ def _ids(sandbox: Sandbox, stream: str) -> set[str]:
     if stream == "profiles":
         rows = sandbox.truth("/_control/talemetry/truth")
         return {row["id"] for row in rows if not row["deleted"]}
-    (integration,) = sandbox.look("/_control/kombo/integrations")
-    rows = sandbox.truth("/_control/kombo/truth", integration_id=integration["id"])
-    return {row["id"] for row in rows}
+    if stream == "candidates":
+        (integration,) = sandbox.look("/_control/kombo/integrations")
+        rows = sandbox.truth("/_control/kombo/truth", integration_id=integration["id"])
+        return {row["id"] for row in rows}
+    return set()
 
 
 class Checks:
@@ -358,6 +369,12 @@ def atz_crm(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     return {"atz_crm": section}
 
 
+def comeet(sandbox: Sandbox) -> dict[str, Any]:
+    """Return a configuration that reads Comeet only."""
+    section = {"api_key": "comeet-key", "secret": "comeet-secret"}
+    return {"comeet": {**section, "base_url": f"{sandbox.url}/comeet"}}
+
+
 def job(sandbox: Sandbox) -> str:
     """Return a job in which somebody is."""
     rows = sandbox.truth("/_control/atz_crm/truth")
@@ -476,7 +493,7 @@ ENDPOINTS = (
     Endpoint("check: listing", "talemetry", "people_ids", "talemetry.ids", checks(talemetry)),
     Endpoint("check: people", "talemetry", "profiles", "talemetry.profiles", checks(talemetry)),
     Endpoint(
-        "list", "atz_crm", "candidates", "atz_crm.candidates",
+        "list", "atz_crm", "listed", "atz_crm.candidates",
         reads("candidate_history", atz_crm), stream="candidate_history",
     ),
     Endpoint(
@@ -486,7 +503,7 @@ ENDPOINTS = (
         "one history", "atz_crm", "history", "atz_crm.history",
         reads("candidate_history", atz_crm), one_child=True,
     ),
-    Endpoint("check: list", "atz_crm", "candidates", "atz_crm.candidates", checks(atz_crm)),
+    Endpoint("check: list", "atz_crm", "listed", "atz_crm.candidates", checks(atz_crm)),
     Endpoint(
         "check: job", "atz_crm", "job", "atz_crm.job",
         checks(lambda sandbox: atz_crm(sandbox, job_slug=job(sandbox))),
@@ -502,6 +519,24 @@ ENDPOINTS = (
     Endpoint("check: deleted", "comeet", "deleted_since", "comeet.deleted",
              checks_comeet(retrieve_positions=False)),
     Endpoint("check: list", "comeet", "created_between", "comeet.list", checks_comeet()),
+    *(
+        Endpoint(stream, "kombo", "rows", f"kombo.{stream.removeprefix('kombo_')}",
+                 reads(stream, kombo), stream=stream, like="candidates")
+        for stream in ("kombo_applications", "kombo_jobs", "kombo_users", "kombo_tags",
+                       "kombo_offers", "kombo_interviews", "kombo_rejection_reasons", "kombo_roles")
+    ),
+    *(
+        Endpoint(stream, "atz_crm", "listed", f"atz_crm.{stream.removeprefix('atz_')}",
+                 reads(stream, atz_crm), stream=stream, like="list")
+        for stream in ("atz_candidates", "atz_deals")
+    ),
+    Endpoint("positions", "comeet", "positions", "comeet.positions",
+             reads("comeet_positions", comeet), stream="comeet_positions"),
+    Endpoint("candidates", "comeet", "active_since", "comeet.list",
+             reads("comeet_candidates", comeet), stream="comeet_candidates", like="positions"),
+    Endpoint("deleted", "comeet", "deleted_since", "comeet.deleted",
+             reads("comeet_deleted_candidates", comeet), stream="comeet_deleted_candidates",
+             like="positions"),
 )  # fmt: skip
 """All endpoints of all rooms; `test_failures.py` fails when one is missing."""
 

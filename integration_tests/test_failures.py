@@ -145,7 +145,8 @@ def test_no_call_of_a_room_is_left_out(room: str) -> None:
 
 
 def test_no_stream_is_left_out(vendors: Sandbox) -> None:
-    config = failures.kombo(vendors) | failures.talemetry(vendors) | failures.atz_crm(vendors)
+    config = failures.kombo(vendors) | failures.talemetry(vendors)
+    config |= failures.atz_crm(vendors) | failures.comeet(vendors)
     catalog = verbs.discover(parse(config).config, SystemClock())
     streams = {each["name"] for each in catalog["streams"]}
     assert streams == {each.stream for each in ENDPOINTS if each.stream}

@@ -288,15 +288,16 @@ def test_ledger_and_rejected_file_are_for_their_owner_and_hold_no_more_than_they
     try:
         writer.check()
         sandbox.fault("comeet.list", "status", status=400, body="{sent}")
+        sandbox.fault("comeet.create", "status", status=403, body="{sent}", after=1)
         killed = writer.write_killed(
-            "call sent",
-            3,
+            "note committed",
+            2,
             record(person(1, **given)),
             record({"id": 7}),
             record(person(2, **given)),
             state(1),
         )
-        failed = writer.write_by(COMMAND, record(person(1, **given)), record(person(3, **given)))
+        failed = writer.write_by(COMMAND, record(person(2, **given)), record(person(3, **given)))
     finally:
         os.umask(before)
     assert killed.code == -signal.SIGKILL
