@@ -12,7 +12,7 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +34,7 @@ SECONDS_BETWEEN_REPEATED_STATES = 300.0
 SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 GRACE_SECONDS = 5.0
 """How long a stopped run waits for calls in flight. Docker kills after 10."""
+CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
 _TICK = 0.25
 
 
@@ -107,6 +108,21 @@ def catalog_entry(stream: Stream) -> dict[str, Any]:
         "source_defined_primary_key": [[stream.primary_key]],
         "is_resumable": True,
     }
+
+
+def refuse_the_future(what: str, moments: Iterable[datetime | None], vendors_now: datetime) -> None:
+    """Raise `ConfigError` if a state tells of a time that has not come yet by the vendor's clock.
+
+    Read from there nothing would be found, and what changed until then would be lost.
+    """
+    last = max((moment for moment in moments if moment is not None), default=vendors_now)
+    if last > vendors_now + CLOCKS_DIFFER_AT_MOST:
+        message = (
+            f"The state of {what} is damaged: it says {as_text(last)}, and the vendor's clock "
+            f"{as_text(vendors_now)}. Pass the state of an earlier run, or clear it to read "
+            "everything again."
+        )
+        raise ConfigError(message)
 
 
 class Incomplete(AtsError):

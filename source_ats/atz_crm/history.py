@@ -32,7 +32,7 @@ from source_ats.clock import as_text
 from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
 from source_ats.in_flight import in_order
 from source_ats.set_aside import SetAside
-from source_ats.stream import Page, Progress, State
+from source_ats.stream import Page, Progress, State, refuse_the_future
 
 log = logging.getLogger("airbyte.source_ats.atz_crm")
 
@@ -60,6 +60,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     finished_at: Moment | None = None
     in_progress: InProgress | None = None
     set_aside: dict[str, Moment] = msgspec.field(default_factory=dict)
+
+    def moments(self) -> list[Moment | None]:
+        """Return the times that tell how far the stream was read."""
+        going_on = self.in_progress
+        return [self.updated_at, self.finished_at, going_on.started_at if going_on else None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     else:
         first_page = candidates_list.first_page()
         began_at = first_page.sent_at.replace(microsecond=0)
+    refuse_the_future("candidate_history", kept.moments(), began_at)
     if kept.in_progress is None and _is_too_young(reading, kept.finished_at, began_at):
         return
     here = _Pass(

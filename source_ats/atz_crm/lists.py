@@ -28,7 +28,7 @@ from source_ats.client import Client, misfit
 from source_ats.clock import as_text
 from source_ats.errors import ConfigError
 from source_ats.in_flight import in_order
-from source_ats.stream import Page, State
+from source_ats.stream import Page, State, refuse_the_future
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -74,6 +74,11 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     lister = Lister(reading.section, reading.client, reading.resource)
     first_page = lister.first_page()
     at = kept.in_progress
+    refuse_the_future(
+        f"the stream of ATZ CRM's {reading.resource.name}",
+        [kept.updated_at, at.started_at if at else None],
+        first_page.sent_at,
+    )
     if at is None or at.limit != lister.limit:
         at = InProgress(first_page.sent_at.replace(microsecond=0), lister.limit)
     whole = at.page == 0

@@ -31,7 +31,7 @@ from source_ats.errors import (
 )
 from source_ats.kombo import calls, replies, schemas
 from source_ats.schemas import Schema
-from source_ats.stream import Page, State, Stream
+from source_ats.stream import Page, State, Stream, refuse_the_future
 
 log = logging.getLogger("airbyte.source_ats.kombo")
 
@@ -58,6 +58,15 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     updated_after: Moment | None = None
     full_read_at: Moment | None = None
     in_progress: InProgress | None = None
+
+    def moments(self) -> list[Moment | None]:
+        """Return all times that the state tells."""
+        going_on = self.in_progress
+        return [
+            self.updated_after,
+            self.full_read_at,
+            *((going_on.started_at, going_on.kept_at) if going_on else ()),
+        ]
 
 
 class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -300,6 +309,8 @@ def _integration_pages(
             plan = _Plan(_bookmark(reading, entry, reading.client.now()), None, None)
             begun_again, first = True, False
             continue
+        if first:
+            refuse_the_future("a Kombo stream", entry.moments(), page.reply.sent_at)
         if first and not begun_again:
             # Until the first reply, "now" was the machine's; the vendor's may tell another plan.
             better = _plan(reading, entry, page.reply.sent_at)

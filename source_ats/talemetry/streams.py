@@ -35,7 +35,7 @@ from source_ats.clock import Clock, as_text
 from source_ats.errors import AtsError, ConfigError, Refusal
 from source_ats.in_flight import in_order
 from source_ats.set_aside import SetAside
-from source_ats.stream import Page, State, Stream
+from source_ats.stream import Page, State, Stream, refuse_the_future
 from source_ats.talemetry import calls, record, replies, schemas
 from source_ats.talemetry.details import Answer, Details
 from source_ats.talemetry.seen import Seen
@@ -77,6 +77,11 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     listed_until: Moment | None = None
     in_progress: InProgress | None = None
+
+    def moments(self) -> list[Moment | None]:
+        """Return all times that the state tells."""
+        going_on = self.in_progress
+        return [self.listed_until, *((going_on.to, going_on.kept_at) if going_on else ())]
 
 
 class Kept(Position, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -227,6 +232,7 @@ class _Run:
         self._section = section
         self._client = reading.client
         self._full_refresh = full_refresh
+        self._kept = kept
         self._position = Position(kept.listed_until, kept.in_progress)
         """What is put out."""
         self._listed_until = kept.listed_until
@@ -279,6 +285,7 @@ class _Run:
         guids = self._set_aside.keys()
         for batch in _batches(guids, self._section.ids_per_request):
             answer = self._details.of(batch, as_text(as_of))
+            self._refuse_a_state_from_the_future()
             for guid, why in answer.bad.items():
                 self._set_aside.add(guid, self._now(), why)
             for guid in (*answer.people, *answer.gone):
@@ -528,6 +535,7 @@ class _Run:
                 raise
             message = "Talemetry has no listing there. Check talemetry.ids_base_url."
             raise ConfigError(message, detail=refusal.detail) from None
+        self._refuse_a_state_from_the_future()
         if self._end is None:
             self._end = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
@@ -552,6 +560,10 @@ class _Run:
                 "Talemetry listed no change and no deletion in this run. If there were some: %s",
                 _UNTRACKED,
             )
+
+    def _refuse_a_state_from_the_future(self) -> None:
+        """Compare the state with the vendor's clock, once that is known."""
+        refuse_the_future("the stream profiles", self._kept.moments(), self._now())
 
     def _now(self) -> datetime:
         """Return the vendor's time, in whole seconds."""

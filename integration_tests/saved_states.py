@@ -1,0 +1,97 @@
+"""States as each version of the connector wrote them, one file for each version.
+
+Somebody who moves to a newer version goes on from the state of an older one. So a file is never
+changed once its version is released. `python -m integration_tests.saved_states` writes the file of
+the version that is here; a new stream is added to it that way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from integration_tests.connector import Connector, Run, catalog
+from integration_tests.every_stream import STREAMS, Case, configuration
+from integration_tests.sandbox.running import Sandbox
+
+FOLDER = Path(__file__).with_name("states")
+CANDIDATES = 120
+"""The states tell how far a read of this many candidates had come. The seed is the default one."""
+GENERATION = 3
+
+
+def files() -> dict[str, Any]:
+    """Return what was saved, by version."""
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
+
+
+def connector(case: Case, sandbox: Sandbox, folder: Path) -> Connector:
+    """Return the source with small pages, and the one section that the stream belongs to."""
+    section = configuration(sandbox)[case.section] | {"page_size": 10}
+    return Connector(folder, {case.section: section, "lookback_minutes": 0})
+
+
+def moved(saved: Any, written_at: datetime, now: datetime) -> Any:
+    """Return a saved state as if it had been written now."""
+
+    def later(found: re.Match[str]) -> str:
+        moment = datetime.fromisoformat(found[0]) - written_at + now
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return json.loads(re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", later, json.dumps(saved)))
+
+
+def write() -> None:
+    """Write the file of this version."""
+    with Sandbox.start(candidates=CANDIDATES) as sandbox:
+        saved = {
+            "written_at": sandbox.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "streams": {case.name: dict(_states(case, sandbox)) for case in STREAMS},
+        }
+    path = FOLDER / f"{version('airbyte-source-ats')}.json"
+    path.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
+
+
+def _states(case: Case, sandbox: Sandbox) -> Iterator[tuple[str, Any]]:
+    """Yield each kind of state, and of whom rows were out when it was written."""
+    if case.refuse is not None:
+        case.refuse(sandbox)
+    with tempfile.TemporaryDirectory() as folder:
+        source = connector(case, sandbox, Path(folder))
+        runs = {
+            "finished": source.read(case.name),
+            "in progress": _stopped(case, sandbox, source, catalog(case.name)),
+            "full refresh in progress": _stopped(
+                case,
+                sandbox,
+                source,
+                catalog(case.name, mode="full_refresh", generation=GENERATION),
+            ),
+        }
+    for kind, run in runs.items():
+        out = {row[case.counted] for row in run.records(case.name)}
+        yield kind, {"state": run.state(case.name), "out": " ".join(sorted(out))}
+
+
+def _stopped(case: Case, sandbox: Sandbox, source: Connector, wanted: dict[str, Any]) -> Run:
+    """Return a read that was stopped in order, in the middle."""
+    sandbox.fault(case.endpoints, "delay", delay_seconds=0.05)
+    reading = source.start(catalog=wanted)
+    while reading.printed().count(b'"type":"RECORD"') < CANDIDATES / 4:
+        if not reading.goes_on():
+            sys.exit(f"The read of {case.name} was over before it could be stopped.")
+    run = reading.end(signal.SIGTERM)
+    sandbox.clear_faults()
+    return run
+
+
+if __name__ == "__main__":
+    write()
