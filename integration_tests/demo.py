@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy
 
 from integration_tests.connector import Connector, catalog
+from integration_tests.every_stream import configuration
 from integration_tests.sandbox.running import Sandbox
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def main(argv: Sequence[str]) -> None:
     os.environ["DO_NOT_TRACK"] = "1"
     arguments.into.unlink(missing_ok=True)
     with Sandbox.start(candidates=arguments.candidates) as sandbox:
-        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
         print(f"Fake vendors listen at {sandbox.url}, {arguments.candidates:,} people in each.")
         lines = demonstrate(sandbox, arguments.into)
     print()
@@ -111,7 +111,7 @@ def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
             source.check()
         said("check", "all systems can be read")
         said("discover", ", ".join(source.get_available_streams()))
-        source.select_all_streams()
+        source.select_streams([shown.stream for shown in STREAMS])
         lines = read("full", source, cache, sandbox)
         sandbox.advance(86_400)
         pass_time(sandbox)
@@ -119,29 +119,6 @@ def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
         lines += read("incremental", source, cache, sandbox)
         write_to_comeet(sandbox, cache, Path(scratch))
         return lines
-
-
-def configuration(sandbox: Sandbox) -> dict[str, Any]:
-    """Return the configuration for the sandbox."""
-    accounts = sandbox.look("/_control/kombo/integrations")
-    return {
-        "kombo": {
-            "api_key": "ks_dev_sandbox",
-            "integration_ids": [each["id"] for each in accounts],
-            "base_url": f"{sandbox.url}/kombo/v1",
-        },
-        "talemetry": {
-            "credentials": {"auth_type": "token", "token": "TGC-sandbox"},
-            "ids_base_url": f"{sandbox.url}/talemetry",
-            "profiles_base_url": f"{sandbox.url}/talemetry",
-        },
-        # Without the limit of 60 calls a minute, which the demo lifts, so that it ends soon.
-        "atz_crm": {
-            "access_token": "atz-sandbox",
-            "requests_per_minute": 6000,
-            "base_url": f"{sandbox.url}/atz_crm/v1",
-        },
-    }
 
 
 def pass_time(sandbox: Sandbox) -> None:
@@ -274,12 +251,7 @@ def say_what_became_of_them(sandbox: Sandbox, folder: Path) -> None:
     for status, fraction in (("Rejected", 0.3), ("Hired", 0.05)):
         wish = {"uids": "all", "status": status, "fraction": fraction}
         sandbox.control("/_control/comeet/move", wish)
-    section = {
-        "api_key": "comeet-key",
-        "secret": "comeet-secret",
-        "base_url": f"{sandbox.url}/comeet",
-    }
-    reader = Connector(folder, {"comeet": section})
+    reader = Connector(folder, {"comeet": configuration(sandbox)["comeet"]})
     rows = reader.read("comeet_candidates").records("comeet_candidates")
     became = Counter(row["status"] for row in rows)
     told = ", ".join(f"{count:,} {status.lower()}" for status, count in became.most_common())

@@ -78,6 +78,11 @@ def configuration(sandbox: Sandbox) -> dict[str, Any]:
             "min_hours_between_passes": 0,
             "base_url": f"{sandbox.url}/atz_crm/v1",
         },
+        "comeet": {
+            "api_key": "comeet-key",
+            "secret": "comeet-secret",
+            "base_url": f"{sandbox.url}/comeet",
+        },
     }
 
 

@@ -33,10 +33,11 @@ def files() -> dict[str, Any]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
 
 
-def connector(case: Case, sandbox: Sandbox, folder: Path) -> Connector:
-    """Return the source with small pages, and the one section that the stream belongs to."""
-    section = configuration(sandbox)[case.section] | {"page_size": 10}
-    return Connector(folder, {case.section: section, "lookback_minutes": 0})
+def connector(sandbox: Sandbox, folder: Path) -> Connector:
+    """Return the source with all sections and small pages."""
+    sections = configuration(sandbox)
+    small = {name: {**section, "page_size": 10} for name, section in sections.items()}
+    return Connector(folder, {**small, "lookback_minutes": 0})
 
 
 def moved(saved: Any, written_at: datetime, now: datetime) -> Any:
@@ -65,7 +66,7 @@ def _states(case: Case, sandbox: Sandbox) -> Iterator[tuple[str, Any]]:
     if case.refuse is not None:
         case.refuse(sandbox)
     with tempfile.TemporaryDirectory() as folder:
-        source = connector(case, sandbox, Path(folder))
+        source = connector(sandbox, Path(folder))
         runs = {
             "finished": source.read(case.name),
             "in progress": _stopped(case, sandbox, source, catalog(case.name)),

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.test_standard_suite import STRICTLY
 from integration_tests.writer import Writer
 
 AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
@@ -33,7 +34,7 @@ def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
 
 
 def test_the_standard_tests_pass(folder: Path) -> None:
-    arguments = ["-m", "not image_tests", "-rs"]
+    arguments = ["-m", "not image_tests", "-rs", *STRICTLY]
     done = subprocess.run(
         [AIRBYTE_CDK, "connector", "test", ".", *(f"--pytest-arg={each}" for each in arguments)],
         cwd=folder,
