@@ -36,7 +36,7 @@ def files() -> dict[str, Any]:
 def connector(sandbox: Sandbox, folder: Path) -> Connector:
     """Return the source with all sections and small pages."""
     sections = configuration(sandbox)
-    small = {name: {**section, "page_size": 10} for name, section in sections.items()}
+    small = {case.section: {**sections[case.section], "page_size": 10} for case in STREAMS}
     return Connector(folder, {**small, "lookback_minutes": 0})
 
 

@@ -75,7 +75,7 @@ def _compared(sandbox: Sandbox, *runs: Run) -> dict[str, tuple[Held, Held]]:
     found = {}
     for case in STREAMS:
         rows: list[Row] = [row for run in runs for row in run.records(case.name)]
-        found[case.name] = case.compared(sandbox, upserted(rows))
+        found[case.name] = case.compared(upserted(rows), case.truth(sandbox))
     return found
 
 
