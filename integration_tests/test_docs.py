@@ -24,10 +24,10 @@ import duckdb
 import psycopg
 import pytest
 
-from integration_tests import doc_blocks, postgres
+from integration_tests import demo, doc_blocks, postgres
 from integration_tests.doc_blocks import Block
 from integration_tests.every_stream import GONE, STREAMS, Case, Held, Row, configuration
-from integration_tests.sandbox.running import Sandbox
+from integration_tests.sandbox.running import PROJECT, Sandbox
 from integration_tests.writer import OPEN, Writer
 from source_ats import config, destination_config
 
@@ -95,6 +95,23 @@ def test_links_lead_somewhere() -> None:
 
 
 # What is run
+
+
+def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
+    """What `scripts/demo` starts: the first thing that a person tries."""
+    database = tmp_path / "demo.duckdb"
+    done = subprocess.run(
+        [sys.executable, "-m", "integration_tests.demo", "--candidates=300", f"--into={database}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all systems can be read" in done.stdout
+    assert "0 created twice" in done.stdout
+    for shown in demo.STREAMS:
+        assert len(re.findall(rf"(full|incremental) +{shown.stream} ", done.stdout)) == 2
 
 
 @dataclass(frozen=True, slots=True)
