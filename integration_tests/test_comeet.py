@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -556,3 +557,14 @@ def test_a_damaged_state_is_never_a_silent_full_read(
     assert [each["failure_type"] for each in run.errors()] == ["config_error"]
     assert "comeet_candidates" in run.errors()[0]["message"]
     assert sandbox.log() == []
+
+
+def test_a_state_from_the_future_is_a_config_error(sandbox: Sandbox, connector: Connector) -> None:
+    filled(sandbox, 3)
+    text = json.dumps(read(connector).of("STATE"))
+    future = json.loads(re.sub(r'"\d{4}-', '"2999-', text))
+    run = connector.read(*STREAMS, state=future)
+    assert run.code == 1
+    assert [each["failure_type"] for each in run.errors()] == ["config_error"] * len(STREAMS)
+    assert all("2999-" in each["message"] for each in run.errors())
+    assert run.of("RECORD") == run.of("STATE") == []

@@ -26,7 +26,7 @@ from source_ats.comeet.connection import connected
 from source_ats.comeet.listing import listed
 from source_ats.errors import ConfigError, ContractError
 from source_ats.schemas import Schema
-from source_ats.stream import Page, State, Stream
+from source_ats.stream import Page, State, Stream, refuse_the_future
 
 log = logging.getLogger("airbyte.source_ats.comeet")
 
@@ -51,6 +51,14 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     updated_after: Moment | None = None
     in_progress: InProgress | None = None
+
+    def moments(self) -> list[Moment | None]:
+        """Return all times that the state tells."""
+        going_on = self.in_progress
+        return [
+            self.updated_after,
+            *((going_on.started_at, going_on.kept_at) if going_on else ()),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     if kept.in_progress is not None:
         found, started_at = _resumed(reading, kept.in_progress, first, read)
     for page, next_page in found or listed(reading.client.send, first, read):
+        refuse_the_future(reading.name, kept.moments(), page.sent_at)
         started_at = started_at or page.sent_at.replace(microsecond=0)
         if next_page is None:
             until = started_at - max(reading.lookback, OVERLAP)
