@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from integration_tests.connector import SOURCE, Connector, catalog, parsed, table
-from integration_tests.demo import configuration
+from integration_tests.every_stream import configuration
 from integration_tests.image import Engine, NoEngine, built
 from integration_tests.sandbox.running import PROJECT, Sandbox
 from integration_tests.writer import COMMAND, OPEN, Writer, configured, lines_of
