@@ -7,6 +7,7 @@ the passing on of a state.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -36,9 +37,10 @@ def always(*_: Any) -> bool:
     return True
 
 
-Takes = Callable[..., bool]
+Step = tuple[type, str, str, Callable[..., bool]]
+"""A method of a class, `before` or `after`, and which of its calls count."""
 
-STEPS: dict[str, tuple[type, str, str, Takes]] = {
+STEPS: dict[str, Step] = {
     "record read": (Delivery, "deliver", "before", always),
     "note not written": (Ledger, "note", "before", always),
     "note not committed": (Ledger, "_commit", "before", always),
@@ -57,32 +59,31 @@ STEPS: dict[str, tuple[type, str, str, Takes]] = {
 }
 
 
-def die() -> NoReturn:
+def die(*_: Any) -> NoReturn:
     """Be killed. Nothing runs after this: no handler, no `finally`."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def kill_at(step: str, occurrence: int) -> None:
-    """Arrange for the end."""
-    owner, name, moment, takes = STEPS[step]
+def interrupt(step: Step, occurrence: int, act: Callable[..., object]) -> None:
+    """Arrange for `act` to be called, with the arguments of the step, when it comes so often."""
+    owner, name, moment, takes = step
     original = getattr(owner, name)
-    left = occurrence
+    # Counts right also when several threads come to it.
+    turns = itertools.count(1)
 
     def watched(*arguments: Any, **named: Any) -> Any:
-        nonlocal left
-        taken = takes(*arguments, *named.values())
-        left -= taken
-        if taken and left == 0 and moment == "before":
-            die()
+        is_it = takes(*arguments, *named.values()) and next(turns) == occurrence
+        if is_it and moment == "before":
+            act(*arguments)
         result = original(*arguments, **named)
-        if taken and left == 0:
-            die()
+        if is_it and moment == "after":
+            act(*arguments)
         return result
 
     setattr(owner, name, watched)
 
 
 if __name__ == "__main__":
-    kill_at(sys.argv.pop(1), int(sys.argv.pop(1)))
+    interrupt(STEPS[sys.argv.pop(1)], int(sys.argv.pop(1)), die)
     destination_comeet()
