@@ -8,8 +8,9 @@ start_date                                                                  To, 
 ```
 
 The vendor tells no time of change of a person, so the end of the last window that was read whole is
-the bookmark, and the next run begins a lookback before it. Without a start date the first read
-lists everybody, without a range; its bookmark is when it began.
+the bookmark, and the next run begins a lookback before it; so does what follows a window that an
+earlier run began. Without a start date the first read lists everybody, without a range; its
+bookmark is when it began.
 
 Within a window the deleted come last: whoever was changed and then deleted ends as deleted, also
 when a run was cut in between. Listing runs ahead of the details, and state follows the details: it
@@ -246,6 +247,7 @@ class _Run:
         )
         self._end: datetime | None = None
         """Where the last window ends; unknown until the vendor's clock is."""
+        self._window_of_earlier_run: _Window | None = None
         self._listed: Counter[Event] = Counter()
         """How many people were listed, by event; events that were asked for are there with 0."""
         self._is_tracked = True
@@ -332,23 +334,19 @@ class _Run:
     def _listing(self) -> Iterator[_Step]:
         """Yield the steps of a read that goes on, then of all windows up to the end."""
         until, going_on = self._listed_until, self._position.in_progress
-        start_date, lookback = self._reading.start_date, self._reading.lookback
+        start_date = self._reading.start_date
         if going_on is not None:
-            window = yield from self._resumed(going_on)
-            if going_on.start is not None:
-                start = window.end - OVERLAP
-            elif self._full_refresh:
+            yield from self._resumed(going_on)
+            if going_on.start is None and self._full_refresh:
                 return
-            else:
-                start = window.end - max(lookback, OVERLAP)
+            start = self._looking_back_from(going_on.to)
         elif until is not None:
-            start = until - max(lookback, OVERLAP)
+            start = self._looking_back_from(until)
         elif start_date is not None:
             start = start_date
         else:
             yield from self._everybody()
             return
-        start = max(start, start_date or start)
         ready = None
         next_window = self._next_window(start)
         if self._end is None:
@@ -374,7 +372,17 @@ class _Run:
         end = self._end or self._now() - BEHIND_THE_CLOCK
         if end - start <= OVERLAP:
             return None
-        return _Window(start, min(start + timedelta(days=self._section.window_days), end))
+        # Not shorter than the lookback, or a run that goes on would begin before the last one.
+        length = max(timedelta(days=self._section.window_days), self._reading.lookback)
+        return _Window(start, min(start + length, end))
+
+    def _looking_back_from(self, listed_until: datetime) -> datetime:
+        """Return where to begin after what an earlier run listed.
+
+        Some of it was not visible yet, also of a window that this run only reads to its end.
+        """
+        start = listed_until - max(self._reading.lookback, OVERLAP)
+        return max(start, self._reading.start_date or start)
 
     def _everybody(self) -> Iterator[_Step]:
         """List everybody there is; the window ends when that began."""
@@ -385,8 +393,8 @@ class _Run:
         yield _Step(window, after=Position(self._listed_until, began))
         yield from self._window(window, "all", None, ready)
 
-    def _resumed(self, going_on: InProgress) -> Generator[_Step, None, _Window]:
-        """Go on where an earlier run was cut; return the window, which is read to its end then.
+    def _resumed(self, going_on: InProgress) -> Iterator[_Step]:
+        """Go on where an earlier run was cut, to the end of that window.
 
         A cursor that is refused, old, or answers nothing is not trusted: the window begins again.
         """
@@ -397,8 +405,8 @@ class _Run:
             if ready is None:
                 log.info("Talemetry: the cursor of the earlier run is no longer good.")
                 event, cursor = _events(window)[0], None
+        self._window_of_earlier_run = window
         yield from self._window(window, event, cursor, ready)
-        return window
 
     def _listing_at(
         self, window: _Window, going_on: InProgress, cursor: str
@@ -501,7 +509,10 @@ class _Run:
             return Position(until, there)
         # A window that a lookback begins may end before the bookmark.
         until = max(until or window.end, window.end)
-        next_window = None if window.start is None else self._next_window(window.end - OVERLAP)
+        start = window.end - OVERLAP
+        if window == self._window_of_earlier_run:
+            start = self._looking_back_from(window.end)
+        next_window = None if window.start is None else self._next_window(start)
         if next_window is None:
             return Position(until)
         first = EVENTS_OF_A_WINDOW[0]
