@@ -51,9 +51,14 @@ def connector(atz: Sandbox, tmp_path: Path) -> Connector:
 
 
 def objects(sandbox: Sandbox, stream: str) -> Table:
-    """Return what a list holds now, by slug."""
+    """Return what a list holds now, by slug, with lists where there can be several objects."""
     wish = {"candidates": "true"} if stream == CANDIDATES else {"deals": "true"}
-    return {each["slug"]: each for each in sandbox.truth("/_control/atz_crm/truth", **wish)}
+    several = ("jobs", "candidates", "contacts", "custom_fields")
+    found = {}
+    for each in sandbox.truth("/_control/atz_crm/truth", **wish):
+        lists = {name: [each[name]] for name in several if isinstance(each.get(name), dict)}
+        found[each["slug"]] = {**each, **lists}
+    return found
 
 
 def read(stream: str, *runs: Run) -> Table:

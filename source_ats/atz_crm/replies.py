@@ -98,12 +98,23 @@ def listed(reply: Reply, name: str) -> ListPage:
         raise ContractError(message, detail=reply.where) from None
     return ListPage(
         [
-            Listed(each.slug, each.id, moment(each.updated_at), orjson.dumps(whole))
+            Listed(each.slug, each.id, moment(each.updated_at), orjson.dumps(_with_lists(whole)))
             for each, whole in zip(found, objects, strict=True)
         ],
         reply.sent_at,
         reply.where,
     )
+
+
+LISTS = ("jobs", "candidates", "contacts", "custom_fields")
+"""Documented as one object where there can be several; of custom fields a list is shown. In a
+record they are lists: PyAirbyte makes a text column of what may be either, and fails at it."""
+
+
+def _with_lists(whole: Any) -> Any:
+    """Return an object with a list in place of each lone object that there can be more of."""
+    lone = {name: [whole[name]] for name in LISTS if isinstance(whole.get(name), Mapping)}
+    return {**whole, **lone}
 
 
 def _list_in(answer: object) -> list[object] | None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from source_ats.schemas import DATE, INTEGER, MOMENT, STRING, Schema, fields, table
+from source_ats.schemas import (
+    ANYTHING,
+    DATE,
+    INTEGER,
+    MOMENT,
+    STRING,
+    Schema,
+    fields,
+    list_of,
+    table,
+)
 
 _NUMBER: Schema = {"type": ["null", "integer", "string"]}
 """Documented as integer; the vendor's own examples have some such numbers as strings."""
@@ -11,8 +21,8 @@ _AMOUNT: Schema = {"type": ["null", "number", "string"]}
 """Documented as number; likewise."""
 _WORDS: Schema = {"type": ["null", "string", "array"], "items": {}}
 """Documented as string, but shown as a list in brackets; which of both comes is assumed to vary."""
-_OBJECTS: Schema = {"type": ["null", "array", "object"], "items": {}, "additionalProperties": True}
-"""Documented as one object where there can be several; of custom fields a list is shown."""
+_OBJECTS = list_of(ANYTHING)
+"""A list in any case: see `replies.LISTS`."""
 _LINKED = fields(id=_NUMBER)
 """An object elsewhere, by its number."""
 
