@@ -59,6 +59,28 @@ class Page:
     progress: Progress | None = None
 
 
+Piece = Mapping[str, Any]
+"""A piece of a stream, as JSON: all that one reader needs to know to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """How a stream is read side by side, by readers that know nothing of each other.
+
+    What a batch of pieces covers is decided before any of it is read. So a state here is a plan: it
+    is true once all pieces up to it were read.
+    """
+
+    until: Callable[[State, int], State]
+    """`until(state, most)`: the state after the next batch, of about `most` pieces where the room
+    can choose; the same state when nothing is due. Where it has `in_progress`, more is left."""
+    between: Callable[[State, State, int], Sequence[Piece]]
+    """`between(before, after, most)`: the pieces of that batch. Asks nobody: the same each time."""
+    pages: Callable[[Piece], Iterator[Page]]
+    """The pages of a piece, each time from its beginning. `set_aside` in the state of a page names
+    the children that could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A stream as its room declares it."""
@@ -72,6 +94,8 @@ class Stream:
     pages: Callable[[State, bool], Iterator[Page]]
     """`pages(state, full_refresh)`: the pages after that state. In a full refresh, what the state
     calls finished is not read again."""
+    pieces: Pieces | None = None
+    """None: it is read as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +243,7 @@ class _Outlet:
         self._name = task.stream.name
         self._lane = lane
         self._clock = clock
-        self._selection = _digest(task.stream.selection)
+        self._selection = digest(task.stream.selection)
         self._going_on_from = self._usable_state()
         self._state: State = (
             task.stored_state or {}
@@ -391,6 +415,7 @@ class _Outlet:
         return {key: value for key, value in stored.items() if key not in beside}
 
 
-def _digest(selection: Mapping[str, object]) -> str:
+def digest(selection: Mapping[str, object]) -> str:
+    """Return what stands for a selection in a state."""
     text = orjson.dumps(selection, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]

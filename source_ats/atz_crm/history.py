@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
@@ -25,14 +25,22 @@ import msgspec
 
 from source_ats import config
 from source_ats.atz_crm import calls, replies
-from source_ats.atz_crm.listing import Handover, Lister, ListFile, Part, base_url
+from source_ats.atz_crm.listing import (
+    WHOLE,
+    Handover,
+    Lister,
+    ListFile,
+    Part,
+    Share,
+    base_url,
+)
 from source_ats.atz_crm.replies import History, Listed, ListPage
 from source_ats.client import Client, Unanswered, misfit
 from source_ats.clock import as_text
 from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
 from source_ats.in_flight import in_order
 from source_ats.set_aside import SetAside
-from source_ats.stream import Page, Progress, State, refuse_the_future
+from source_ats.stream import Page, Piece, Pieces, Progress, State, refuse_the_future
 
 log = logging.getLogger("airbyte.source_ats.atz_crm")
 
@@ -77,6 +85,7 @@ class Reading:
     lookback: timedelta
     handover: Handover
     """Where the candidates are if another stream has listed them already."""
+    share: Share = WHOLE
 
 
 def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
@@ -106,7 +115,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
         set_aside=SetAside("Candidate", kept.set_aside),
         since=max((at for at in (kept.updated_at, reading.start_date) if at), default=None),
     )
-    with whole.listed if whole else ListFile() as listed:
+    with whole.listed if whole else ListFile(reading.share) as listed:
         last = 0
         if first_page is not None:
             last = _list(candidates_list, first_page, listed)
@@ -120,6 +129,44 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
         level = logging.INFO if here.answered else logging.WARNING
         log.log(level, "candidate_history: %d listed candidates have no history.", here.gone)
     yield here.finished(reading.lookback, reading.client.now())
+
+
+def pieces(reading: Reading) -> Pieces:
+    """Return how the stream is read side by side: each piece is a share of the candidates."""
+    return Pieces(
+        until=partial(_until, reading),
+        between=_between,
+        pages=partial(_piece_pages, reading),
+    )
+
+
+def _until(reading: Reading, state: State, most: int) -> State:
+    """Return the state after a pass that begins now; the same if the last one is too young."""
+    del most
+    kept = _parsed(state)
+    candidates_list = Lister(reading.section, reading.client, calls.CANDIDATES)
+    now = candidates_list.first_page().sent_at.replace(microsecond=0)
+    if _is_too_young(reading, kept.finished_at, now):
+        return state
+    return _bookmark(now - reading.lookback, now)
+
+
+def _between(before: State, after: State, most: int) -> list[Piece]:
+    """Return `most` pieces, each with its share of the candidates.
+
+    The shares are by slug, not by pages of the list: pages shift while they are read, and whoever
+    slipped from one piece's pages into another's would be missed. So each lists everybody.
+    """
+    del after
+    since = _bookmark(_parsed(before).updated_at, None)
+    return [{**since, "number": number, "of": most} for number in range(most)]
+
+
+def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+    """Yield the pages of one pass over a share of the candidates."""
+    state = {name: piece[name] for name in piece if name == "updated_at"}
+    reading = replace(reading, share=Share(piece["number"], piece["of"]))
+    yield from pages(reading, state, full_refresh=False)
 
 
 def _list(candidates_list: Lister, first_page: ListPage, listed: ListFile) -> int:

@@ -12,6 +12,7 @@ import enum
 import logging
 import sqlite3
 import weakref
+import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -146,6 +147,21 @@ class Lister:
         return self._client.send(call, partial(replies.listed, name=self._resource.name))
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of equal shares of all there are; by slug, so it is always the same one's."""
+
+    number: int
+    of: int
+
+    def __contains__(self, slug: str) -> bool:
+        """Tell whether this share has it."""
+        return zlib.crc32(slug.encode()) % self.of == self.number
+
+
+WHOLE = Share(0, 1)
+
+
 class Part(enum.IntEnum):
     """When a candidate's turn is."""
 
@@ -164,8 +180,9 @@ class ListFile:
     megabytes of it. For one thread at a time.
     """
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, share: Share = WHOLE) -> None:
+        """Begin with none. Those of other shares are never added."""
+        self._share = share
         # An empty name is SQLite's word for a temporary file. A generator that is dropped
         # halfway may be closed by another thread.
         self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -196,7 +213,8 @@ class ListFile:
     def add(self, page: ListPage, part: Part) -> list[Listed]:
         """Add those of a page that are not there yet, and return them."""
         self._file.execute("BEGIN")
-        added = [each for each in page.objects if self._add(each, part)]
+        ours = (each for each in page.objects if each.slug in self._share)
+        added = [each for each in ours if self._add(each, part)]
         self._file.execute("COMMIT")
         return added
 

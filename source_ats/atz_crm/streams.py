@@ -43,6 +43,13 @@ def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client)
     handover = Handover()
     start_date = as_text(common.start_date) if common.start_date else None
     lookback = timedelta(minutes=common.lookback_minutes)
+    histories = history.Reading(
+        client=client,
+        section=section,
+        start_date=common.start_date,
+        lookback=lookback,
+        handover=handover,
+    )
     return [
         *(
             Stream(
@@ -75,15 +82,7 @@ def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client)
             primary_key="id",
             cursor_field="updated_at",
             selection={"start_date": start_date, "job_slug": section.job_slug},
-            pages=partial(
-                history.pages,
-                history.Reading(
-                    client=client,
-                    section=section,
-                    start_date=common.start_date,
-                    lookback=lookback,
-                    handover=handover,
-                ),
-            ),
+            pages=partial(history.pages, histories),
+            pieces=history.pieces(histories),
         ),
     ]

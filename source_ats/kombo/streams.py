@@ -29,9 +29,10 @@ from source_ats.errors import (
     Stopped,
     TransientError,
 )
+from source_ats.in_flight import in_order
 from source_ats.kombo import calls, replies, schemas
 from source_ats.schemas import Schema
-from source_ats.stream import Page, State, Stream, refuse_the_future
+from source_ats.stream import Page, Piece, Pieces, State, Stream, refuse_the_future
 
 log = logging.getLogger("airbyte.source_ats.kombo")
 
@@ -39,6 +40,7 @@ CURSOR_IS_GOOD_FOR = timedelta(hours=24)
 """Assumed: the vendor says nothing about the life of a cursor."""
 BOOKMARK_IS_GOOD_FOR = timedelta(days=13)
 """Deleted rows are emptied, by older pages removed, 14 days after their deletion."""
+PROBES_AT_ONCE = 8
 
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -149,31 +151,42 @@ def streams(section: config.Kombo, common: config.SourceConfig, client: Client) 
             calls.integration(base_url(section), integration_id), replies.integration
         )
 
+    readings = [
+        Reading(
+            client=client,
+            section=section,
+            base_url=base_url(section),
+            model=model,
+            about=about,
+            start_date=common.start_date,
+            lookback=timedelta(minutes=common.lookback_minutes),
+        )
+        for model in MODELS
+    ]
     return [
         Stream(
-            name=model.stream,
-            schema=model.schema,
+            name=reading.model.stream,
+            schema=reading.model.schema,
             primary_key="id",
             cursor_field="changed_at",
             selection={
                 "start_date": as_text(common.start_date) if common.start_date else None,
                 "include_deleted": section.include_deleted,
             },
-            pages=partial(
-                pages,
-                Reading(
-                    client=client,
-                    section=section,
-                    base_url=base_url(section),
-                    model=model,
-                    about=about,
-                    start_date=common.start_date,
-                    lookback=timedelta(minutes=common.lookback_minutes),
-                ),
-            ),
+            pages=partial(pages, reading),
+            pieces=pieces(reading),
         )
-        for model in MODELS
+        for reading in readings
     ]
+
+
+def pieces(reading: Reading) -> Pieces:
+    """Return how a stream is read side by side: each integration is a piece."""
+    return Pieces(
+        until=partial(_until, reading),
+        between=_between,
+        pages=partial(_piece_pages, reading),
+    )
 
 
 def base_url(section: config.Kombo) -> str:
@@ -210,12 +223,9 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
             message = f"Integration {integration_id} {error.message}. It is left out of this run."
             log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
         except replies.UnknownIntegration as error:
-            message = (
-                f"Integration {integration_id} {error.message}. Correct kombo.integration_ids, "
-                "kombo.region or kombo.api_key."
-            )
+            failures.append(_named(integration_id, error))
+            message = failures[-1].message
             log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
-            failures.append(ConfigError(message, detail=error.detail))
         except Stopped:
             raise
         except (TransientError, ContractError) as error:
@@ -339,13 +349,95 @@ def _integration_pages(
         plan = _Plan(plan.entry, started_at, page.next_cursor)
 
 
-def _ask(reading: Reading, integration_id: str, plan: _Plan) -> replies.RowsPage:
+def _until(reading: Reading, state: State, most: int) -> State:
+    """Return the state once all integrations that can be read now were read.
+
+    Each is asked for one row: so those that cannot be read are left out of the batch, and keep
+    their bookmark, before anything is claimed of them.
+    """
+    del most
+    kept = _parsed(state).integrations
+    integration_ids = reading.section.integration_ids
+    after = {name: kept[name] for name in integration_ids if name in kept}
+    left_out: dict[str, replies.NotReadable] = {}
+    for integration_id, asked in zip(
+        integration_ids,
+        in_order(partial(_probe, reading), integration_ids, PROBES_AT_ONCE),
+        strict=True,
+    ):
+        if isinstance(asked, replies.NotReadable):
+            left_out[integration_id] = asked
+            message = f"Integration {integration_id} {asked.message}. It is left out of this batch."
+            log.warning("%s: %s [%s]", reading.model.stream, message, asked.detail)
+            continue
+        bookmark = _bookmark(reading, kept.get(integration_id, Entry()), asked)
+        after[integration_id] = _finished(reading, bookmark, asked)
+    if len(left_out) == len(integration_ids):
+        _nothing_was_read(reading.model, left_out)
+    return {"integrations": msgspec.to_builtins(after)}
+
+
+def _probe(reading: Reading, integration_id: str) -> datetime | replies.NotReadable:
+    """Return the vendor's time if this integration can be read, or why it cannot."""
+    try:
+        _find_model(reading, integration_id)
+        page = _ask(reading, integration_id, _Plan(Entry(), None, None), page_size=1)
+    except replies.NotReadable as error:
+        return error
+    except replies.UnknownIntegration as error:
+        raise _named(integration_id, error) from None
+    except Stopped:
+        raise
+    except TransientError as error:
+        return replies.NotReadable(
+            f"does not answer: {error.message}", passes=True, detail=error.detail
+        )
+    return page.reply.sent_at.replace(microsecond=0)
+
+
+def _between(before: State, after: State, most: int) -> list[Piece]:
+    """Return a piece for each integration whose state moves."""
+    del most
+    was, will_be = _parsed(before).integrations, _parsed(after).integrations
+    return [
+        {"integration_id": name, "entry": msgspec.to_builtins(was.get(name, Entry()))}
+        for name, entry in will_be.items()
+        if entry != was.get(name)
+    ]
+
+
+def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+    """Yield the pages of one integration, from its bookmark on."""
+    integration_id = str(piece["integration_id"])
+    entry = msgspec.structs.replace(msgspec.convert(piece["entry"], Entry), in_progress=None)
+    try:
+        for rows, _ in _integration_pages(reading, integration_id, entry):
+            yield Page(rows, {})
+    except (replies.NotReadable, replies.UnknownIntegration) as error:
+        raise _named(integration_id, error) from None
+
+
+def _named(
+    integration_id: str, error: replies.NotReadable | replies.UnknownIntegration
+) -> ConfigError | TransientError:
+    """Return the error as the user is told it."""
+    message = f"Integration {integration_id} {error.message}."
+    if isinstance(error, replies.UnknownIntegration):
+        message += " Correct kombo.integration_ids, kombo.region or kombo.api_key."
+    elif error.passes:
+        return TransientError(message, detail=error.detail)
+    return ConfigError(message, detail=error.detail)
+
+
+def _ask(
+    reading: Reading, integration_id: str, plan: _Plan, *, page_size: int | None = None
+) -> replies.RowsPage:
     moments = [each for each in (plan.entry.updated_after, reading.start_date) if each is not None]
     call = calls.rows(
         reading.base_url,
         reading.model.path,
         integration_id=integration_id,
-        page_size=reading.section.page_size,
+        page_size=page_size or reading.section.page_size,
         include_deleted=reading.section.include_deleted,
         updated_after=max(moments, default=None),
         cursor=plan.cursor,

@@ -36,7 +36,7 @@ from source_ats.clock import Clock, as_text
 from source_ats.errors import AtsError, ConfigError, Refusal
 from source_ats.in_flight import in_order
 from source_ats.set_aside import SetAside
-from source_ats.stream import Page, State, Stream, refuse_the_future
+from source_ats.stream import Page, Piece, Pieces, State, Stream, refuse_the_future
 from source_ats.talemetry import calls, record, replies, schemas
 from source_ats.talemetry.details import Answer, Details
 from source_ats.talemetry.seen import Seen
@@ -158,6 +158,11 @@ def streams(section: config.Talemetry, common: config.SourceConfig, client: Clie
                 "exclude_life_cycles": sorted(section.exclude_life_cycles),
             },
             pages=partial(pages, reading),
+            pieces=Pieces(
+                until=partial(_until, reading),
+                between=partial(_between, reading),
+                pages=partial(_piece_pages, reading),
+            ),
         )
     ]
 
@@ -179,6 +184,92 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
         return
     with Seen() as known_deleted:
         yield from _Run(reading, kept, known_deleted, full_refresh=full_refresh).pages()
+
+
+def _until(reading: Reading, state: State, most: int) -> State:
+    """Return the state after the next windows; `in_progress` is the window after them."""
+    kept = _parsed(state)
+    end = _listed_up_to(reading)
+    if kept.in_progress is None and kept.listed_until is not None and end <= kept.listed_until:
+        return state
+    windows = _windows(reading, kept, end)
+    batch, rest = windows[:most], windows[most:]
+    until = max([batch[-1].end, *filter(None, [kept.listed_until])])
+    following = None
+    if rest:
+        first = EVENTS_OF_A_WINDOW[0]
+        following = InProgress(rest[0].start, rest[0].end, first, None, kept_at=end)
+    after: dict[str, Any] = msgspec.to_builtins(Position(until, following))
+    return after
+
+
+def _between(reading: Reading, before: State, after: State, most: int) -> list[Piece]:
+    """Return a piece for each window.
+
+    Its events stay together: whoever is created and updated in it is asked for once, and who cannot
+    be read because of a deletion is told from who is refused.
+    """
+    del most
+    kept, then = _parsed(before), _parsed(after)
+    end = then.listed_until
+    if then.in_progress is not None and then.in_progress.start is not None:
+        # With a long lookback the batch may end before the bookmark.
+        end = then.in_progress.start + OVERLAP
+    assert end is not None  # noqa: S101 - set by _until
+    return [
+        {"from": as_text(each.start) if each.start else None, "to": as_text(each.end)}
+        for each in _windows(reading, kept, end)
+    ]
+
+
+def _windows(reading: Reading, kept: Kept, end: datetime) -> list[_Window]:
+    """Return the windows from a state up to `end`; one without a start lists everybody."""
+    windows: list[_Window] = []
+    if kept.in_progress is not None:
+        windows.append(_Window(kept.in_progress.start, kept.in_progress.to))
+        start = kept.in_progress.to - OVERLAP
+    elif kept.listed_until is not None:
+        start = kept.listed_until - max(reading.lookback, OVERLAP)
+    elif reading.start_date is not None:
+        start = reading.start_date
+    else:
+        return [_Window(None, end)]
+    start = max(start, reading.start_date or start)
+    length = timedelta(days=reading.section.window_days)
+    while end - start > OVERLAP:
+        windows.append(_Window(start, min(start + length, end)))
+        start = windows[-1].end - OVERLAP
+    return windows
+
+
+def _listed_up_to(reading: Reading) -> datetime:
+    """Return where the last window ends now. One small request tells the vendor's time."""
+    section = reading.section
+    now = reading.client.now() - BEHIND_THE_CLOCK
+    call = calls.people_ids(
+        ids_base_url(section),
+        method=section.ids_method,
+        event="created",
+        start=now - timedelta(days=1),
+        end=now,
+        page_size=1,
+        exclude_sources=section.exclude_sources,
+        exclude_life_cycles=section.exclude_life_cycles,
+    )
+    sent_at = reading.client.send(call, replies.listing).sent_at
+    return sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
+
+
+def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+    """Yield the pages of one window."""
+    start = piece["from"]
+    window = _Window(
+        None if start is None else datetime.fromisoformat(start),
+        datetime.fromisoformat(piece["to"]),
+    )
+    with Seen() as known_deleted:
+        run = _Run(reading, Kept(), known_deleted, full_refresh=False, only=window)
+        yield from run.pages()
 
 
 def _parsed(state: State) -> Kept:
@@ -226,8 +317,15 @@ class _Run:
     """
 
     def __init__(
-        self, reading: Reading, kept: Kept, known_deleted: Seen, *, full_refresh: bool
+        self,
+        reading: Reading,
+        kept: Kept,
+        known_deleted: Seen,
+        *,
+        full_refresh: bool,
+        only: _Window | None = None,
     ) -> None:
+        """With `only`, this window is read and nothing else."""
         section = reading.section
         self._reading = reading
         self._section = section
@@ -245,7 +343,8 @@ class _Run:
             section.include,
             self._some_people,
         )
-        self._end: datetime | None = None
+        self._only = only
+        self._end = None if only is None else only.end
         """Where the last window ends; unknown until the vendor's clock is."""
         self._window_of_earlier_run: _Window | None = None
         self._listed: Counter[Event] = Counter()
@@ -333,6 +432,9 @@ class _Run:
 
     def _listing(self) -> Iterator[_Step]:
         """Yield the steps of a read that goes on, then of all windows up to the end."""
+        if self._only is not None:
+            yield from self._window(self._only, _events(self._only)[0], None, None)
+            return
         until, going_on = self._listed_until, self._position.in_progress
         start_date = self._reading.start_date
         if going_on is not None:
