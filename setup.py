@@ -26,6 +26,8 @@ setup(
     package_data={"source_ats": ["py.typed"]},
     python_requires=">=3.11,<3.14",
     install_requires=REQUIREMENTS,
+    # Where Spark is provided, as on Databricks, it must not be installed again.
+    extras_require={"spark": ["pyspark[sql]>=4.2,<5"]},
     entry_points={
         "console_scripts": [
             "source-ats = source_ats.run:source_ats",

@@ -431,6 +431,10 @@ SECTIONS: Mapping[str, type[Section]] = {
 """The vendors' sections; at least one has to be filled in."""
 
 
+LIMITS = ("requests_per_minute", "concurrent_requests")
+"""The fields of a section that hold for all calls of its token together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A configuration that holds, and what the user should know of it."""
@@ -473,6 +477,50 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
         )
         raise ConfigError(message)
     return Parsed(config, forms.warnings_of(_unknown(given)))
+
+
+def limits(config: SourceConfig) -> list[int]:
+    """Return the limits of all sections: a token can be shared by so many readers, not more."""
+    return [
+        getattr(section, field)
+        for section in _sections(config).values()
+        for field in LIMITS
+        if field in type(section).model_fields
+    ]
+
+
+def shared(config: SourceConfig, number: int, of: int) -> SourceConfig:
+    """Return the configuration for one of several readers at once: with its share of the limits.
+
+    The shares of all together are the limit.
+    """
+    sections = {
+        name: section.model_copy(
+            update={
+                field: (getattr(section, field) + number) // of
+                for field in LIMITS
+                if field in type(section).model_fields
+            }
+        )
+        for name, section in _sections(config).items()
+    }
+    return config.model_copy(update=sections)
+
+
+def seconds_between_calls(config: SourceConfig) -> float:
+    """Return how far apart the calls of a token are; 0 where they are not paced."""
+    paces = [
+        section.requests_per_minute
+        for section in _sections(config).values()
+        if "requests_per_minute" in type(section).model_fields
+    ]
+    return 60 / min(paces) if paces else 0.0
+
+
+def _sections(config: SourceConfig) -> dict[str, Any]:
+    """Return the vendors' sections that are filled in."""
+    filled = {name: getattr(config, name) for name in SECTIONS}
+    return {name: section for name, section in filled.items() if section is not None}
 
 
 def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from source_ats import atz_crm, comeet, inputs, kombo, talemetry
 from source_ats.client import CHECK, READ, Patience
-from source_ats.clock import Clock
-from source_ats.config import SourceConfig, parse
+from source_ats.clock import Clock, SystemClock
+from source_ats.config import SECTIONS, SourceConfig, parse
 from source_ats.errors import ConfigError
 from source_ats.stream import Lane, Stream, Task, catalog_entry
 from source_ats.stream import read as read_streams
@@ -83,6 +83,32 @@ def read(
         for room in rooms
     }
     yield from read_streams({lane: tasks for lane, tasks in lanes.items() if tasks}, clock, stop)
+
+
+def only_for(config: SourceConfig, stream: str) -> SourceConfig:
+    """Return the configuration of the one system that has this stream.
+
+    Raises `ConfigError` if none has it.
+    """
+    for name in SECTIONS:
+        others = {other: None for other in SECTIONS if other != name}
+        alone = config.model_copy(update=others)
+        if stream in _streams(alone, SystemClock()):
+            return alone
+    message = (
+        f"The configuration does not offer the stream {stream}. It offers: "
+        f"{', '.join(_streams(config, SystemClock()))}."
+    )
+    raise ConfigError(message)
+
+
+def stream(config: SourceConfig, name: str, clock: Clock) -> Stream:
+    """Return one stream, for callers who read it in their own way."""
+    return _streams(config, clock)[name]
+
+
+def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
+    return {each.name: each for room in _rooms(config, clock, READ) for each in room.streams}
 
 
 @dataclass(frozen=True, slots=True)

@@ -504,3 +504,23 @@ def test_whatever_is_typed_gets_an_answer(raw: dict[str, Any]) -> None:
     # Any other exception is a bug.
     with contextlib.suppress(ConfigError):
         assert isinstance(config.parse(raw), config.Parsed)
+
+
+@pytest.mark.parametrize("of", [1, 3, 4])
+def test_the_shares_of_a_token_are_its_limits(of: int) -> None:
+    whole = config.parse(FILLED_IN).config
+    shares = [config.shared(whole, number, of) for number in range(of)]
+    atz = [each.atz_crm for each in shares if each.atz_crm]
+    assert sum(each.requests_per_minute for each in atz) == 55
+    assert sum(each.concurrent_requests for each in atz) == 4
+    # What has no limit, and all that is no limit, stays.
+    assert all(each.kombo == whole.kombo for each in shares)
+
+
+def test_a_token_has_no_more_shares_than_its_smallest_limit() -> None:
+    assert min(config.limits(config.parse(FILLED_IN).config)) == 2
+    kombo_alone = config.parse({"kombo": FILLED_IN["kombo"]}).config
+    assert config.limits(kombo_alone) == []
+    assert config.seconds_between_calls(kombo_alone) == 0
+    atz_alone = config.parse({"atz_crm": FILLED_IN["atz_crm"]}).config
+    assert config.seconds_between_calls(config.shared(atz_alone, 0, 4)) == 60 / 13

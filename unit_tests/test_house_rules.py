@@ -12,7 +12,8 @@ import pytest
 import source_ats
 
 PACKAGE = Path(source_ats.__file__).parent
-ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+SPARK = PACKAGE / "spark"
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py") if path.parent != SPARK)
 VENDORS = {"kombo": "kombo", "talemetry": "talemetry|jobvite", "atz_crm": "atz", "comeet": "comeet"}
 TABLES_OF_CONTENTS = {
     "verbs.py",
@@ -24,7 +25,7 @@ TABLES_OF_CONTENTS = {
 """Shared modules that name the vendors, so that all others need not."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SHARED = [path for path in MODULES if path.parent == PACKAGE]
+SHARED = [path for path in MODULES if path.parent in {PACKAGE, SPARK}]
 
 each_module = pytest.mark.parametrize(
     "path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
@@ -72,7 +73,7 @@ def test_only_the_tables_of_contents_import_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHARED, ids=lambda path: path.name)
 def test_plumbing_names_no_vendor(path: Path) -> None:
-    if path.name in TABLES_OF_CONTENTS:
+    if path.name in TABLES_OF_CONTENTS or path == SPARK / "__init__.py":
         return
     # The second connector bears its vendor's name.
     text = re.sub(r"destination[_-]?comeet", "", path.read_text("utf-8"), flags=re.IGNORECASE)
@@ -177,6 +178,14 @@ def test_the_sdk_stays_out_of_what_a_small_read_imports(path: Path) -> None:
     # Its import takes longer than such a read.
     if path.name not in {"source.py", "destination.py"}:
         assert not [name for name in imports(path) if name.startswith("airbyte_cdk")]
+
+
+@each_module
+def test_spark_stays_out_of_all_but_its_own_modules(path: Path) -> None:
+    if path.parent != SPARK:
+        assert not [
+            name for name in imports(path) if name.startswith(("pyspark", "source_ats.spark"))
+        ]
 
 
 @pytest.mark.parametrize(

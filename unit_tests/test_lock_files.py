@@ -23,7 +23,8 @@ def test_all_that_is_imported_is_required() -> None:
         for name in names(node)
     }
     assert "airbyte_cdk" in imported
-    for module in imported - sys.stdlib_module_names - {"source_ats"}:
+    # PySpark is an extra.
+    for module in imported - sys.stdlib_module_names - {"source_ats", "pyspark"}:
         assert {each.lower() for each in distributions[module]} & set(listed), module
 
 
@@ -35,7 +36,13 @@ def names(node: ast.AST) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "lock_file", ["requirements.lock", "requirements-dev.lock", "requirements-quality.lock"]
+    "lock_file",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-quality.lock",
+        "requirements-spark.lock",
+    ],
 )
 def test_all_are_pinned_with_hashes_and_no_index_is_named(lock_file: str) -> None:
     text = (PROJECT / lock_file).read_text()

@@ -184,7 +184,7 @@ def pieces(reading: Reading) -> Pieces:
     """Return how a stream is read side by side: each integration is a piece."""
     return Pieces(
         until=partial(_until, reading),
-        between=_between,
+        between=partial(_between, reading),
         pages=partial(_piece_pages, reading),
     )
 
@@ -395,14 +395,18 @@ def _probe(reading: Reading, integration_id: str) -> datetime | replies.NotReada
     return page.reply.sent_at.replace(microsecond=0)
 
 
-def _between(before: State, after: State, most: int) -> list[Piece]:
-    """Return a piece for each integration whose state moves."""
+def _between(reading: Reading, before: State, after: State, most: int) -> list[Piece]:
+    """Return a piece for each integration whose state moves.
+
+    One that was taken out of the configuration since is not read: the next state drops it, and it
+    is read in full when it comes back.
+    """
     del most
     was, will_be = _parsed(before).integrations, _parsed(after).integrations
     return [
         {"integration_id": name, "entry": msgspec.to_builtins(was.get(name, Entry()))}
         for name, entry in will_be.items()
-        if entry != was.get(name)
+        if entry != was.get(name) and name in reading.section.integration_ids
     ]
 
 

@@ -194,6 +194,9 @@ def _until(reading: Reading, state: State, most: int) -> State:
         return state
     windows = _windows(reading, kept, end)
     batch, rest = windows[:most], windows[most:]
+    if rest and rest[0].start is not None and rest[0].start > end - reading.lookback:
+        # Only from the last window on the next batch looks back: nothing that is so young is left.
+        batch, rest = windows, []
     until = max([batch[-1].end, *filter(None, [kept.listed_until])])
     following = None
     if rest:
@@ -225,9 +228,9 @@ def _between(reading: Reading, before: State, after: State, most: int) -> list[P
 def _windows(reading: Reading, kept: Kept, end: datetime) -> list[_Window]:
     """Return the windows from a state up to `end`; one without a start lists everybody."""
     windows: list[_Window] = []
-    if kept.in_progress is not None:
-        windows.append(_Window(kept.in_progress.start, kept.in_progress.to))
-        start = kept.in_progress.to - OVERLAP
+    if kept.in_progress is not None and kept.in_progress.start is not None:
+        # Its own end was that of an earlier plan.
+        start = kept.in_progress.start
     elif kept.listed_until is not None:
         start = kept.listed_until - max(reading.lookback, OVERLAP)
     elif reading.start_date is not None:

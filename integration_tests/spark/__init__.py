@@ -1,0 +1,1 @@
+"""Tests of the Spark data source; they need Java and PySpark (see scripts/spark)."""
