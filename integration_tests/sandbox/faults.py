@@ -56,6 +56,9 @@ USUAL_STATUS = {"status": 503, "body": 200, "html": 200, "empty": 200, "bad_gzip
 MIDWAY = ("truncate", "reset_midway", "stall_midway")
 """The kinds that break off in the middle of the body."""
 
+DATED = "dated"
+"""Where a request keeps that its answer has a `Date` by a fault."""
+
 CHANGED = ("half_json", "half_gzip", "replace", "headers")
 """The kinds that change the right answer."""
 
@@ -156,6 +159,7 @@ async def _act(
     response.headers.update(
         {name: _filled_in(text, sent, clock) for name, text in fault.headers.items()}
     )
+    request[DATED] = "Date" in fault.headers
     if fault.body is not None and isinstance(response.body, bytes):
         quoted = sent.encode() if isinstance(fault.body, str) else orjson.dumps(sent)[1:-1]
         response.body = response.body.replace(b"{sent}", quoted)

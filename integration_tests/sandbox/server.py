@@ -117,8 +117,10 @@ def _desk_first(desk: Desk) -> Middleware:
 
 
 def _date_from(clock: Clock) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    async def set_date(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers.setdefault("Date", format_datetime(clock.now(), usegmt=True))
+    async def set_date(request: web.Request, response: web.StreamResponse) -> None:
+        # aiohttp has set the machine's time already.
+        if not request.get(faults.DATED):
+            response.headers["Date"] = format_datetime(clock.now(), usegmt=True)
 
     return set_date
 
