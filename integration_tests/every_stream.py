@@ -6,8 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from integration_tests.sandbox import kombo_models
 from integration_tests.sandbox.running import Sandbox
 
 Row = dict[str, Any]
@@ -34,10 +36,17 @@ class Case:
     """What is true now."""
     held: Callable[[Iterable[Row]], Held]
     """What the rows of a warehouse, one for each primary key, say in the same terms."""
+    key: str = "id"
+    """The primary key."""
     refuse: Callable[[Sandbox], None] | None = None
     """Let one child be refused, where the stream sets children aside."""
     forgets: bool = False
-    """The vendor does not tell of deletions: what is held of those who are gone stays."""
+    """The stream does not tell of deletions: what is held of those who are gone stays."""
+    at_once: bool = False
+    """The vendor answers everything in one page: there is no state of a read in progress."""
+    repeats: bool = False
+    """A read that goes on may bring rows a second time: the list is read forwards and backwards,
+    and who came before the cut is not in the state."""
 
     def compared(self, rows: Iterable[Row], truth: Held) -> tuple[Held, Held]:
         """Return what a warehouse with these rows holds, and what it should hold."""
@@ -49,9 +58,9 @@ class Case:
         return held, truth
 
 
-def upserted(rows: Iterable[Row]) -> list[Row]:
+def upserted(rows: Iterable[Row], key: str) -> list[Row]:
     """Return the rows that a warehouse holds after these came, in their order."""
-    return list({row["id"]: row for row in rows}.values())
+    return list({row[key]: row for row in rows}.values())
 
 
 def configuration(sandbox: Sandbox) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def configuration(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
-# candidates
+# candidates, kombo_*
 
 
 def _change_candidates(sandbox: Sandbox) -> set[str]:
@@ -95,21 +104,40 @@ def _change_candidates(sandbox: Sandbox) -> set[str]:
     return {key for keys in changed.values() for key in keys}
 
 
-def _true_candidates(sandbox: Sandbox) -> Held:
-    return _held_candidates(
+def _change_model(model: kombo_models.Model, sandbox: Sandbox) -> set[str]:
+    """Change one row in each way: of some models there are no more."""
+    wish = {"model": model.path, "new": 1, "changed": 1, "nested": int(model.nested), "deleted": 1}
+    changed = sandbox.control("/_control/kombo/change", wish)
+    return {key for keys in changed.values() for key in keys}
+
+
+def _true_rows(path: str, sandbox: Sandbox) -> Held:
+    return _held_rows(
         {**row, "integration_id": each["id"]}
         for each in sandbox.look("/_control/kombo/integrations")
-        for row in sandbox.truth("/_control/kombo/truth", integration_id=each["id"])
+        for row in sandbox.truth("/_control/kombo/truth", integration_id=each["id"], model=path)
     )
 
 
-def _held_candidates(rows: Iterable[Row]) -> Held:
+def _held_rows(rows: Iterable[Row]) -> Held:
     """Leave out what Kombo empties 14 days after a deletion, without a sign."""
     lasting = ("id", "integration_id", "changed_at", "remote_deleted_at")
     return {
         row["id"]: {name: row[name] for name in lasting} if row["remote_deleted_at"] else row
         for row in rows
     }
+
+
+def _model(model: kombo_models.Model) -> Case:
+    return Case(
+        name=f"kombo_{model.path.replace('-', '_')}",
+        section="kombo",
+        endpoints=f"kombo.{model.path}",
+        counted="id",
+        change=partial(_change_model, model),
+        truth=partial(_true_rows, model.path),
+        held=_held_rows,
+    )
 
 
 # profiles
@@ -228,6 +256,106 @@ def _refuse_a_history(sandbox: Sandbox) -> None:
     sandbox.control("/_control/atz_crm/mark", {"slug": first, "answer": 422})
 
 
+# atz_candidates, atz_deals
+
+
+def _change_atz_candidates(sandbox: Sandbox) -> set[str]:
+    """Edit candidates. Nobody new: who is new may have a history, and is deleted with it."""
+    return {*sandbox.control("/_control/atz_crm/change", {"touched": 5})["touched"]}
+
+
+def _change_deals(sandbox: Sandbox) -> set[str]:
+    wish = {"new": 2, "changed": 3, "deleted": 1}
+    changed = sandbox.control("/_control/atz_crm/change_deals", wish)
+    return {*changed["new"], *changed["changed"]}
+
+
+def true_atz_list(resource: str, sandbox: Sandbox) -> Held:
+    """Return what a list holds now, with lists where there can be several objects."""
+    several = ("jobs", "candidates", "contacts", "custom_fields")
+    found = {}
+    for each in sandbox.truth("/_control/atz_crm/truth", **{resource: "true"}):
+        lists = {name: [each[name]] for name in several if isinstance(each.get(name), dict)}
+        found[each["slug"]] = {**each, **lists}
+    return found
+
+
+def _by_slug(rows: Iterable[Row]) -> Held:
+    return {row["slug"]: row for row in rows}
+
+
+# comeet_*
+
+
+def fill_comeet(sandbox: Sandbox, candidates: int, *, on_a_page: int) -> None:
+    """Let so many people be in Comeet, which begins empty, some deleted; let its pages be small."""
+    sandbox.control("/_control/comeet/settings", {"most_on_a_page": on_a_page})
+    sandbox.control("/_control/comeet/fill", {"count": candidates})
+    _change_deleted(sandbox)
+
+
+def _in_progress(sandbox: Sandbox, many: int) -> list[str]:
+    """Return some of those about whom nothing was decided yet."""
+    people = sandbox.truth("/_control/comeet/truth")
+    return [
+        each["uid"] for each in people if each["status"] == "In progress" and not each["deleted"]
+    ][:many]
+
+
+def _change_comeet_candidates(sandbox: Sandbox) -> set[str]:
+    moved = _in_progress(sandbox, 5)
+    sandbox.control("/_control/comeet/move", {"uids": moved, "status": "Rejected"})
+    before = set(_all_of_comeet(sandbox))
+    sandbox.control("/_control/comeet/fill", {"count": 2})
+    return {*moved, *(_all_of_comeet(sandbox).keys() - before)}
+
+
+def _change_deleted(sandbox: Sandbox) -> set[str]:
+    erased = _in_progress(sandbox, 3)
+    sandbox.control("/_control/comeet/erase", {"uids": erased})
+    return set(erased)
+
+
+def _change_position(sandbox: Sandbox) -> set[str]:
+    _, second, *_ = sandbox.look("/_control/comeet/positions")
+    edit = {"uid": second["uid"], "status": "on hold"}
+    sandbox.control("/_control/comeet/edit_position", edit)
+    return {second["uid"]}
+
+
+def _all_of_comeet(sandbox: Sandbox) -> dict[str, Row]:
+    return {each["uid"]: each for each in sandbox.truth("/_control/comeet/truth")}
+
+
+def _true_comeet_candidates(sandbox: Sandbox) -> Held:
+    people = _all_of_comeet(sandbox).values()
+    return _held_comeet_candidates(
+        {**each, **each["fields"]} for each in people if not each["deleted"]
+    )
+
+
+def _held_comeet_candidates(rows: Iterable[Row]) -> Held:
+    known = ("status", "position_uid", "first_name", "last_name", "email", "custom_fields")
+    return {row["uid"]: {name: row[name] for name in known} for row in rows}
+
+
+def _true_positions(sandbox: Sandbox) -> Held:
+    return _by_uid(sandbox.look("/_control/comeet/positions"))
+
+
+def _by_uid(rows: Iterable[Row]) -> Held:
+    return {row["uid"]: row for row in rows}
+
+
+def _true_deleted(sandbox: Sandbox) -> Held:
+    return _held_deleted(each for each in _all_of_comeet(sandbox).values() if each["deleted"])
+
+
+def _held_deleted(rows: Iterable[Row]) -> Held:
+    """Leave out the time of the read: the vendor tells no more than the uid."""
+    return {row["uid"]: "deleted" for row in rows}
+
+
 STREAMS = (
     Case(
         name="candidates",
@@ -235,8 +363,8 @@ STREAMS = (
         endpoints="kombo.*",
         counted="id",
         change=_change_candidates,
-        truth=_true_candidates,
-        held=_held_candidates,
+        truth=partial(_true_rows, "candidates"),
+        held=_held_rows,
     ),
     Case(
         name="profiles",
@@ -258,5 +386,62 @@ STREAMS = (
         held=_held_histories,
         refuse=_refuse_a_history,
         forgets=True,
+    ),
+    *(_model(model) for model in kombo_models.MODELS if model.path != "candidates"),
+    Case(
+        name="atz_candidates",
+        section="atz_crm",
+        endpoints="atz_crm.candidates",
+        key="slug",
+        counted="slug",
+        change=_change_atz_candidates,
+        truth=partial(true_atz_list, "candidates"),
+        held=_by_slug,
+        forgets=True,
+        repeats=True,
+    ),
+    Case(
+        name="atz_deals",
+        section="atz_crm",
+        endpoints="atz_crm.deals",
+        key="slug",
+        counted="slug",
+        change=_change_deals,
+        truth=partial(true_atz_list, "deals"),
+        held=_by_slug,
+        forgets=True,
+        repeats=True,
+    ),
+    Case(
+        name="comeet_positions",
+        section="comeet",
+        endpoints="comeet.positions",
+        key="uid",
+        counted="uid",
+        change=_change_position,
+        truth=_true_positions,
+        held=_by_uid,
+    ),
+    Case(
+        name="comeet_candidates",
+        section="comeet",
+        endpoints="comeet.list",
+        key="uid",
+        counted="uid",
+        change=_change_comeet_candidates,
+        truth=_true_comeet_candidates,
+        held=_held_comeet_candidates,
+        forgets=True,  # comeet_deleted_candidates tells of them
+    ),
+    Case(
+        name="comeet_deleted_candidates",
+        section="comeet",
+        endpoints="comeet.deleted",
+        key="uid",
+        counted="uid",
+        change=_change_deleted,
+        truth=_true_deleted,
+        held=_held_deleted,
+        at_once=True,
     ),
 )
