@@ -33,7 +33,7 @@ from source_ats import destination_verbs, verbs
 from source_ats.clock import SystemClock
 from source_ats.config import parse
 
-ROOMS = sorted(path.parent.name for path in Path(source_ats.__file__).parent.glob("*/__init__.py"))
+ROOMS = sorted(path.parent.name for path in Path(source_ats.__file__).parent.glob("*/calls.py"))
 DOCUMENT = (PROJECT / "docs" / "failures.md").read_text("utf-8")
 
 FEW = ("400", "401", "403", "404", "429 Retry-After: 600", "503", "reset", "closed midway",

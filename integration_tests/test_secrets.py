@@ -96,7 +96,8 @@ def with_url(whole: dict[str, Any], path: tuple[str, ...], url: str) -> dict[str
 def everything(sandbox: Sandbox) -> dict[str, Any]:
     """Return a configuration of all vendors that are read."""
     section = failures.talemetry(sandbox, exchange=True)
-    return failures.kombo(sandbox) | section | failures.atz_crm(sandbox)
+    others = failures.atz_crm(sandbox) | failures.comeet(sandbox)
+    return failures.kombo(sandbox) | section | others
 
 
 def test_all_addresses_are_known() -> None:
