@@ -35,8 +35,13 @@ PROGRAMS = Path(sys.executable).parent
 PEOPLE = 80
 ALL = [block for page in doc_blocks.pages() for block in doc_blocks.blocks(page)]
 FOLLOWED = ("README.md", "docs/usage.md")
-TABLES = [each for each in STREAMS if each.name in {"candidates", "profiles", "candidate_history"}]
-"""The tables that the pages' queries are about, and that are compared row by row."""
+TABLES = [
+    each
+    for each in STREAMS
+    if each.section in {"kombo", "talemetry"} or each.name == "candidate_history"
+]
+"""Compared row by row. Not so ATZ CRM's lists, where a text may look like a list and the text in a
+table does not tell which it was, nor Comeet, in which the pages write themselves."""
 
 Query = Callable[[str], list[Row]]
 
@@ -254,7 +259,7 @@ def test_pyairbytes_tables_hold_the_truth(
     rows = [
         {name: as_sent(row[name], column) for name, column in columns.items()} for row in stored
     ]
-    assert len(rows) == len({row["id"] for row in rows})
+    assert len(rows) == len({row[case.key] for row in rows})
     held, truth = case.compared(rows, followed.truth[times - 1][case.name])
     # A column that may hold numbers or texts holds texts.
     mixed = {name for name, column in columns.items() if {"integer", "string"} <= types(column)}
