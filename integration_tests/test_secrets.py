@@ -9,7 +9,6 @@ import signal
 import ssl
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -267,7 +266,6 @@ def test_a_killed_read_leaves_nobody_on_disk(
     started = connector.start(catalog=catalog(stream), debug=True)
     while len(sandbox.log(last)) < 2:
         assert started.goes_on()
-        time.sleep(0.02)
     ended = started.end(signal.SIGKILL)
     assert ended.stderr == ""
     left = everything_in(tmp_path / "tmp").decode("utf-8", "replace")
