@@ -154,12 +154,18 @@ class Connector:
         path = self.folder / f"{next(self._numbers)}-out.jsonl"
         clock = clock or QuickClock(threading.Event())
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+        others = set(threading.enumerate())
         try:
             code = main(arguments, Output(descriptor), clock.stop, clock)
         finally:
-            # A process would end here, with all calls in flight.
+            # A process would end here, with all calls in flight. Whoever still waits for an answer
+            # may write a last log line: not into a file that gets the number of this one.
             clock.stop.set()
-            os.close(descriptor)
+            left = set(threading.enumerate()) - others
+            for each in left:
+                each.join(timeout=1)
+            if not any(each.is_alive() for each in left):
+                os.close(descriptor)
         return Run(code, parsed(path.read_bytes()))
 
 
