@@ -73,7 +73,7 @@ def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
     "name", ["candidates_array", "candidates_data", "candidates_data_data", "candidates_named"]
 )
 def test_the_list_is_found_in_each_envelope(name: str) -> None:
-    page = replies.listed(saved(name), "candidates")
+    page = replies.listed(saved(name), "candidates", whole=False)
     assert page.objects == [
         Listed("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
         Listed("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
@@ -82,7 +82,7 @@ def test_the_list_is_found_in_each_envelope(name: str) -> None:
 
 
 def test_an_object_is_a_record_as_the_vendor_sent_it() -> None:
-    page = replies.listed(saved("candidates_array"), "candidates")
+    page = replies.listed(saved("candidates_array"), "candidates", whole=True)
     assert [json.loads(each.record) for each in page.objects] == content("candidates_array")["body"]
 
 
@@ -92,7 +92,7 @@ LISTS = {"candidates": schemas.CANDIDATES, "deals": schemas.DEALS}
 @pytest.mark.parametrize("name", LISTS)
 def test_a_whole_object_keeps_the_declared_schema_and_shows_all_of_it(name: str) -> None:
     body = content(f"{name}_whole")["body"]
-    for listed in replies.listed(saved(f"{name}_whole"), name).objects:
+    for listed in replies.listed(saved(f"{name}_whole"), name, whole=True).objects:
         row = json.loads(listed.record)
         jsonschema.validate(row, dict(LISTS[name]))
         assert row.keys() <= LISTS[name]["properties"].keys()
@@ -111,18 +111,18 @@ def test_a_list_s_schema_is_nullable(schema: dict[str, Any]) -> None:
 
 
 def test_an_empty_list_is_one() -> None:
-    assert replies.listed(saved("candidates_none"), "candidates").objects == []
+    assert replies.listed(saved("candidates_none"), "candidates", whole=False).objects == []
 
 
 def test_a_candidate_need_not_have_updated_at() -> None:
-    page = replies.listed(saved("candidates_without_updated_at"), "candidates")
+    page = replies.listed(saved("candidates_without_updated_at"), "candidates", whole=False)
     assert [each.updated_at for each in page.objects] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["candidates_message", "candidates_without_slug"])
 def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str) -> None:
     with pytest.raises(ContractError) as caught:
-        replies.listed(saved(name), "candidates")
+        replies.listed(saved(name), "candidates", whole=False)
     assert "ada" not in str(caught.value).lower()
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str)
 )
 def test_other_json_is_an_error(body: object) -> None:
     with pytest.raises(ContractError):
-        replies.listed(reply(body), "candidates")
+        replies.listed(reply(body), "candidates", whole=False)
 
 
 # A history

@@ -46,11 +46,14 @@ def base_url(section: config.AtzCrm) -> str:
 class Lister:
     """Asks for pages of a list, in a way that the server takes."""
 
-    def __init__(self, section: config.AtzCrm, client: Client, resource: Resource) -> None:
-        """`resource` is what is listed."""
+    def __init__(
+        self, section: config.AtzCrm, client: Client, resource: Resource, *, whole: bool = False
+    ) -> None:
+        """`resource` is what is listed; with `whole`, objects have their records."""
         self._client = client
         self._base_url = base_url(section)
         self._resource = resource
+        self._read = partial(replies.listed, name=resource.name, whole=whole)
         page_size = section.page_size
         limits = [page_size, *(limit for limit in SMALLER_LIMITS if limit < page_size)]
         self._ways: list[tuple[int, Mapping[str, str]]] = [
@@ -144,7 +147,7 @@ class Lister:
     def _ask(self, number: int) -> ListPage:
         limit, sort = self._ways[0]
         call = calls.listed(self._resource, self._base_url, page=number, limit=limit, sort=sort)
-        return self._client.send(call, partial(replies.listed, name=self._resource.name))
+        return self._client.send(call, self._read)
 
 
 @dataclass(frozen=True, slots=True)

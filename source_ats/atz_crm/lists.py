@@ -71,7 +71,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     # A full refresh that goes on has no bookmark, so that everything is new to it.
     del full_refresh
     kept = _parsed(state, reading.resource)
-    lister = Lister(reading.section, reading.client, reading.resource)
+    lister = Lister(reading.section, reading.client, reading.resource, whole=True)
     first_page = lister.first_page()
     at = kept.in_progress
     refuse_the_future(
@@ -96,7 +96,9 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
                 at = replace(at, page=at.page + (1 if page.objects else 0), backwards=True)
             yield here.page(page, at)
     before = range(at.page - 1, 0, -1)
-    for page in in_order(lister.page, before, reading.section.concurrent_requests):
+    # A page may be 100 whole objects, so not many wait for their turn.
+    at_once = reading.section.concurrent_requests
+    for page in in_order(lister.page, before, at_once, ahead=2):
         at = replace(at, page=at.page - 1)
         yield here.page(page, at)
     if whole and reading.handover is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ VENDOR = Vendor(
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One object of a list: what the code leans on, and all of it as a record."""
+    """One object of a list: what the code leans on, and, where it is asked for, all of it."""
 
     slug: str
     id: int | str | None
@@ -68,7 +68,9 @@ class _Object(msgspec.Struct):
     updated_at: Any = None
 
 
-_anything = msgspec.json.Decoder(Any)
+_objects = msgspec.json.Decoder(list[_Object])
+_whole_objects = msgspec.json.Decoder(list[dict[str, Any]])
+_envelope = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
 _NAMES_OF_THE_LIST = (
     "data",
@@ -82,28 +84,41 @@ _NAMES_OF_THE_LIST = (
 )
 
 
-def listed(reply: Reply, name: str) -> ListPage:
-    """Return a page of a list; `name` is what is listed.
+def listed(reply: Reply, name: str, *, whole: bool) -> ListPage:
+    """Return a page of a list; `name` is what is listed, and `whole` asks for its records.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
-    names, or `data.data`. Raises `ContractError` for anything else: never "no candidates".
+    names, or under one of them in `data`. Raises `ContractError` for anything else: never "no
+    candidates".
     """
-    objects = _list_in(reply.decode(_anything))
-    if objects is None:
+    array = _array_in(reply)
+    if array is None:
         raise ContractError(f"ATZ CRM's answer has no list of {name}.", detail=reply.where)
-    try:
-        found = msgspec.convert(objects, list[_Object])
-    except msgspec.ValidationError as error:
-        message = f"ATZ CRM's list of {name} does not have the documented shape: {error}"
-        raise ContractError(message, detail=reply.where) from None
+    objects = array.decode(_objects)
+    records = [b""] * len(objects)
+    if whole:
+        records = [_record(each) for each in array.decode(_whole_objects)]
     return ListPage(
         [
-            Listed(each.slug, each.id, moment(each.updated_at), orjson.dumps(_with_lists(whole)))
-            for each, whole in zip(found, objects, strict=True)
+            Listed(each.slug, each.id, moment(each.updated_at), record)
+            for each, record in zip(objects, records, strict=True)
         ],
         reply.sent_at,
         reply.where,
     )
+
+
+def _array_in(reply: Reply) -> Reply | None:
+    """Return the reply with nothing but the array in its body; None if there is none."""
+    answer = reply.decode(_envelope)
+    if isinstance(answer, list):
+        return reply
+    for name in _NAMES_OF_THE_LIST:
+        inner = bytes(answer.get(name, b""))
+        if inner.startswith(b"["):
+            return replace(reply, body=inner)
+    inner = bytes(answer.get("data", b""))
+    return _array_in(replace(reply, body=inner)) if inner.startswith(b"{") else None
 
 
 LISTS = ("jobs", "candidates", "contacts", "custom_fields")
@@ -111,23 +126,10 @@ LISTS = ("jobs", "candidates", "contacts", "custom_fields")
 record they are lists: PyAirbyte makes a text column of what may be either, and fails at it."""
 
 
-def _with_lists(whole: Any) -> Any:
+def _record(whole: dict[str, Any]) -> bytes:
     """Return an object with a list in place of each lone object that there can be more of."""
     lone = {name: [whole[name]] for name in LISTS if isinstance(whole.get(name), Mapping)}
-    return {**whole, **lone}
-
-
-def _list_in(answer: object) -> list[object] | None:
-    if isinstance(answer, list):
-        return answer
-    if not isinstance(answer, Mapping):
-        return None
-    for name in _NAMES_OF_THE_LIST:
-        if isinstance(answer.get(name), list):
-            objects: list[object] = answer[name]
-            return objects
-    inner = answer.get("data")
-    return _list_in(inner) if isinstance(inner, Mapping) else None
+    return orjson.dumps({**whole, **lone})
 
 
 # A candidate's history
