@@ -75,7 +75,7 @@ def test_rows_are_passed_on_without_being_decoded(
     sizes = [each["size"] for each in sandbox.look("/_control/kombo/integrations")]
     pages = sum(map(pages_of, sizes))
     others = sum(each["type"] != "RECORD" for each in run.messages)
-    assert len(writes) == pages + others
+    assert len(writes) <= pages + others
     assert len(pieces) <= 2 * pages
     assert answered(sandbox, "kombo.*") == (pages, bytes_of_all_candidates(sandbox))
 

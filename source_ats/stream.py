@@ -1,16 +1,14 @@
 """Page and Stream, and the one adapter to Airbyte: pages in, messages out.
 
-A vendor's streams are read one after the other, vendors at the same time: a thread each, a queue of
-one page, and one writer, which alone decides when a STATE goes out.
+A vendor's streams are read one after the other, vendors at the same time: a thread each, a few
+hundred records between them and one writer, which alone decides when a STATE goes out.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import math
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,7 +33,12 @@ SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 GRACE_SECONDS = 5.0
 """How long a stopped run waits for calls in flight. Docker kills after 10."""
 CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
+MOST_RECORDS_WAITING = 500
+"""Two usual pages of candidates: one is written while the next is read."""
 _TICK = 0.25
+_MOMENT = 0.01
+"""How long the writer waits for more after something came. To be woken for each of many small pages
+costs more than the pages do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +175,7 @@ def read(
         for lane, tasks in lanes.items()
         for task in tasks
     }
-    events: queue.Queue[_Event] = queue.Queue(maxsize=1)
-    closed = threading.Event()
+    mailbox = _Mailbox()
     reading: dict[str, Future[None]] = {}
     failures: dict[str, BaseException] = {}
     pools = [ThreadPoolExecutor(max_workers=1) for _ in lanes]
@@ -181,10 +183,14 @@ def read(
         for pool, tasks in zip(pools, lanes.values(), strict=True):
             for task in tasks:
                 outlet = outlets[task.stream.name]
-                reading[task.stream.name] = pool.submit(outlet.read, events, closed)
+                reading[task.stream.name] = pool.submit(outlet.read, mailbox)
         give_up_at = math.inf
         while reading and clock.monotonic() < give_up_at:
-            yield from _next_messages(events, outlets, reading, failures)
+            yield from _together(
+                messages
+                for event in mailbox.take(_TICK)
+                for messages in _messages(event, outlets[event.stream], reading, failures)
+            )
             for name in reading:
                 yield from outlets[name].tick()
             if stop.is_set():
@@ -196,25 +202,27 @@ def read(
         if reading:
             # Nobody takes the messages any more: no thread shall go on waiting.
             stop.set()
-        closed.set()
+        mailbox.close()
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
     if failures:
         raise Incomplete(failures)
 
 
-def _next_messages(
-    events: queue.Queue[_Event],
-    outlets: Mapping[str, _Outlet],
+def _together(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the messages in one piece, if there are any: to print each small page takes longer."""
+    lines = b"".join(messages)
+    if lines:
+        yield lines
+
+
+def _messages(
+    event: _Event,
+    outlet: _Outlet,
     reading: dict[str, Future[None]],
     failures: dict[str, BaseException],
 ) -> Iterator[bytes]:
-    """Yield what the next event lets out; nothing if none comes within a moment."""
-    try:
-        event = events.get(timeout=_TICK)
-    except queue.Empty:
-        return
-    outlet = outlets[event.stream]
+    """Yield what the event lets out, and note it if the stream has ended."""
     if event.page is not None:
         yield from outlet.page(event.page)
     elif event.ended:
@@ -233,6 +241,46 @@ class _Event:
     stream: str
     page: Page | None = None
     ended: bool = False
+
+
+class _Mailbox:
+    """What the reading threads have for the writer, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self._events: list[_Event] = []
+        self._records = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, event: _Event) -> None:
+        """Add an event when there is room. Raises `Stopped` when nobody takes any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._is_full())
+            if self._closed:
+                raise Stopped("Nobody takes the messages any more.")
+            self._events.append(event)
+            # A page without records takes room, too.
+            self._records += 1 if event.page is None else max(1, len(event.page.records))
+            if len(self._events) == 1 or self._is_full():
+                self._changed.notify_all()
+
+    def take(self, seconds: float) -> Sequence[_Event]:
+        """Return all there is, and wait until there is something; empty after so many seconds."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._events, timeout=seconds):
+                self._changed.wait_for(self._is_full, timeout=_MOMENT)
+            events, self._events, self._records = self._events, [], 0
+            self._changed.notify_all()
+        return events
+
+    def close(self) -> None:
+        """Take no more: whoever waits for room, or comes later, is told so."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        return self._records >= MOST_RECORDS_WAITING
 
 
 class _Outlet:
@@ -261,26 +309,17 @@ class _Outlet:
         self._progress_from: tuple[float, int] | None = None
         self._shown_wait: datetime | None = None
 
-    def read(self, events: queue.Queue[_Event], closed: threading.Event) -> None:
+    def read(self, mailbox: _Mailbox) -> None:
         """Hand the stream's pages to the writer. What it raises ends the stream."""
         self._lane.stream = self._name
         try:
-            self._hand_over(_Event(self._name), events, closed)
+            mailbox.put(_Event(self._name))
             if self._going_on_from is not None:
                 pages = self._task.stream.pages(self._going_on_from, self._task.full_refresh)
                 for page in pages:
-                    self._hand_over(_Event(self._name, page=page), events, closed)
+                    mailbox.put(_Event(self._name, page=page))
         finally:
-            self._hand_over(_Event(self._name, ended=True), events, closed)
-
-    def _hand_over(
-        self, event: _Event, events: queue.Queue[_Event], closed: threading.Event
-    ) -> None:
-        while not closed.is_set():
-            with contextlib.suppress(queue.Full):
-                events.put(event, timeout=_TICK)
-                return
-        raise Stopped("Nobody takes the messages any more.")
+            mailbox.put(_Event(self._name, ended=True))
 
     def started(self) -> Iterator[bytes]:
         """Say that the stream is being read."""

@@ -33,6 +33,12 @@ PATIENCE_SECONDS = 5
 """Real seconds after which a test that waits for another thread has failed."""
 
 
+@pytest.fixture(autouse=True)
+def _pages_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests' clock, which the pages move, be about that of the page that is written."""
+    monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 1)
+
+
 def rows(*ids: int) -> list[bytes]:
     return [orjson.dumps({"id": str(each)}) for each in ids]
 
@@ -728,22 +734,41 @@ class TestThreads:
         names = [stream_of(each) for each in run.messages]
         assert names == ["one"] * names.count("one") + ["two"] * names.count("two")
 
-    def test_a_slow_reader_keeps_pages_from_piling_up(self) -> None:
+    @pytest.mark.parametrize("records", [1, 250])
+    def test_a_slow_reader_keeps_pages_from_piling_up(
+        self, records: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 500)
         made = 0
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             nonlocal made
-            for number in range(1000):
+            for number in range(10_000):
                 made += 1
-                yield Page(rows(number), {"at": number})
+                yield Page(rows(number) * records, {"at": number})
 
         messages = stream.read({Lane(): [task("people", pages)]}, FakeClock(), threading.Event())
         for lines in messages:
             if b'"RECORD"' in lines:
                 break
-        # One handed over, one in the queue, one waiting for its place, and a small lead.
-        assert made <= 5
         close(messages)
+        # Those taken, as many waiting again, and one that waits for its place.
+        assert made <= 2 * 500 // records + 1
+
+    def test_small_pages_are_printed_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 500)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            for number in range(5_000):
+                yield Page(rows(number), {"at": number})
+
+        lanes = {Lane(): [task("people", pages)]}
+        pieces = list(stream.read(lanes, FakeClock(), threading.Event()))
+        records = [line for line in b"".join(pieces).splitlines() if b'"RECORD"' in line]
+        assert len(records) == 5_000
+        # A page for each would be 5,000; the writer comes when 500 records wait, or a moment after
+        # the first of them.
+        assert len(pieces) < 1_000
 
     def test_a_reader_that_goes_away_leaves_no_thread_behind(self) -> None:
         before = set(threading.enumerate())
