@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from source_ats import client
 from source_ats.errors import Stopped
 from source_ats.run import Output, main
 
@@ -150,13 +152,14 @@ class Connector:
         return self.run_quickly_with(self.command(verb, **options), clock)
 
     def run_quickly_with(self, arguments: list[str], clock: QuickClock | None = None) -> Run:
-        """Run with these arguments, likewise."""
+        """Run with these arguments, likewise; and as if answers took long, as a vendor's do."""
         path = self.folder / f"{next(self._numbers)}-out.jsonl"
         clock = clock or QuickClock(threading.Event())
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
         others = set(threading.enumerate())
         try:
-            code = main(arguments, Output(descriptor), clock.stop, clock)
+            with mock.patch.object(client, "AT_ONCE_SECONDS", 0.0):
+                code = main(arguments, Output(descriptor), clock.stop, clock)
         finally:
             # A process would end here, with all calls in flight. Whoever still waits for an answer
             # may write a last log line: not into a file that gets the number of this one.

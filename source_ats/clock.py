@@ -49,7 +49,7 @@ class SystemClock:
 
 def as_text(moment: datetime) -> str:
     """Return a moment as states hold it: UTC, whole seconds, `2026-01-31T12:00:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def as_epoch_ms(moment: datetime) -> int:

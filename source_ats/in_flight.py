@@ -12,7 +12,12 @@ B = TypeVar("B")
 
 
 def in_order(
-    work: Callable[[A], B], items: Iterable[A], at_once: int, *, ahead: int = 16
+    work: Callable[[A], B],
+    items: Iterable[A],
+    at_once: int,
+    *,
+    ahead: int = 16,
+    alone: Callable[[], bool] = lambda: False,
 ) -> Iterator[B]:
     """Yield `work(item)` for each item, in the order of the items, `at_once` of them in flight.
 
@@ -20,11 +25,16 @@ def in_order(
     hold the others up at once. Items are taken from the iterable only as there is room for their
     results, so neither has to fit into memory. The first exception, in that order, ends it; calls
     in flight are then left to end by themselves, and their results are dropped.
+
+    While `alone` says so, the work is done one by one, without other threads.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     waiting: deque[Future[B]] = deque()
     try:
         for item in items:
+            if not waiting and alone():
+                yield work(item)
+                continue
             waiting.append(pool.submit(work, item))
             while waiting and (len(waiting) >= at_once * ahead or waiting[0].done()):
                 yield waiting.popleft().result()

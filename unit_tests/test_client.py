@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import IncompleteRead
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -119,11 +120,27 @@ def client(  # noqa: PLR0913 - each test sets one of them
     )
 
 
+class Body(BytesIO):
+    """A body as the standard library reads it: its end closes it, and an early one is an error."""
+
+    def __init__(self, content: bytes, announced: int) -> None:
+        super().__init__(content)
+        self.content = content
+        self._announced = announced
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if len(content) < self._announced:
+            raise IncompleteRead(content)
+        self.close()
+        return content
+
+
 def cut(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Return an answer whose body ends before its announced length, or does not unpack."""
     return {
         "raw": urllib3.HTTPResponse(
-            body=BytesIO(body),
+            body=Body(body, int(headers.get("Content-Length", len(body)))),
             headers={"Content-Type": "application/json", **headers},
             status=200,
             preload_content=False,
@@ -304,9 +321,8 @@ def test_the_table_of_retries(requests_mock: Mocker, row: Row, kind: str) -> Non
 def _fresh(answer: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to be read again: a raw body can be read but once."""
     if "raw" in answer:
-        answer["raw"]._fp.seek(0)  # noqa: SLF001
         raw = answer["raw"]
-        return cut(raw.headers, raw._fp.read())  # noqa: SLF001
+        return cut(raw.headers, raw._fp.content)  # noqa: SLF001
     return dict(answer)
 
 
@@ -785,6 +801,35 @@ class TestBody:
         requests_mock.get(URL, **OK, headers={"x-MADE-up": "1"})
         reply = client(FakeClock()).send(CALLS["GET"], read_nothing)
         assert reply.headers["X-Made-Up"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at_once"),
+    [
+        ([], False),
+        ([0.1], False),
+        ([0.001] * 3, True),
+        ([0.1, 0.001], False),
+        ([0.001] * 5 + [3.0], True),
+        ([0.001] * 9 + [0.1] * 5, False),
+        ([0.1] * 9 + [0.001] * 4, False),
+    ],
+)
+def test_most_of_the_last_answers_tell_whether_they_are_there_at_once(
+    requests_mock: Mocker, seconds: list[float], at_once: bool
+) -> None:
+    clock = FakeClock()
+    latency = iter(seconds)
+
+    def answer(*_: object) -> str:
+        clock.advance(next(latency))
+        return '{"ok": true}'
+
+    requests_mock.get(URL, text=answer)
+    asking = client(clock)
+    for _ in seconds:
+        asking.send(CALLS["GET"], read)
+    assert asking.answers_at_once() == at_once
 
 
 class TestWhatIsTold:

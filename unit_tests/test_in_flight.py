@@ -57,6 +57,20 @@ def test_so_many_are_in_flight_and_no_more() -> None:
     assert most == 3
 
 
+def test_while_alone_no_other_thread_works() -> None:
+    here = threading.current_thread()
+    answers_at_once = True
+
+    def work(item: int) -> threading.Thread:
+        nonlocal answers_at_once
+        answers_at_once = item < 50
+        return threading.current_thread()
+
+    threads = list(in_order(work, range(100), at_once=4, alone=lambda: answers_at_once))
+    assert threads[:51] == [here] * 51
+    assert here not in threads[51:]
+
+
 def test_items_are_taken_only_as_results_are_taken() -> None:
     taken = 0
 

@@ -22,7 +22,7 @@ import urllib3
 from integration_tests.connector import QuickClock
 from integration_tests.killed_writer import STEPS as WRITE_STEPS
 from integration_tests.killed_writer import Step, always, die, interrupt
-from source_ats import destination_verbs, run, standard_input, stream
+from source_ats import client, destination_verbs, run, standard_input, stream
 from source_ats.client import Client
 from source_ats.run import Output
 
@@ -71,6 +71,8 @@ class Fate:
     every: int = 1
     """... before each call whose number this divides."""
     seconds_between_states: float = 1.0
+    all_wait: bool = False
+    """As if each answer took long, as a vendor's do: several calls are in flight from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _run(
     sys.argv = [command.__name__, *arguments]
     vars(run)["SystemClock"] = QuickClock
     stream.SECONDS_BETWEEN_STATES = fate.seconds_between_states
+    if fate.all_wait:
+        client.AT_ONCE_SECONDS = 0.0
     _let_things_happen(fate)
     if fate.cut is not None:
         step = {**READ_STEPS, **WRITE_STEPS}[fate.cut.step]

@@ -81,6 +81,7 @@ def read(name: str, seed: int, folder: Path) -> int:
                 ],
                 every=dice.randint(1, 12),
                 seconds_between_states=dice.choice((0.0, 1.0)),
+                all_wait=dice.choice((False, True)),
             )
             runs.append(_read(connector, name, last, fate))
             last = runs[-1].of("STATE")[-1:] or last

@@ -14,12 +14,12 @@ before it listed once more, is taken for done by the run that goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -41,6 +41,9 @@ from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
 from source_ats.in_flight import in_order
 from source_ats.set_aside import SetAside
 from source_ats.stream import Page, Piece, Pieces, Progress, State, refuse_the_future
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 log = logging.getLogger("airbyte.source_ats.atz_crm")
 
@@ -255,7 +258,7 @@ def _read_set_aside(reading: Reading, here: _Pass, listed: ListFile) -> Iterator
     """Ask again for those that were set aside, for all rows: their turn has passed before."""
     ask = partial(_ask, reading, here, reading.start_date)
     first = listed.objects(Part.FIRST)
-    for asked in in_order(ask, first, reading.section.concurrent_requests):
+    for asked in _in_order(reading, ask, first):
         history = asked.outcome
         if isinstance(history, AtsError):
             _set_aside(reading, here, asked.candidate, history)
@@ -286,7 +289,7 @@ def _walk(
         range(last, 0, -1),
     )
     last_page = None
-    for answer in in_order(work, items, reading.section.concurrent_requests):
+    for answer in _in_order(reading, work, items):
         if isinstance(answer, ListPage):
             listed.add(answer, Part.MISSED)
             last_page = last_page or answer
@@ -305,8 +308,13 @@ def _read_missed(reading: Reading, here: _Pass, listed: ListFile) -> Iterator[Pa
     here.total += listed.count(Part.MISSED, changed_since=changed_since)
     ask = partial(_ask, reading, here, here.since)
     missed = listed.objects(Part.MISSED, changed_since=changed_since)
-    for asked in in_order(ask, missed, reading.section.concurrent_requests):
+    for asked in _in_order(reading, ask, missed):
         yield _counted(here, _settled(reading, here, listed, asked))
+
+
+def _in_order(reading: Reading, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    at_once = reading.section.concurrent_requests
+    return in_order(work, items, at_once, alone=reading.client.answers_at_once)
 
 
 def _counted(here: _Pass, history: History) -> Page:

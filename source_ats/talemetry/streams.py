@@ -361,7 +361,14 @@ class _Run:
         # Two more than the client lets through: while one reads an answer, another is sent.
         at_once = self._section.concurrent_requests + 2
         # A result may be 100 whole people, so not many wait for their turn.
-        for step, answer in in_order(self._details_of, self._steps(), at_once, ahead=4):
+        answers = in_order(
+            self._details_of,
+            self._steps(),
+            at_once,
+            ahead=4,
+            alone=self._client.answers_at_once,
+        )
+        for step, answer in answers:
             for guid, why in answer.bad.items():
                 self._put_aside(guid, why, step.window)
             for guid in (*answer.people, *answer.gone, *step.deleted):
