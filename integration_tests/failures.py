@@ -25,9 +25,10 @@ CANARY = "Canaryqvist"
 
 SECRETS = (
     "ks_dev_sandbox", "TGC-", "sandbox-client", "sandbox-secret", "atz-sandbox", "comeet-key",
-    "comeet-secret", "Bearer ", "OAUTH", "eyJ",
+    "comeet-secret", "Bearer ", "OAUTH", "eyJhbGciOi",
 )  # fmt: skip
-"""What the connectors log in with, made tokens included."""
+"""What the connectors log in with, made tokens included. The last is how a JWT begins; less of it
+may stand in a hash by chance."""
 
 OTHER_HOST = "http://localhost:{port}"
 """The sandbox again, but by a name that is not the configured one."""
