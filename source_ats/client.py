@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import enum
+import functools
 import json
 import logging
 import re
@@ -545,8 +546,12 @@ def _retry_after(reply: Reply, now: datetime) -> float | None:
     return None if date is None or date < now else (date - now).total_seconds()
 
 
+@functools.lru_cache(maxsize=8)
 def _date(value: str | None) -> datetime | None:
-    """Return an HTTP date, or None if it is not one, or one that no clock shows."""
+    """Return an HTTP date, or None if it is not one, or one that no clock shows.
+
+    It comes with each answer, and is the same for a second.
+    """
     if not value:
         return None
     try:
