@@ -89,6 +89,8 @@ FAILURES: Mapping[str, Fault] = {
     "reset midway": {"kind": "reset_midway"},
     "closed without an answer": {"kind": "lost_answer"},
     "closed midway": {"kind": "truncate"},
+    "a petabyte announced": {"kind": "truncate", "announced": 10**15},
+    "2^70 bytes announced": {"kind": "truncate", "announced": 2**70},
     "no answer in time": {"kind": "stall"},
     "no more in time": {"kind": "stall_midway"},
     # Bodies

@@ -337,7 +337,8 @@ class Client:
             raise ConfigError(message, detail=where) from None
         except requests.TooManyRedirects:
             raise self._redirected(where) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, MemoryError, OverflowError) as error:
+            # An answer that announces more bytes than any machine has is not whole either.
             # The library's text shows the query; the type of the error says enough.
             cause = type(error).__name__
             raise self._no_answer(call, "gave no whole answer", f"{where} {cause}") from None
@@ -455,8 +456,8 @@ class _Session(requests.Session):
     Proxy variables and `REQUESTS_CA_BUNDLE` are obeyed. `~/.netrc` is not: the library would put
     its entry in place of our `Authorization` header.
 
-    The library's `request` merges each call with settings of a session, of which there are none
-    here, and reads the environment anew; that takes a third of a small call's time.
+    The library's `request` merges each call with settings of a session, of which only cookies are
+    used here, and reads the environment anew; that takes a third of a small call's time.
     """
 
     def __init__(self) -> None:

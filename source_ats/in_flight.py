@@ -26,13 +26,15 @@ def in_order(
     results, so neither has to fit into memory. The first exception, in that order, ends it; calls
     in flight are then left to end by themselves, and their results are dropped.
 
-    While `alone` says so, the work is done one by one, without other threads.
+    While `alone`, asked before each item, says so, the work is done one by one, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     waiting: deque[Future[B]] = deque()
     try:
         for item in items:
-            if not waiting and alone():
+            if alone():
+                while waiting:
+                    yield waiting.popleft().result()
                 yield work(item)
                 continue
             waiting.append(pool.submit(work, item))

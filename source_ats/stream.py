@@ -1,7 +1,7 @@
 """Page and Stream, and the one adapter to Airbyte: pages in, messages out.
 
-A vendor's streams are read one after the other, vendors at the same time: a thread each, a few
-hundred records between them and one writer, which alone decides when a STATE goes out.
+A vendor's streams are read one after the other, vendors at the same time: a thread each, about a
+megabyte between them and one writer, which alone decides when a STATE goes out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -33,8 +34,10 @@ SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 GRACE_SECONDS = 5.0
 """How long a stopped run waits for calls in flight. Docker kills after 10."""
 CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
-MOST_RECORDS_WAITING = 500
-"""Two usual pages of candidates: one is written while the next is read."""
+MOST_BYTES_WAITING = 1_000_000
+"""So that a page is written while the next is read: two or three usual pages of candidates."""
+BYTES_OF_A_STATE = 1_000
+"""About. Pages without records take room, too."""
 _TICK = 0.25
 _MOMENT = 0.01
 """How long the writer waits for more after something came. To be woken for each of many small pages
@@ -186,11 +189,7 @@ def read(
                 reading[task.stream.name] = pool.submit(outlet.read, mailbox)
         give_up_at = math.inf
         while reading and clock.monotonic() < give_up_at:
-            yield from _together(
-                messages
-                for event in mailbox.take(_TICK)
-                for messages in _messages(event, outlets[event.stream], reading, failures)
-            )
+            yield from _let_out(mailbox.take(_TICK), outlets, reading, failures)
             for name in reading:
                 yield from outlets[name].tick()
             if stop.is_set():
@@ -209,11 +208,24 @@ def read(
         raise Incomplete(failures)
 
 
-def _together(messages: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the messages in one piece, if there are any: to print each small page takes longer."""
-    lines = b"".join(messages)
-    if lines:
-        yield lines
+def _let_out(
+    events: Iterable[_Event],
+    outlets: Mapping[str, _Outlet],
+    reading: dict[str, Future[None]],
+    failures: dict[str, BaseException],
+) -> Iterator[bytes]:
+    """Yield what the events let out.
+
+    Pages that follow each other go out in one piece: to print each small one takes longer. What
+    else happened does not, for a stream's log lines are printed as it goes.
+    """
+    for are_pages, group in groupby(events, key=lambda event: event.page is not None):
+        lines = (
+            line
+            for event in group
+            for line in _messages(event, outlets[event.stream], reading, failures)
+        )
+        yield from filter(None, [b"".join(lines)]) if are_pages else lines
 
 
 def _messages(
@@ -248,7 +260,7 @@ class _Mailbox:
 
     def __init__(self) -> None:
         self._events: list[_Event] = []
-        self._records = 0
+        self._bytes = 0
         self._closed = False
         self._changed = threading.Condition()
 
@@ -259,8 +271,9 @@ class _Mailbox:
             if self._closed:
                 raise Stopped("Nobody takes the messages any more.")
             self._events.append(event)
-            # A page without records takes room, too.
-            self._records += 1 if event.page is None else max(1, len(event.page.records))
+            self._bytes += BYTES_OF_A_STATE + sum(
+                map(len, event.page.records if event.page else ())
+            )
             if len(self._events) == 1 or self._is_full():
                 self._changed.notify_all()
 
@@ -269,7 +282,7 @@ class _Mailbox:
         with self._changed:
             if self._changed.wait_for(lambda: self._events, timeout=seconds):
                 self._changed.wait_for(self._is_full, timeout=_MOMENT)
-            events, self._events, self._records = self._events, [], 0
+            events, self._events, self._bytes = self._events, [], 0
             self._changed.notify_all()
         return events
 
@@ -280,7 +293,7 @@ class _Mailbox:
             self._changed.notify_all()
 
     def _is_full(self) -> bool:
-        return self._records >= MOST_RECORDS_WAITING
+        return self._bytes >= MOST_BYTES_WAITING
 
 
 class _Outlet:

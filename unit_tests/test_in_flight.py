@@ -59,16 +59,19 @@ def test_so_many_are_in_flight_and_no_more() -> None:
 
 def test_while_alone_no_other_thread_works() -> None:
     here = threading.current_thread()
-    answers_at_once = True
+    asked = 0
 
-    def work(item: int) -> threading.Thread:
-        nonlocal answers_at_once
-        answers_at_once = item < 50
-        return threading.current_thread()
+    def alone() -> bool:
+        nonlocal asked
+        asked += 1
+        return not 50 < asked <= 150
 
-    threads = list(in_order(work, range(100), at_once=4, alone=lambda: answers_at_once))
-    assert threads[:51] == [here] * 51
-    assert here not in threads[51:]
+    def work(item: int) -> tuple[int, bool]:
+        return item, threading.current_thread() is here
+
+    results = list(in_order(work, range(200), at_once=4, alone=alone))
+    assert [item for item, _ in results] == list(range(200))
+    assert [by_itself for _, by_itself in results] == [True] * 50 + [False] * 100 + [True] * 50
 
 
 def test_items_are_taken_only_as_results_are_taken() -> None:

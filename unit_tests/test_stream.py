@@ -29,6 +29,7 @@ from unit_tests.fakes import NOON, FakeClock
 Pages = Callable[[State, bool], Iterator[Page]]
 Message = dict[str, Any]
 
+USUAL_ROOM = stream.MOST_BYTES_WAITING
 PATIENCE_SECONDS = 5
 """Real seconds after which a test that waits for another thread has failed."""
 
@@ -36,7 +37,7 @@ PATIENCE_SECONDS = 5
 @pytest.fixture(autouse=True)
 def _pages_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests' clock, which the pages move, be about that of the page that is written."""
-    monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 1)
+    monkeypatch.setattr(stream, "MOST_BYTES_WAITING", 1)
 
 
 def rows(*ids: int) -> list[bytes]:
@@ -734,29 +735,30 @@ class TestThreads:
         names = [stream_of(each) for each in run.messages]
         assert names == ["one"] * names.count("one") + ["two"] * names.count("two")
 
-    @pytest.mark.parametrize("records", [1, 250])
+    @pytest.mark.parametrize("records", [0, 1, 250])
     def test_a_slow_reader_keeps_pages_from_piling_up(
         self, records: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 500)
+        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
         made = 0
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             nonlocal made
             for number in range(10_000):
                 made += 1
-                yield Page(rows(number) * records, {"at": number})
+                yield Page(row * records, {"at": number})
 
+        row = [b'{"text":"%b"}' % (b"x" * 1_000)]
         messages = stream.read({Lane(): [task("people", pages)]}, FakeClock(), threading.Event())
         for lines in messages:
-            if b'"RECORD"' in lines:
+            if b'"STATE"' in lines:
                 break
         close(messages)
-        # Those taken, as many waiting again, and one that waits for its place.
-        assert made <= 2 * 500 // records + 1
+        # Those taken, as many waiting again, and one of each that was more than there was room for.
+        assert made <= 2 * (USUAL_ROOM // (1_000 + 1_000 * records) + 1) + 1
 
     def test_small_pages_are_printed_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream, "MOST_RECORDS_WAITING", 500)
+        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             for number in range(5_000):
@@ -766,9 +768,46 @@ class TestThreads:
         pieces = list(stream.read(lanes, FakeClock(), threading.Event()))
         records = [line for line in b"".join(pieces).splitlines() if b'"RECORD"' in line]
         assert len(records) == 5_000
-        # A page for each would be 5,000; the writer comes when 500 records wait, or a moment after
-        # the first of them.
+        # The writer comes when there is no more room, or a moment after the first of them.
         assert len(pieces) < 1_000
+
+    def test_what_waits_together_goes_out_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
+        monkeypatch.setattr(stream, "SECONDS_BETWEEN_STATES", 0.0)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            for number in range(300):
+                yield Page(rows(number), {"at": number})
+
+        names = ["one", "two", "three"]
+        run = read([task("one", pages), task("two", pages)], [task("three", pages)])
+        assert run.failure is None
+        for name in names:
+            out = -1
+            for message in run.of(name):
+                match message:
+                    case {"record": {"data": {"id": number}}}:
+                        out = int(number)
+                    case {"state": {"stream": {"stream_state": {"at": at}}}}:
+                        assert at == out
+            assert out == 299
+            assert run.statuses(name) == ["STARTED", "RUNNING", "COMPLETE"]
+        in_one_lane = [stream_of(each) for each in run.messages if stream_of(each) != "three"]
+        assert in_one_lane == ["one"] * in_one_lane.count("one") + ["two"] * in_one_lane.count(
+            "two"
+        )
+
+    def test_a_stream_says_that_it_is_finished_after_all_else(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
+        caplog.set_level(logging.INFO)
+
+        def seen(message: Message) -> None:
+            assert "finished" not in caplog.text
+
+        assert read([task("people", three_pages)], seen=seen).failure is None
+        assert "people: finished, " in caplog.text
 
     def test_a_reader_that_goes_away_leaves_no_thread_behind(self) -> None:
         before = set(threading.enumerate())

@@ -127,10 +127,11 @@ def _act(cut: Cut) -> Callable[..., object]:
     return lambda *_: os.kill(os.getpid(), cut.number)
 
 
-def _die_printing(_output: Output, lines: bytes) -> NoReturn:
-    """Be killed in the middle of a line."""
-    os.write(sys.stdout.fileno(), lines[: len(lines) // 2])
-    die()
+def _die_printing(output: Output, lines: bytes) -> NoReturn:
+    """Be killed in the middle of a line, while nobody else prints."""
+    with output._lock:  # noqa: SLF001 - as whoever prints holds it
+        os.write(sys.stdout.fileno(), lines[: len(lines) // 2])
+        die()
 
 
 def _let_things_happen(fate: Fate) -> None:

@@ -9,7 +9,8 @@
 | `bad_gzip` | `status` (200) with a body that claims to be gzip and is not | no |
 | `reset` | the connection is reset before any answer | no |
 | `stall` | nothing, until the caller goes away | no |
-| `truncate` | the right headers and half of the body, then the connection is closed | yes |
+| `truncate` | the right headers (or another length `announced`) and half of the body, then the \
+connection is closed | yes |
 | `reset_midway` | the same, but the connection is reset | yes |
 | `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
 | `half_json` | half of the body, as if it were the whole | yes |
@@ -83,6 +84,8 @@ class Fault:
     containing: str = ""
     """Strike only calls that hold this text in their path, query or body."""
     delay_seconds: float = 0.02
+    announced: int | None = None
+    """The length that a body which breaks off announces; None: its own."""
     probability: float = 1.0
     after: int = 0
     """Let that many matching calls through first."""
@@ -252,7 +255,7 @@ async def _half(
 ) -> web.StreamResponse:
     body = _body(whole)
     cut = web.StreamResponse(status=whole.status, headers=whole.headers)
-    cut.content_length = len(body)
+    cut.content_length = len(body) if fault.announced is None else fault.announced
     await cut.prepare(request)
     entry.bytes = len(body) // 2
     await cut.write(body[: entry.bytes])
