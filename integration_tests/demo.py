@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> None:
     arguments.into.unlink(missing_ok=True)
     with Sandbox.start(candidates=arguments.candidates) as sandbox:
         print(f"Fake vendors listen at {sandbox.url}, {arguments.candidates:,} people in each.")
-        lines = demonstrate(sandbox, arguments.into)
+        lines = demonstrate(sandbox, arguments.candidates, arguments.into)
     print()
     print_table(lines)
     query = "SELECT first_name, last_name, title, remote_deleted_at FROM ats.candidates LIMIT 5"
@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> None:
     print(f"import duckdb\nduckdb.connect('{arguments.into}').sql('{query}').show()\nEND")
 
 
-def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
+def demonstrate(sandbox: Sandbox, people: int, database: Path) -> list[Line]:
     """Read everything, let time pass, read again; return what each run did."""
     with tempfile.TemporaryDirectory() as scratch:
         with quiet():
@@ -114,26 +114,27 @@ def demonstrate(sandbox: Sandbox, database: Path) -> list[Line]:
         source.select_streams([shown.stream for shown in STREAMS])
         lines = read("full", source, cache, sandbox)
         sandbox.advance(86_400)
-        pass_time(sandbox)
+        pass_time(sandbox, people)
         sandbox.advance(3_600)
         lines += read("incremental", source, cache, sandbox)
         write_to_comeet(sandbox, cache, Path(scratch))
         return lines
 
 
-def pass_time(sandbox: Sandbox) -> None:
-    """Let a day's work be done in the fake systems."""
-    sandbox.control(
-        "/_control/kombo/change", {"new": 60, "changed": 90, "nested": 40, "deleted": 15}
-    )
+def pass_time(sandbox: Sandbox, people: int) -> None:
+    """Let a day's work be done in the fake systems, by so many people as there are."""
+
+    def wish(**counts: int) -> dict[str, int]:
+        return {what: max(1, count * min(people, 2_000) // 2_000) for what, count in counts.items()}
+
+    sandbox.control("/_control/kombo/change", wish(new=60, changed=90, nested=40, deleted=15))
     for model in ("applications", "jobs"):
-        wish = {"model": model, "new": 2, "changed": 5, "nested": 2, "deleted": 1}
-        sandbox.control("/_control/kombo/change", wish)
-    sandbox.control("/_control/atz_crm/change_deals", {"new": 5, "changed": 9, "deleted": 2})
-    sandbox.control("/_control/talemetry/change", {"new": 50, "changed": 120, "deleted": 10})
+        changes = wish(new=2, changed=5, nested=2, deleted=1)
+        sandbox.control("/_control/kombo/change", {"model": model, **changes})
+    sandbox.control("/_control/atz_crm/change_deals", wish(new=5, changed=9, deleted=2))
+    sandbox.control("/_control/talemetry/change", wish(new=50, changed=120, deleted=10))
     sandbox.control(
-        "/_control/atz_crm/change",
-        {"new": 40, "moved_stage": 90, "edited_comment": 20, "deleted": 10},
+        "/_control/atz_crm/change", wish(new=40, moved_stage=90, edited_comment=20, deleted=10)
     )
 
 
