@@ -32,6 +32,8 @@ from integration_tests.writer import COMMAND, Writer, person, record, state
 AT_MOST = 1.05
 SECONDS_BETWEEN_SAMPLES = 0.1
 RECORDS_PER_STATE = 1000
+LATENCY = {"candidates": 0.02, "history": 0.02}
+"""Seconds: so that several calls are in flight, as when a vendor is far away."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ def candidates(count: int) -> tuple[Endured, int]:
 def histories(count: int) -> tuple[Endured, int]:
     """Read the histories of so many candidates; return also how many were answered."""
     with Sandbox.start(candidates=count) as sandbox, tempfile.TemporaryDirectory() as folder:
-        set_up(sandbox, rate_limit=None)
+        set_up(sandbox, rate_limit=None, latency_seconds=LATENCY)
         connector = atz_connector(sandbox, Path(folder), page_size=100)
         arguments = connector.command("read", catalog=catalog(HISTORY))
         endured = _endure([str(SOURCE), *arguments])

@@ -27,7 +27,7 @@ def main(results: str, png: str) -> None:
         colors = ["#2a6f97" if name == "source-ats" else "#b8c4cc" for name in names]
         bars = panel.barh(names, [walls[name] for name in names], color=colors)
         panel.bar_label(bars, fmt="%.1f s", padding=3)
-        panel.margins(x=0.2)
+        panel.set_xlim(right=1.25 * max(walls.values()))
         panel.set_title(stream)
         panel.spines[["top", "right"]].set_visible(False)
     figure.supxlabel("wall time of the whole process, seconds, median")
