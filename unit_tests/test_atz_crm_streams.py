@@ -19,6 +19,7 @@ import requests_mock
 from pydantic import ValidationError
 
 from source_ats import atz_crm
+from source_ats.atz_crm.listing import ALIKE_AT_MOST
 from source_ats.client import CHECK, READ
 from source_ats.config import AtzCrm, SourceConfig
 from source_ats.errors import AtsError, ConfigError, ContractError, Refusal, TransientError
@@ -512,7 +513,7 @@ def test_a_server_that_ignores_the_page_is_an_error(atz: Atz) -> None:
     run = read(atz)
     assert isinstance(run.failure, ContractError)
     assert run.pages == []
-    assert len(atz.calls) == 2
+    assert len(atz.calls) == 1 + ALIKE_AT_MOST + 1
 
 
 # Children that fail

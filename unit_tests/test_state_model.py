@@ -547,3 +547,17 @@ def test_what_is_seen_late_is_read_also_after_a_cut(vendor: str) -> None:
     cut.a_read_is_cut()
     cut.time_passes(5 * HOUR)
     cut.teardown()
+
+
+def test_who_appears_between_two_pages_is_no_sign_of_a_broken_list() -> None:
+    """A page of one is pushed to the next number, so that the same page comes twice."""
+    growing = schedule("atz_crm")()
+    growing.the_beginning(date_off=timedelta(0), page_size=1, latency=1.0, people=0, was_read=False)
+    growing.somebody_comes(timedelta(0))
+    growing.time_passes(1)
+    growing.a_read_begins(timedelta(0))
+    growing.a_read_goes_on(2, state_goes_out=False)
+    growing.somebody_comes(timedelta(microseconds=1))
+    growing.somebody_comes(timedelta(0))
+    growing.a_read_goes_on(1, state_goes_out=False)
+    growing.teardown()

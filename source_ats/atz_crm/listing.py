@@ -35,6 +35,9 @@ SMALLER_LIMITS = (50, 25)
 """The largest `limit` is not documented: where the server refuses ours, these are tried."""
 SLOW_SECONDS = 0.5
 """When a page takes so much longer than the wait for its turn, another is asked for ahead."""
+ALIKE_AT_MOST = 5
+"""So many pages may be like the one before. A short one is where objects that appear meanwhile push
+its own to the next page."""
 PAGES_BETWEEN_LOG_LINES = 50
 
 
@@ -118,6 +121,7 @@ class Lister:
         Raises `ContractError` when the server gives the same page again and again.
         """
         asked = number
+        alike = 0
         calls_in_flight = 1
         ahead: deque[Future[ListPage]] = deque()
         pool = ThreadPoolExecutor(max_workers=self._at_once)
@@ -131,7 +135,8 @@ class Lister:
                     if len(ahead) < calls_in_flight:
                         continue
                 following = ahead.popleft().result()
-                if following.objects == page.objects:
+                alike = alike + 1 if following.objects == page.objects else 0
+                if alike > ALIKE_AT_MOST:
                     message = (
                         f"ATZ CRM answers the same page of {self._resource.name} for every page "
                         "number."
