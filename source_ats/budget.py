@@ -55,6 +55,8 @@ class Budget:
         """Take the slot that is due and return 0, or return the seconds until one may be due."""
         with self._lock:
             now = self._clock.monotonic()
+            while self._window and self._window[0] + WINDOW_SECONDS <= now:
+                self._window.popleft()
             slot = max(self._next_slot, self._closed_until)
             if self._window and len(self._window) == self._window.maxlen:
                 slot = max(slot, self._window[0] + WINDOW_SECONDS)
