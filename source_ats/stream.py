@@ -10,6 +10,7 @@ import hashlib
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ SECONDS_BETWEEN_REPEATED_STATES = 300.0
 SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 GRACE_SECONDS = 5.0
 """How long a stopped run waits for calls in flight. Docker kills after 10."""
+ONE_WAIT = timedelta(seconds=1)
+"""What ends at most so much later is the same wait."""
 CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
 MOST_BYTES_WAITING = 1_000_000
 """So that a page is written while the next is read: two or three usual pages of candidates."""
@@ -119,12 +122,29 @@ class Lane:
 
     def __init__(self) -> None:
         """Begin with no stream being read."""
-        self.stream = ""
-        self.waiting_until: datetime | None = None
+        self._lock = threading.Lock()
+        self._until: datetime | None = None
+        self._waits: deque[datetime | None] = deque()
+
+    def begins(self, waits: deque[datetime | None]) -> None:
+        """Let the stream that is read now have the word, as `waiting` gets it."""
+        with self._lock:
+            self._until, self._waits = None, waits
 
     def waiting(self, until: datetime | None) -> None:
-        """Note until when a rate limit holds the calls up; None when it is over."""
-        self.waiting_until = until
+        """Note until when a rate limit holds the calls up; None when it is over.
+
+        Calls side by side are held up by one limit, each until about the same moment: that is told
+        once.
+        """
+        with self._lock:
+            if self._until is None or until is None:
+                is_new = until != self._until
+            else:
+                is_new = until > self._until + ONE_WAIT
+            if is_new:
+                self._until = until
+                self._waits.append(until)
 
 
 def catalog_entry(stream: Stream) -> dict[str, Any]:
@@ -320,11 +340,12 @@ class _Outlet:
         self._began = False
         self._progress: Progress | None = None
         self._progress_from: tuple[float, int] | None = None
+        self._waits: deque[datetime | None] = deque()
         self._shown_wait: datetime | None = None
 
     def read(self, mailbox: _Mailbox) -> None:
         """Hand the stream's pages to the writer. What it raises ends the stream."""
-        self._lane.stream = self._name
+        self._lane.begins(self._waits)
         try:
             mailbox.put(_Event(self._name))
             if self._going_on_from is not None:
@@ -364,11 +385,7 @@ class _Outlet:
         if not self._began:
             return
         now = self._clock.monotonic()
-        if self._shown_wait != self._lane.waiting_until and self._lane.stream == self._name:
-            self._shown_wait = self._lane.waiting_until
-            yield messages.status(
-                self._name, "RUNNING", self._clock.now(), quota_reset=self._shown_wait
-            )
+        yield from self._let_waits_out()
         if now - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
             self._progress_at = now
             log.info("%s: %s.", self._name, self._how_far())
@@ -381,6 +398,8 @@ class _Outlet:
     def ended(self, failure: BaseException | None) -> Iterator[bytes]:
         """Let the last state out, and say how the stream ended."""
         now = self._clock.now()
+        if self._began:
+            yield from self._let_waits_out()
         if failure is None:
             self._state = {k: v for k, v in self._state.items() if k != "full_refresh"}
             yield from self._let_state_out()
@@ -413,6 +432,14 @@ class _Outlet:
         if self._shown_wait is not None:
             text += f", waiting for the rate limit until {as_text(self._shown_wait)}"
         return text
+
+    def _let_waits_out(self) -> Iterator[bytes]:
+        """Show each wait for the rate limit and its end, also one that was over before this."""
+        while self._waits:
+            self._shown_wait = self._waits.popleft()
+            yield messages.status(
+                self._name, "RUNNING", self._clock.now(), quota_reset=self._shown_wait
+            )
 
     def _let_state_out(self) -> Iterator[bytes]:
         self._state_at = self._clock.monotonic()

@@ -91,6 +91,18 @@ class Run:
             if each["type"] == "TRACE" and each["trace"]["type"] == "STREAM_STATUS"
         ]
 
+    def waits(self, name: str) -> list[int | None]:
+        """Return until when each RUNNING says that it waits, in milliseconds; None: it goes on."""
+        running = [
+            each["trace"]["stream_status"]
+            for each in self.of(name)
+            if each.get("trace", {}).get("stream_status", {}).get("status") == "RUNNING"
+        ]
+        return [
+            status["reasons"][0]["rate_limited"]["quota_reset"] if status.get("reasons") else None
+            for status in running
+        ]
+
     def errors(self, name: str) -> list[dict[str, Any]]:
         return [
             each["trace"]["error"]
@@ -647,6 +659,46 @@ class TestWaiting:
         assert reasons == [
             {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": as_epoch_ms(until)}}
         ]
+
+    def test_each_wait_is_shown_and_its_end_however_short(self) -> None:
+        lane = Lane()
+        first, second = NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            yield Page(rows(1), {"at": 1})
+            for until in (first, None, None, second, None):
+                lane.waiting(until)
+
+        run = read((lane, [task("people", pages)]))
+        assert run.failure is None
+        assert run.waits("people") == [None, as_epoch_ms(first), None, as_epoch_ms(second), None]
+        assert run.statuses("people")[-1] == "COMPLETE"
+
+    def test_one_limit_that_holds_up_several_calls_is_shown_once(self) -> None:
+        lane = Lane()
+        first, longer = NOON + timedelta(seconds=10), NOON + timedelta(seconds=40)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            yield Page(rows(1), {"at": 1})
+            for seconds in (10, 10.8, 9.5, 40, 12):
+                lane.waiting(NOON + timedelta(seconds=seconds))
+            lane.waiting(None)
+
+        run = read((lane, [task("people", pages)]))
+        assert run.failure is None
+        assert run.waits("people") == [None, as_epoch_ms(first), as_epoch_ms(longer), None]
+
+    def test_a_wait_that_ended_a_stream_does_not_hide_that_of_the_next(self) -> None:
+        lane = Lane()
+        until = NOON + timedelta(minutes=20)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            yield Page(rows(1), {"at": 1})
+            lane.waiting(until)
+
+        run = read((lane, [task("one", pages), task("two", pages)]))
+        assert run.failure is None
+        assert run.waits("one") == run.waits("two") == [None, as_epoch_ms(until)]
 
     def test_only_the_stream_that_waits_says_so(self) -> None:
         lane = Lane()
