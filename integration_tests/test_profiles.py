@@ -320,6 +320,18 @@ def test_the_listing_also_works_by_get(sandbox: Sandbox, connector: Connector) -
     assert table(read(connector)) == truth(sandbox)
 
 
+def test_listing_and_people_may_come_from_different_hosts(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    with Sandbox.start(candidates=PEOPLE) as other:
+        connector.config["talemetry"]["profiles_base_url"] = f"{other.url}/talemetry"
+        run = read(connector)
+        assert run.code == 0
+        assert table(run) == truth(sandbox)
+        assert set(sandbox.counts()) == {"talemetry.ids"}
+        assert set(other.counts()) == {"talemetry.profiles"}
+
+
 def test_an_answer_of_another_shape_shows_its_keys_and_no_value(
     sandbox: Sandbox, connector: Connector
 ) -> None:

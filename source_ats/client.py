@@ -505,10 +505,29 @@ class _Session(requests.Session):
         """Keep the credentials as they are: within the host, and not from `~/.netrc`."""
 
 
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Looks the connections to a host up once: a host's proxy and certificates stay the same."""
+
+    def __init__(self, connections: int) -> None:
+        """`connections`: how many are kept open to a host."""
+        super().__init__(pool_maxsize=connections)
+        self._pools: dict[tuple[str, str], Any] = {}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return the connections to the host of the request."""
+        parts = urlsplit(request.url or "")
+        origin = (parts.scheme, parts.netloc)
+        if origin not in self._pools:
+            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return self._pools[origin]
+
+
 def _session(connections: int) -> _Session:
     session = _Session()
     session.max_redirects = 3
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+    adapter = _Adapter(connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
     return session
