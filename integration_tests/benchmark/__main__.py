@@ -119,7 +119,8 @@ def _contest(  # noqa: PLR0913 - what a contest is made of
             sys.stdout.write(
                 f"{name:18} {who:18} {run.wall:8.2f} s wall {run.cpu:8.2f} s CPU "
                 f"{run.peak_mib:6.0f} MiB, server {run.server_cpu / run.wall:4.0%}, "
-                f"{run.requests} requests, {run.records} records, load {run.load:.1f}\n"
+                f"{run.requests} requests, {run.records} records, load {run.load:.1f}, "
+                f"memory {run.memory_ns:.0f} ns\n"
             )
             sys.stdout.flush()
     counted = {run.records for each in runs.values() for run in each}

@@ -38,11 +38,14 @@ def write(results: Path, *, whole: bool) -> None:
 def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
     about, scale, results = whole["about"], whole["scale"], whole["results"]
     began, ended = (datetime.fromisoformat(about[each]) for each in ("began", "ended"))
-    loads = [run["load"] for runs in results.values() for each in runs.values() for run in each]
+    runs = [run for contest in results.values() for each in contest.values() for run in each]
+    loads, memory = [run["load"] for run in runs], [run["memory_ns"] for run in runs]
     yield (
         f"{began:%Y-%m-%d}, {(ended - began).total_seconds() / 60:.0f} minutes, "
         f"Python {about['python']}, {about['system']}, {about['cores']} cores; load average before "
-        f"the runs {min(loads):.1f} to {max(loads):.1f} (the runs themselves make most of it)."
+        f"the runs {min(loads):.1f} to {max(loads):.1f} (the runs themselves make most of it); "
+        f"random reads of memory took {min(memory):.0f} to {max(memory):.0f} ns, "
+        f"in the median {median(memory):.0f}."
     )
     titles = {
         "candidates": f"`candidates`: {scale['candidates']:,} records, 250 in a page",
