@@ -202,20 +202,26 @@ class QuickClock:
         """`stop` ends the run, as with the real clock."""
         self.stop = stop
         self.waited = 0.0
+        self._lock = threading.Lock()
+        self._seen = threading.local()
 
     def monotonic(self) -> float:
         """Real time and all waits so far."""
-        return datetime.now(UTC).timestamp() + self.waited
+        self._seen.waited = waited = self.waited
+        return datetime.now(UTC).timestamp() + waited
 
     def now(self) -> datetime:
         """The machine's time: waits do not count, as no vendor's clock has moved either."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
-        """Count the wait."""
+        """Count the wait from the time that the thread saw last: side by side they pass once."""
         if self.stop.is_set():
             raise Stopped("The run was asked to end.")
-        self.waited += max(0.0, seconds)
+        with self._lock:
+            began = getattr(self._seen, "waited", self.waited)
+            self.waited = max(self.waited, began + max(0.0, seconds))
+            self._seen.waited = self.waited
 
 
 def parsed(output: bytes) -> list[Message]:

@@ -152,10 +152,12 @@ def _endure(command: list[str], lines: Iterable[bytes] = ()) -> Endured:
 def _sample(pid: int, samples: list[int], over: threading.Event) -> None:
     page = os.sysconf("SC_PAGE_SIZE")
     memory = Path(f"/proc/{pid}/statm")
-    while not over.wait(SECONDS_BETWEEN_SAMPLES):
+    while True:
         resident = int(memory.read_text().split()[1]) * page
         if resident:
             samples.append(resident)
+        if over.wait(SECONDS_BETWEEN_SAMPLES):
+            return
 
 
 def _feed(pipe: IO[bytes], lines: Iterable[bytes]) -> None:
