@@ -30,8 +30,8 @@ setup(
     extras_require={"spark": ["pyspark[sql]>=4.2,<5"]},
     entry_points={
         "console_scripts": [
-            "source-ats = source_ats.run:source_ats",
-            "destination-comeet = source_ats.run:destination_comeet",
+            "source-ats = source_ats.cli:source_ats",
+            "destination-comeet = destination_comeet.cli:destination_comeet",
         ]
     },
 )

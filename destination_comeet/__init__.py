@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from source_ats.destination import DestinationComeet
+    from destination_comeet.cdk import DestinationComeet
 
 __all__ = ["DestinationComeet"]
 
@@ -13,7 +13,7 @@ __all__ = ["DestinationComeet"]
 def __getattr__(name: str) -> object:
     if name != "DestinationComeet":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from source_ats.destination import (  # noqa: PLC0415 - the CDK's import takes over a second
+    from destination_comeet.cdk import (  # noqa: PLC0415 - the CDK's import takes over a second
         DestinationComeet,
     )
 

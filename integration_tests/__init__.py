@@ -1,0 +1,1 @@
+"""Tests through the real entry points, against fake vendors over real HTTP."""

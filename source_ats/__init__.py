@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from source_ats.source import SourceAts
+    from source_ats.cdk import SourceAts
 
 __all__ = ["SourceAts"]
 
@@ -17,7 +17,7 @@ __all__ = ["SourceAts"]
 def __getattr__(name: str) -> object:
     if name != "SourceAts":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from source_ats.source import SourceAts  # noqa: PLC0415 - the CDK's import takes over a second
+    from source_ats.cdk import SourceAts  # noqa: PLC0415 - the CDK's import takes over a second
 
     return SourceAts
 

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from source_ats import forms
 from source_ats.errors import ConfigError
-from source_ats.forms import BaseUrl, Moment, Secret, Section
+from source_ats.protocol import spec as forms
+from source_ats.protocol.spec import BaseUrl, Moment, Secret, Section
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/sources/ats"
 

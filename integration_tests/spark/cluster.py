@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from destination_comeet.spark import ComeetDataSource
 from integration_tests.sandbox.running import PROJECT
-from source_ats.spark import AtsDataSource, ComeetDataSource
+from source_ats.spark import AtsDataSource
 
 
 @contextmanager

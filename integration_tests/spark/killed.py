@@ -23,8 +23,9 @@ from pyspark.sql.datasource import (
 )
 from pyspark.sql.types import Row, StructType
 
-from integration_tests import killed_writer
-from source_ats.spark import AtsDataSource, ComeetDataSource
+from destination_comeet.spark import ComeetDataSource
+from integration_tests.support import killed_writer
+from source_ats.spark import AtsDataSource
 from source_ats.spark.source import BatchesReader
 
 

@@ -13,12 +13,13 @@ from pyspark.sql.datasource import CaseInsensitiveDict
 from pyspark.sql.streaming.datasource import ReadAllAvailable
 from pyspark.sql.types import StructType
 
+from destination_comeet.spark import ComeetDataSource
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.test_candidate_history import atz_connector, mark, set_up, truth
-from integration_tests.test_candidates import change, integrations, kombo_connector
-from integration_tests.test_profiles import talemetry_connector
+from integration_tests.source.test_candidate_history import atz_connector, mark, set_up, truth
+from integration_tests.source.test_candidates import change, integrations, kombo_connector
+from integration_tests.source.test_profiles import talemetry_connector
 from source_ats.errors import ConfigError, TransientError
-from source_ats.spark import AtsDataSource, ComeetDataSource
+from source_ats.spark import AtsDataSource
 from source_ats.spark.source import BatchesReader, Offset, Partition, TableReader
 
 DAY = 86_400

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pyspark.sql.types import ArrayType, Row, StringType, VariantType, VariantVal
 
-from source_ats import schemas
 from source_ats.errors import ConfigError
+from source_ats.protocol import schemas
 from source_ats.spark import rows
 
 SCHEMA = schemas.table(

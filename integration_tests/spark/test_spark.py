@@ -14,12 +14,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from integration_tests.connector import Connector
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.test_candidate_history import atz_connector, set_up
-from integration_tests.test_candidates import change, kombo_connector, truth
-from integration_tests.test_profiles import talemetry_connector
-from source_ats.atz_crm.listing import Share
+from integration_tests.source.test_candidate_history import atz_connector, set_up
+from integration_tests.source.test_candidates import change, kombo_connector, truth
+from integration_tests.source.test_profiles import talemetry_connector
+from integration_tests.support.connector import Connector
+from source_ats.vendors.atz_crm.listing import Share
 
 STREAMS = ("candidates", "profiles", "candidate_history")
 STARTS = 6

@@ -32,8 +32,8 @@ from pyspark.sql.types import (
     VariantVal,
 )
 
-from source_ats.client import without_half_characters
 from source_ats.errors import ConfigError
+from source_ats.http.client import without_half_characters
 
 RESCUED = "_rescued_data"
 

@@ -32,12 +32,12 @@ from pyspark.sql.datasource import (
 from pyspark.sql.streaming.datasource import ReadLimit, SupportsTriggerAvailableNow
 from pyspark.sql.types import StructType
 
-from source_ats import verbs
+from source_ats import commands
 from source_ats.clock import SystemClock
 from source_ats.config import SourceConfig, limits, seconds_between_calls, shared
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import options, rows
-from source_ats.stream import Piece, Pieces, State, Stream, digest
+from source_ats.sync.stream import Piece, Pieces, State, Stream, digest
 
 log = logging.getLogger("airbyte.source_ats.spark")
 
@@ -97,7 +97,7 @@ class Asked:
     def parsed(cls, given: Mapping[str, str]) -> Asked:
         """Parse the options. Raises `ConfigError` that says which one is wrong."""
         name = options.text(given, "stream")
-        config = verbs.only_for(verbs.configured(options.config(given)), name)
+        config = commands.only_for(commands.configured(options.config(given)), name)
         return cls(
             config=config,
             name=name,
@@ -110,7 +110,7 @@ class Asked:
 
     def stream(self) -> Stream:
         """Return the stream, to plan with: with the whole limits, which no task uses meanwhile."""
-        return verbs.stream(self.config, self.name, SystemClock())
+        return commands.stream(self.config, self.name, SystemClock())
 
     def dealt(self, pieces: Sequence[Piece | None]) -> list[Partition]:
         """Deal the pieces to partitions, neighbours together, no more than may run at once."""
@@ -124,7 +124,7 @@ class Asked:
         """Yield the rows of a partition, on an executor."""
         clock = SystemClock()
         config = shared(self.config, partition.number, partition.of)
-        stream = verbs.stream(config, self.name, clock)
+        stream = commands.stream(config, self.name, clock)
         row = rows.reader(stream.schema, self.objects)
         # An earlier attempt may have been killed a moment ago: the pace goes on over its end.
         clock.sleep(seconds_between_calls(config))

@@ -1,0 +1,117 @@
+"""DestinationComeet: the same destination behind the CDK's own entry point."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import orjson
+from airbyte_cdk.destinations import Destination
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConnectorSpecification,
+    ConnectorSpecificationSerializer,
+    FailureType,
+    Status,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from destination_comeet import commands, config
+from source_ats.clock import SystemClock
+from source_ats.errors import AtsError
+from source_ats.protocol import input_files, spec
+
+
+class DestinationComeet(Destination):
+    """Creates and updates candidates in Comeet. Made with no arguments."""
+
+    # Our own parsing names the field and the remedy, and shows no value.
+    check_config_against_spec = False
+
+    def spec(self, logger: logging.Logger) -> ConnectorSpecification:
+        """Return the form that Airbyte shows."""
+        del logger
+        return ConnectorSpecificationSerializer.load(config.spec())
+
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        """Return what the user filled in. Raises `AirbyteTracedException` for a bad file."""
+        try:
+            filled_in: dict[str, Any] = spec.without_nulls(input_files.config(config_path))
+        except AtsError as error:
+            raise _traced(error) from None
+        return filled_in
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Tell whether Comeet can be written to, and make the ledger. Nothing is written there."""
+        del logger
+        try:
+            parsed = commands.configured(config)
+            message = commands.check(parsed, SystemClock())
+        except AtsError as error:
+            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=message)
+
+    def write(
+        self,
+        config: Mapping[str, Any],
+        configured_catalog: ConfiguredAirbyteCatalog,
+        input_messages: Iterable[AirbyteMessage],
+    ) -> Iterator[AirbyteMessage]:
+        """Write the messages. A model drops what it does not know: the command line does not."""
+        lines = (orjson.dumps(AirbyteMessageSerializer.dump(each)) for each in input_messages)
+        return self._written(config, _plain(configured_catalog), ([line] for line in lines))
+
+    def _run_write(
+        self,
+        config: Mapping[str, Any],
+        configured_catalog_path: str,
+        input_stream: io.TextIOWrapper,
+    ) -> Iterator[AirbyteMessage]:
+        # Instead of the CDK's loop over standard input, which prints a bad record whole.
+        try:
+            catalog = input_files.read_json(configured_catalog_path, "catalog")
+        except AtsError as error:
+            raise _traced(error) from None
+        lines = iter(cast("io.BufferedReader", input_stream.buffer).readline, b"")
+        return self._written(config, catalog, ([line] for line in lines))
+
+    def _written(
+        self, config: Mapping[str, Any], catalog: object, batches: Iterable[Sequence[bytes]]
+    ) -> Iterator[AirbyteMessage]:
+        clock = SystemClock(threading.Event())
+        try:
+            parsed = commands.configured(config)
+            for line in commands.write(parsed, catalog, batches, clock):
+                yield AirbyteMessageSerializer.load(orjson.loads(line))
+        except AtsError as error:
+            raise _traced(error) from None
+
+
+def _plain(catalog: ConfiguredAirbyteCatalog) -> dict[str, Any]:
+    streams = [
+        {
+            "stream": asdict(each.stream),
+            "primary_key": each.primary_key,
+            "destination_sync_mode": getattr(
+                each.destination_sync_mode, "value", each.destination_sync_mode
+            ),
+        }
+        for each in catalog.streams
+    ]
+    return {"streams": streams}
+
+
+def _traced(error: AtsError) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=error.message,
+        internal_message=error.detail or error.message,
+        failure_type=FailureType(error.failure_type),
+    )

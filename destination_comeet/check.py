@@ -1,0 +1,69 @@
+"""Whether Comeet can be written to, without writing: the token, then each configured position.
+
+There is no documented endpoint for this: the list of positions proves the token and the
+positions; where it is not allowed, or not there, the list of deleted candidates proves the token.
+"""
+
+from __future__ import annotations
+
+from destination_comeet.config import DestinationConfig
+from source_ats.errors import ConfigError
+from source_ats.http.client import Client
+from source_ats.vendors.comeet import requests, responses
+from source_ats.vendors.comeet.listing import listed
+
+CREATE_IS_NOT_TESTED = (
+    "The right to create candidates cannot be tested without creating one: the first sync tells."
+)
+
+
+def check(config: DestinationConfig, client: Client) -> list[str]:
+    """Return what the user should know.
+
+    Raises `ConfigError` if the credentials are bad or a configured position is unknown or closed,
+    and `TransientError` if Comeet does not answer.
+    """
+    base_url = config.base_url or requests.BASE_URL
+    try:
+        known = {
+            each.uid: each.status
+            for page, _ in listed(client.send, requests.positions(base_url), responses.positions)
+            for each in page.positions
+        }
+    except (responses.NotAllowed, responses.NotFound, responses.NoSuchPath):
+        client.send(requests.deleted_since(base_url, client.now()), responses.deleted)
+        notes = ["The positions cannot be checked: the integration may not retrieve positions."]
+    else:
+        _check_positions(config, known)
+        notes = []
+    now = client.now()
+    try:
+        client.send(requests.created_between(base_url, now, now), responses.candidates)
+    except responses.NotAllowed:
+        notes.append(
+            "The integration may not retrieve candidates: when a run is cut off, the record that "
+            "was being sent is refused as unknown. Ask Comeet for the permission."
+        )
+    return [*notes, CREATE_IS_NOT_TESTED]
+
+
+def _check_positions(config: DestinationConfig, known: dict[str, str | None]) -> None:
+    for number, stream in enumerate(config.streams):
+        where = f"streams.{number}"
+        named = [(f"{where}.position_uid", stream.position_uid)]
+        named += [
+            (f"{where}.positions.{each}.position_uid", position.position_uid)
+            for each, position in enumerate(stream.positions or [])
+        ]
+        for name, uid in named:
+            if uid is None:
+                continue
+            if uid not in known:
+                message = (
+                    f"{name}: {uid} is not a position of this account, or not one that is shared "
+                    "with the integration. Correct it, or share the position in Comeet."
+                )
+                raise ConfigError(message)
+            if known[uid] == "closed":
+                message = f"{name}: {uid} is a position that is closed. Open it, or name another."
+                raise ConfigError(message)

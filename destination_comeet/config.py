@@ -1,0 +1,315 @@
+"""The destination's configuration: what users type. Airbyte's spec is generated from these models.
+
+Parsed once, at the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from source_ats.errors import ConfigError
+from source_ats.protocol import spec as forms
+from source_ats.protocol.spec import BaseUrl, Secret, Section
+
+DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/comeet"
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class Position(Section):
+    """One job of the source system, and where its applicants go."""
+
+    job_id: _Text = Field(
+        title="Job ID",
+        description=(
+            "The job as the source system names it: Kombo's id or the remote id of the job, "
+            "Talemetry's requisition Id."
+        ),
+        examples=["6hGdJ4nKqC8yTw5MvZrXe9Ub", "REQ-101"],
+        json_schema_extra={"order": 0},
+    )
+    position_uid: _Text = Field(
+        title="Position UID",
+        description="UID of the Comeet position for this job.",
+        examples=["4A.1C2"],
+        json_schema_extra={"order": 1},
+    )
+
+
+class ComeetMapping(Section):
+    """The records already use Comeet's names."""
+
+    mapping_type: Literal["comeet"] = Field(json_schema_extra={"order": 0})
+
+
+class KomboMapping(Section):
+    """The stream candidates of source-ats."""
+
+    mapping_type: Literal["kombo_candidates"] = Field(json_schema_extra={"order": 0})
+
+
+class TalemetryMapping(Section):
+    """The stream profiles of source-ats."""
+
+    mapping_type: Literal["talemetry_profiles"] = Field(json_schema_extra={"order": 0})
+
+
+class CustomField(Section):
+    """One field of Comeet, and how it is made."""
+
+    comeet_field: _Text = Field(
+        title="Comeet field",
+        description=(
+            "Name of a field of Comeet's Create a Candidate, such as first_name, "
+            "address.city or custom_fields.pool. partner_candidate_id sets the record's key, "
+            "position_uid its position, job_id a job that Positions translates."
+        ),
+        examples=["first_name", "address.city"],
+        json_schema_extra={"order": 0},
+    )
+    expression: _Text = Field(
+        title="JMESPath expression",
+        description="What to take out of the record, see https://jmespath.org.",
+        examples=["name.given", "emails[0].address", "to_string(zip)"],
+        json_schema_extra={"order": 1},
+    )
+
+
+class CustomMapping(Section):
+    """Each field is taken out of the record by an expression."""
+
+    mapping_type: Literal["custom"] = Field(json_schema_extra={"order": 0})
+    fields: Annotated[list[CustomField], Field(min_length=1)] = Field(
+        title="Fields",
+        description="The fields of Comeet that are filled in; first_name and last_name must be.",
+        json_schema_extra={"order": 1},
+    )
+
+
+class StreamSettings(Section):
+    """What to do with the records of one stream."""
+
+    stream: _Text = Field(
+        title="Stream",
+        description="Name of the incoming stream. Records of other streams are ignored.",
+        examples=["candidates"],
+        json_schema_extra={"order": 0},
+    )
+    mapping: Annotated[
+        ComeetMapping | KomboMapping | TalemetryMapping | CustomMapping,
+        Field(discriminator="mapping_type"),
+    ] = Field(
+        title="Mapping",
+        description="How a record becomes a candidate of Comeet.",
+        json_schema_extra={"order": 1},
+    )
+    position_uid: _Text | None = Field(
+        None,
+        title="Position UID",
+        description=(
+            "Comeet position of records that have no application and name no position. Shown by "
+            "Comeet's API, GET /positions; shaped like 4A.1C2."
+        ),
+        examples=["4A.1C2"],
+        json_schema_extra={"order": 2},
+    )
+    positions: list[Position] | None = Field(
+        None,
+        title="Positions",
+        description="Comeet position of each job. An application to any other job is not written.",
+        json_schema_extra={"order": 3},
+    )
+    partner_id_prefix: str | None = Field(
+        None,
+        title="Prefix of partner IDs",
+        description=(
+            "Stands before the record's key in partner_candidate_id. Empty: the stream's name "
+            "and a colon. It cannot be changed once people were written."
+        ),
+        json_schema_extra={"order": 4},
+    )
+
+    @property
+    def prefix(self) -> str:
+        """Return what stands before the record's key."""
+        return self.partner_id_prefix or f"{self.stream}:"
+
+
+class SqliteLedger(Section):
+    """A file on a disk that outlives the run."""
+
+    ledger_type: Literal["sqlite"] = Field(json_schema_extra={"order": 0})
+    path: _Text = Field(
+        title="Path",
+        description=(
+            "File of the ledger, in a folder that exists and outlives the container, such as a "
+            "mounted volume."
+        ),
+        examples=["/ledger/comeet.db"],
+        json_schema_extra={"order": 1},
+    )
+
+
+def _checked_postgres_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must begin with postgresql://")
+    return url
+
+
+class PostgresLedger(Section):
+    """A PostgreSQL database: the right choice on Airbyte, whose containers keep no files."""
+
+    ledger_type: Literal["postgres"] = Field(json_schema_extra={"order": 0})
+    url: Annotated[Secret, AfterValidator(_checked_postgres_url)] = Field(
+        title="URL",
+        description=(
+            "postgresql://user:password@host:5432/database. Add ?sslmode=require for an encrypted "
+            "connection. A pooler in transaction mode cannot be used."
+        ),
+        json_schema_extra={"airbyte_secret": True, "order": 1},
+    )
+
+
+class DestinationConfig(Section):
+    """The configuration of `destination-comeet`."""
+
+    model_config = ConfigDict(title="Comeet Destination Spec")
+
+    api_key: Secret = Field(
+        title="API key",
+        description=(
+            "Key of the customer's account, shown when an admin of Comeet activates the "
+            "integration."
+        ),
+        json_schema_extra={"airbyte_secret": True, "order": 0},
+    )
+    secret: Secret = Field(
+        title="Secret",
+        description="Secret of your app, given by Comeet when it approves the integration.",
+        json_schema_extra={"airbyte_secret": True, "order": 1},
+    )
+    streams: Annotated[list[StreamSettings], Field(min_length=1)] = Field(
+        title="Streams",
+        description="What to do with each incoming stream.",
+        json_schema_extra={"order": 2},
+    )
+    ledger: Annotated[SqliteLedger | PostgresLedger, Field(discriminator="ledger_type")] = Field(
+        title="Ledger",
+        description=(
+            "Where the connector notes what it sent, so that nobody is created twice. Made by "
+            "the connection check; keep it for as long as the connection lives."
+        ),
+        json_schema_extra={"order": 3},
+    )
+    rejected_path: _Text | None = Field(
+        None,
+        title="File of refused records",
+        description=(
+            "Refused records are added to this file, whole, one JSON line each with the reason. "
+            "It holds personal data. Leave empty for a warning without personal data each."
+        ),
+        examples=["/ledger/rejected.jsonl"],
+        json_schema_extra={"order": 4},
+    )
+    max_rejected: int | None = Field(
+        None,
+        ge=0,
+        title="Most refused records",
+        description="The sync fails when more records than this are refused. Empty: no limit.",
+        json_schema_extra={"order": 5},
+    )
+    requests_per_minute: int = Field(
+        60,
+        ge=1,
+        le=1_000_000,
+        title="Requests per minute",
+        description="Comeet publishes no limit; the calls are evenly paced.",
+        json_schema_extra={"order": 6},
+    )
+    base_url: BaseUrl | None = Field(
+        None,
+        title="Base URL",
+        description="For tests and proxies. Empty: Comeet's own address.",
+        examples=["https://comeet.proxy.example.com"],
+        json_schema_extra={
+            "order": 7,
+            "pattern": r"^https?://.+$",
+            "pattern_descriptor": "https://...",
+        },
+    )
+
+
+_OPTION_TITLES = {
+    "ComeetMapping": "Comeet's own names",
+    "KomboMapping": "Candidates from Kombo",
+    "TalemetryMapping": "Profiles from Talemetry",
+    "CustomMapping": "Custom",
+    "SqliteLedger": "SQLite file",
+    "PostgresLedger": "PostgreSQL database",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A configuration that holds, and what the user should know of it."""
+
+    config: DestinationConfig
+    warnings: list[str]
+
+
+def spec() -> dict[str, Any]:
+    """Return what `spec` answers: the form that Airbyte shows."""
+    return {
+        "documentationUrl": DOCUMENTATION_URL,
+        "supportsIncremental": True,
+        "supported_destination_sync_modes": ["append", "append_dedup"],
+        "connectionSpecification": forms.form(DestinationConfig, _OPTION_TITLES),
+    }
+
+
+def parse(raw: Mapping[str, Any]) -> Parsed:
+    """Return the configuration. Raises `ConfigError` that names each wrong field, no value.
+
+    A `null` means that the field is not set, as Airbyte's form sends it.
+    """
+    given = forms.without_nulls(raw)
+    try:
+        config = DestinationConfig.model_validate(given)
+    except ValidationError as error:
+        raise forms.refusal(error, _description) from None
+    _check_streams(config.streams)
+    unknown = (name for name in given if name not in DestinationConfig.model_fields)
+    return Parsed(config, forms.warnings_of(unknown))
+
+
+def _check_streams(streams: list[StreamSettings]) -> None:
+    """Raise `ConfigError` where two streams, or two jobs, cannot be told apart."""
+    for number, each in enumerate(streams):
+        where = f"streams.{number}"
+        before = streams[:number]
+        if any(other.stream == each.stream for other in before):
+            message = f"{where}.stream: {each.stream} is named twice. Remove one of the two."
+            raise ConfigError(message)
+        if any(other.prefix == each.prefix for other in before):
+            message = (
+                f"{where}.partner_id_prefix: another stream has the same prefix, so the people of "
+                "the two could not be told apart. Give each stream a prefix of its own."
+            )
+            raise ConfigError(message)
+        if "@" in each.prefix:
+            message = f"{where}.partner_id_prefix: must not contain @. Choose a neutral word."
+            raise ConfigError(message)
+        jobs = [position.job_id for position in each.positions or []]
+        if len(jobs) != len(set(jobs)):
+            message = f"{where}.positions: names a job twice. Keep one position for each job."
+            raise ConfigError(message)
+
+
+def _description(location: forms.Location) -> str | None:
+    field = DestinationConfig.model_fields.get(str(location[0])) if location else None
+    return None if field is None else field.description

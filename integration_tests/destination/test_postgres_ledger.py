@@ -1,0 +1,127 @@
+"""The ledger on PostgreSQL: a real server, and the tests that SQLite passes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from destination_comeet import ledger
+from destination_comeet.ledger import Where
+from integration_tests.destination.test_destination import (
+    bare,
+    partners,
+    people,
+    written_in_two_runs,
+)
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.postgres import NoServer, Postgres, running
+from integration_tests.support.writer import COMMAND, Writer, record, state
+from source_ats.errors import ConfigError, TransientError
+from unit_tests.destination_comeet.test_ledger import (  # noqa: F401 - run here again, with the fixture below
+    CLOCK,
+    ENTRY,
+    SENDERS,
+    test_a_second_writer_is_turned_away_and_the_next_let_in,
+    test_an_entry_through_its_life,
+    test_the_key_of_a_ledger_that_is_there_stays,
+    test_what_is_closed_survives_an_error_in_the_run,
+    test_who_wrote_once_must_go_on_so,
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One server for all tests here."""
+    try:
+        with running() as started:
+            yield started
+    except NoServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def where(server: Postgres) -> Where:
+    """A ledger in a database of its own."""
+    place = Where(path=None, url=server.fresh())
+    assert ledger.make(place, SENDERS, CLOCK) == ""
+    return place
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Sandbox]:
+    """One sandbox for all tests here."""
+    with Sandbox.start(candidates=10) as started:
+        yield started
+
+
+@pytest.fixture
+def writer(world: Sandbox, server: Postgres, tmp_path: Path) -> Writer:
+    """A writer whose ledger is in the database."""
+    fresh = bare(world, tmp_path)
+    fresh.config["ledger"] = {"ledger_type": "postgres", "url": server.fresh()}
+    assert fresh.check().status()["status"] == "SUCCEEDED"
+    return fresh
+
+
+def test_a_database_without_a_ledger(server: Postgres) -> None:
+    where = Where(path=None, url=server.fresh())
+    with pytest.raises(ConfigError, match="first run"), ledger.opened(where, SENDERS, CLOCK):
+        pass
+
+
+def test_a_database_that_does_not_exist(server: Postgres) -> None:
+    where = Where(path=None, url=server.url("nowhere"))
+    with pytest.raises(TransientError, match="check ledger"):
+        ledger.make(where, SENDERS, CLOCK)
+
+
+def test_ledgers_in_two_databases_do_not_lock_each_other(where: Where, server: Postgres) -> None:
+    other = Where(path=None, url=server.fresh())
+    ledger.make(other, SENDERS, CLOCK)
+    with ledger.opened(where, SENDERS, CLOCK), ledger.opened(other, SENDERS, CLOCK):
+        pass
+
+
+def test_a_lost_connection_ends_the_run_as_transient(where: Where) -> None:
+    def cut_off() -> None:
+        assert where.url is not None
+        with (
+            ledger.opened(where, SENDERS, CLOCK) as opened,
+            psycopg.connect(where.url, autocommit=True) as other,
+        ):
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+            opened.note(ENTRY, again=False)
+
+    with pytest.raises(TransientError, match="ledger"):
+        cut_off()
+
+
+def test_the_same_again_sends_nothing(writer: Writer) -> None:
+    done = writer.write_by(COMMAND, *people(1, 2), state(1))
+    assert len(done.states()) == 1
+    writer.sandbox.reset_log()
+    writer.write(*people(1, 2), state(2))
+    assert writer.sandbox.counts() == {}
+    writer.write(record({"id": 1, "first_name": "Ines", "last_name": "Solberg 1"}))
+    assert partners(writer) == {"people:1": 1, "people:2": 1}
+
+
+@pytest.mark.parametrize("step", ["note committed", "call sent", "call answered", "not settled"])
+def test_killed_nobody_is_created_twice_or_missing(writer: Writer, step: str) -> None:
+    def recruiters_are_quick() -> None:
+        writer.control("move", status="Rejected")
+
+    written_in_two_runs(writer, step, 2, recruiters_are_quick)
+
+
+def test_a_killed_writer_leaves_no_lock(writer: Writer) -> None:
+    killed = writer.write_killed("record done", 1, *people(1), state(1))
+    assert killed.code == -signal.SIGKILL
+    assert writer.write(*people(1), state(1)).code == 0

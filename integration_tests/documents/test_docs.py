@@ -1,0 +1,392 @@
+"""What the README and the pages say is done here, as it stands there, and leads where they say.
+
+The blocks of `README.md` and `docs/usage.md` are run one after the other in one folder, with the
+sandbox's configurations in it: shell first, then Python in one process. Everything is run twice,
+and a day's work done between; then the tables that PyAirbyte made are compared with the truth.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from destination_comeet import config as destination_config
+from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.support import doc_blocks, postgres
+from integration_tests.support.doc_blocks import Block
+from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row, configuration
+from integration_tests.support.writer import OPEN, Writer
+from source_ats import config
+from tools import demo
+
+PROGRAMS = Path(sys.executable).parent
+PEOPLE = 80
+ALL = [block for page in doc_blocks.pages() for block in doc_blocks.blocks(page)]
+FOLLOWED = ("README.md", "docs/usage.md")
+TABLES = [
+    each
+    for each in STREAMS
+    if each.section in {"kombo", "talemetry"} or each.name == "candidate_history"
+]
+"""Compared row by row. Not so ATZ CRM's lists, where a text may look like a list and the text in a
+table does not tell which it was, nor Comeet, in which the pages write themselves."""
+
+Query = Callable[[str], list[Row]]
+
+
+def of(language: str, *, run: bool = True) -> list[Block]:
+    """Return the blocks of a language that are run, or those that are not."""
+    return [each for each in ALL if each.language == language and bool(each.why_not) != run]
+
+
+# What is only read
+
+
+@pytest.mark.parametrize("block", [*of("sh"), *of("sh", run=False)], ids=str)
+def test_shell_is_written_well(block: Block) -> None:
+    done = subprocess.run(
+        ["bash", "-n"], input=block.text, text=True, capture_output=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("block", [*of("python"), *of("python", run=False)], ids=str)
+def test_python_is_written_well(block: Block) -> None:
+    ast.parse(block.text)
+
+
+@pytest.mark.parametrize("block", of("json"), ids=str)
+def test_json_is_what_the_connectors_take(block: Block) -> None:
+    """Whole configurations are; everything else is JSON at least."""
+    content = json.loads(block.text)
+    if "ledger" in content:
+        assert destination_config.parse(content).warnings == []
+    elif {"kombo", "talemetry", "atz_crm", "comeet"} & content.keys():
+        assert config.parse(content).warnings == []
+
+
+def test_every_block_says_what_it_is_and_where_it_is_run() -> None:
+    only_read = {"json", "hcl", "mermaid", "", "text"}
+    for block in ALL:
+        assert block.language in {"sh", "python", "sql", *only_read}, block
+        run_here = {"sh": FOLLOWED, "python": FOLLOWED, "sql": ("docs/warehouse.md",)}
+        if block.language in run_here and not block.why_not:
+            assert block.page in run_here[block.language], f"{block} is run by no test: say why"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in doc_blocks.pages():
+        text = page.read_text("utf-8")
+        for target, anchor in re.findall(r"\]\((?!https?://)([^)#\s]*)(#[^)\s]*)?\)", text):
+            there = (page.parent / target).resolve() if target else page
+            assert there.exists(), f"{page.name}: {target}"
+            if anchor:
+                heads = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
+                anchors = {
+                    re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads
+                }
+                assert anchor[1:] in anchors, f"{page.name}: {target}{anchor}"
+
+
+# What is run
+
+
+def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
+    """What `scripts/demo` starts: the first thing that a person tries."""
+    database = tmp_path / "demo.duckdb"
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.demo", "--candidates=300", f"--into={database}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all systems can be read" in done.stdout
+    assert "0 created twice" in done.stdout
+    for shown in demo.STREAMS:
+        assert len(re.findall(rf"(full|incremental) +{shown.stream} ", done.stdout)) == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A folder in which somebody followed the pages, and what should be in the tables then."""
+
+    folder: Path
+    truth: list[dict[str, Held]]
+    tables: list[dict[str, dict[str, list[Row]]]]
+    """After each time: database, stream, rows."""
+    query: dict[str, Query]
+
+    def schema(self, case: Case) -> dict[str, Row]:
+        """Return the columns that the connector declared, by name."""
+        catalog = json.loads((self.folder / "catalog.json").read_text())
+        (found,) = (
+            each["stream"]["json_schema"]["properties"]
+            for each in catalog["streams"]
+            if each["stream"]["name"] == case.name
+        )
+        columns: dict[str, Row] = found
+        return columns
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Postgres]:
+    """A server for PyAirbyte to write to."""
+    try:
+        with postgres.running() as started:
+            yield started
+    except postgres.NoServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def followed(
+    server: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Followed]:
+    """Follow the pages, let a day pass, follow them again."""
+    folder = tmp_path_factory.mktemp("user")
+    url = server.fresh()
+    environment = {
+        **os.environ,
+        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+        "AIRBYTE_OFFLINE_MODE": "1",
+        "DO_NOT_TRACK": "1",
+        "PYTHONWARNINGS": "ignore",  # PyAirbyte's own libraries warn of this and that
+        "TZ": "Asia/Kolkata",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(server.port),
+        "PGUSER": "ats",
+        "PGPASSWORD": "any",
+        "PGDATABASE": url.rpartition("/")[2],
+    }
+    truth: list[dict[str, Held]] = []
+    tables: list[dict[str, dict[str, list[Row]]]] = []
+    with Sandbox.start(candidates=PEOPLE) as sandbox, psycopg.connect(url) as warehouse:
+        query: dict[str, Query] = {
+            "DuckDB": lambda sql: _duckdb(folder / "recruiting.duckdb", sql),
+            "PostgreSQL": lambda sql: _postgres(warehouse, sql),
+        }
+        write_configurations(sandbox, folder)
+        for _ in range(2):
+            follow(folder, environment)
+            truth.append({case.name: case.truth(sandbox) for case in TABLES})
+            tables.append(
+                {
+                    database: {
+                        case.name: ask(f"SELECT * FROM {case.name}")  # noqa: S608 - our own names
+                        for case in TABLES
+                    }
+                    for database, ask in query.items()
+                }
+            )
+            sandbox.advance(86_400)
+            for case in TABLES:
+                case.change(sandbox)
+            sandbox.advance(3_600)
+        yield Followed(folder, truth, tables, query)
+
+
+def write_configurations(sandbox: Sandbox, folder: Path) -> None:
+    """Write what stands for the user's own accounts."""
+    (folder / "config.json").write_text(json.dumps(configuration(sandbox)))
+    to_comeet = {
+        **Writer(sandbox, folder).config,
+        "streams": [
+            {
+                "stream": "candidates",
+                "mapping": {"mapping_type": "kombo_candidates"},
+                "position_uid": OPEN,
+            }
+        ],
+    }
+    (folder / "comeet.json").write_text(json.dumps(to_comeet))
+
+
+def follow(folder: Path, environment: dict[str, str]) -> None:
+    """Run the blocks."""
+    for block in of("sh"):
+        run(["bash", "-euo", "pipefail", "-c", block.text], folder, environment, str(block))
+    script = "\n".join(block.text for block in of("python"))
+    run([sys.executable, "-c", script], folder, environment, "the Python blocks")
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str], what: str) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{what}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+
+def _duckdb(path: Path, sql: str) -> list[Row]:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("USE ats")
+        found = connection.execute(sql)
+        names = [each[0] for each in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _postgres(connection: psycopg.Connection, sql: str) -> list[Row]:
+    connection.execute("SET search_path TO ats")
+    found = connection.execute(sql.encode())
+    names = [each.name for each in found.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    connection.rollback()
+    return rows
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("database", ["DuckDB", "PostgreSQL"])
+@pytest.mark.parametrize("case", TABLES, ids=lambda case: case.name)
+def test_pyairbytes_tables_hold_the_truth(
+    followed: Followed, case: Case, database: str, times: int
+) -> None:
+    columns = followed.schema(case)
+    stored = followed.tables[times - 1][database][case.name]
+    rows = [
+        {name: as_sent(row[name], column) for name, column in columns.items()} for row in stored
+    ]
+    assert len(rows) == len({row[case.key] for row in rows})
+    held, truth = case.compared(rows, followed.truth[times - 1][case.name])
+    # A column that may hold numbers or texts holds texts.
+    mixed = {name for name, column in columns.items() if {"integer", "string"} <= types(column)}
+    assert held
+    assert canonical(held, mixed) == canonical(truth, mixed)
+
+
+def types(column: Row) -> set[str]:
+    """Return the types that a column may have; none means any."""
+    return set(column.get("type", []))
+
+
+def as_sent(value: Any, column: Row) -> Any:
+    """Return a value as the connector sent it: what a database keeps as JSON, or as text of it."""
+    if isinstance(value, str) and types(column) & {"object", "array"}:
+        return json.loads(value)
+    return value
+
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+
+
+def canonical(held: Held, mixed: set[str]) -> Held:
+    """Return what is held such that what means the same is the same."""
+
+    def row(content: Row) -> Row:
+        # In a table, a column that was not sent is null.
+        return {
+            name: str(value) if name in mixed else plain(value)
+            for name, value in content.items()
+            if value is not None
+        }
+
+    def entry(what: Any) -> Any:
+        if isinstance(what, list):
+            return sorted(map(row, what), key=lambda each: json.dumps(each, sort_keys=True))
+        return row(what) if isinstance(what, dict) else what
+
+    return {key: entry(what) for key, what in held.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return a value with its moments written in one way. PyAirbyte keeps no zone: UTC."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, str) and MOMENT.fullmatch(value):
+        value = datetime.fromisoformat(value).replace(tzinfo=None)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+# The queries
+
+
+@pytest.fixture(scope="module")
+def answers(followed: Followed) -> dict[str, dict[str, list[Row]]]:
+    """Return what each query of the pages says, by its name, in each database."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for database, ask in followed.query.items():
+        view = ""
+        for block in of("sql"):
+            name = block.text.partition("\n")[0].removeprefix("-- ")
+            with_view = block.text.replace(
+                "FROM current_history", f"FROM ({view}) AS current_history"
+            )
+            found.setdefault(name, {})[database] = ask(with_view)
+            view = block.text if name == "current_history" else view
+    return found
+
+
+@pytest.mark.parametrize("database", ["DuckDB", "PostgreSQL"])
+def test_the_queries_for_current_rows_are_right(
+    followed: Followed, answers: dict[str, dict[str, list[Row]]], database: str
+) -> None:
+    truth = followed.truth[-1]
+    people = {key for key, row in truth["candidates"].items() if row["remote_deleted_at"] is None}
+    found = answers["current_candidates"][database]
+    assert sorted(row["id"] for row in found) == sorted(people)
+    profiles = {key for key, row in truth["profiles"].items() if row != GONE}
+    found = answers["current_profiles"][database]
+    assert sorted(row["id"] for row in found) == sorted(profiles)
+    held: dict[str, int] = Counter(
+        row["candidate_slug"] for row in answers["current_history"][database]
+    )
+    assert {slug: held[slug] for slug in truth["candidate_history"]} == {
+        slug: len(rows) for slug, rows in truth["candidate_history"].items()
+    }
+
+
+@pytest.mark.parametrize("database", ["DuckDB", "PostgreSQL"])
+def test_the_queries_for_stages_are_right(
+    followed: Followed, answers: dict[str, dict[str, list[Row]]], database: str
+) -> None:
+    # Of who is gone from ATZ CRM the rows are still there: their last ones, by the first time.
+    before, now = (each["candidate_history"] for each in followed.truth)
+    rows_of: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for slug, rows in {**before, **now}.items():
+        for row in rows:
+            rows_of[slug, row["job_slug"]].append(row)
+    stages: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for application, rows in rows_of.items():
+        for row in rows:
+            stages[row["talent_stage"]["name"]].add(application)
+
+    standing = answers["standing"][database]
+    assert len(standing) == len(rows_of)
+    for row in standing:
+        of_application = rows_of[row["candidate_slug"], row["job_slug"]]
+        newest = max((each["stage_date"], each["updated_at"]) for each in of_application)
+        assert row["stage"] in {
+            each["talent_stage"]["name"]
+            for each in of_application
+            if (each["stage_date"], each["updated_at"]) == newest
+        }
+
+    funnel = {row["stage"]: row for row in answers["funnel"][database]}
+    assert {stage: row["applications"] for stage, row in funnel.items()} == {
+        stage: len(applications) for stage, applications in stages.items()
+    }
+    for row in funnel.values():
+        assert float(row["percent"]) == pytest.approx(
+            100 * row["applications"] / len(rows_of), abs=0.051
+        )
+    other = answers["funnel"]["DuckDB" if database == "PostgreSQL" else "PostgreSQL"]
+    days = [float(row["days"] or 0) for row in answers["funnel"][database]]
+    assert days == pytest.approx([float(row["days"] or 0) for row in other], abs=0.11)
+    assert any(days)

@@ -1,0 +1,1 @@
+"""Tests by other projects: Airbyte's CDK, PyAirbyte, the image."""

@@ -1,0 +1,1 @@
+"""Tests of `source-ats` through its command line."""

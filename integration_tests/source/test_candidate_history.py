@@ -1,0 +1,525 @@
+"""`candidate_history` through the console script, against the sandbox: what a user depends on."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.connector import Connector, Run, catalog
+
+STREAM = "candidate_history"
+CANDIDATES = 130
+PAGES = 3
+HOUR = 3600
+OURS = {"id", "candidate_id", "candidate_slug", "read_at"}
+Histories = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def atz() -> Iterator[Sandbox]:
+    """A sandbox with a few candidates, whose ATZ CRM does not limit the rate."""
+    with Sandbox.start(candidates=CANDIDATES) as sandbox:
+        set_up(sandbox, rate_limit=None)
+        yield sandbox
+
+
+@pytest.fixture
+def connector(atz: Sandbox, tmp_path: Path) -> Connector:
+    """The source, as fast as it may be."""
+    return atz_connector(atz, tmp_path)
+
+
+def atz_connector(sandbox: Sandbox, folder: Path, **atz_crm: Any) -> Connector:
+    """Return the source, configured for the ATZ CRM of a sandbox."""
+    section = {
+        "access_token": "atz-sandbox",
+        "base_url": f"{sandbox.url}/atz_crm/v1",
+        "requests_per_minute": 6000,
+        "min_hours_between_passes": 0,
+        "page_size": 50,
+        **atz_crm,
+    }
+    return Connector(folder, {"atz_crm": section, "lookback_minutes": 0})
+
+
+def set_up(sandbox: Sandbox, **settings: Any) -> None:
+    """Change what kind of server the sandbox is."""
+    sandbox.control("/_control/atz_crm/settings", settings)
+
+
+def change(sandbox: Sandbox, **wish: Any) -> dict[str, Any]:
+    """Let things happen; return the slugs of those to whom they did."""
+    changed: dict[str, Any] = sandbox.control("/_control/atz_crm/change", wish)
+    return changed
+
+
+def mark(sandbox: Sandbox, slug: str, answer: int | None) -> None:
+    """Let one candidate's history answer with a status."""
+    sandbox.control("/_control/atz_crm/mark", {"slug": slug, "answer": answer})
+
+
+def truth(sandbox: Sandbox) -> Histories:
+    """Return the history of everybody who is there and has one."""
+    lines = sandbox.truth("/_control/atz_crm/truth")
+    return {line["slug"]: in_order(line["history"]) for line in lines if line["history"]}
+
+
+def delivered(*runs: Run) -> Histories:
+    """Return what a warehouse holds: by upsert, and of each candidate what was read last."""
+    table: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        for row in run.records(STREAM):
+            table[row["id"]] = row
+    by_slug: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in table.values():
+        by_slug[row["candidate_slug"]].append(row)
+    histories = {}
+    for slug, rows in by_slug.items():
+        newest = max(row["read_at"] for row in rows)
+        histories[slug] = in_order(
+            [
+                {name: value for name, value in row.items() if name not in OURS}
+                for row in rows
+                if row["read_at"] == newest
+            ]
+        )
+    return histories
+
+
+def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def asked(sandbox: Sandbox) -> list[str]:
+    """Return the slugs whose history was asked for, in the order of the calls."""
+    return [call["path"].split("/")[4] for call in sandbox.log("atz_crm.history")]
+
+
+def pages(sandbox: Sandbox) -> list[int]:
+    """Return the pages of the list that were asked for."""
+    return [int(call["query"]["page"]) for call in sandbox.log("atz_crm.candidates")]
+
+
+def in_progress(run: Run) -> dict[str, Any]:
+    """Return what the last state says of the pass that goes on."""
+    progress: dict[str, Any] = run.state(STREAM)["in_progress"]
+    return progress
+
+
+# The whole way
+
+
+def test_every_history_is_read_once_and_then_only_what_changed(
+    atz: Sandbox, connector: Connector
+) -> None:
+    first = connector.read(STREAM)
+    assert first.code == 0
+    assert delivered(first) == truth(atz)
+    assert len(pages(atz)) + len(asked(atz)) == 2 * PAGES + CANDIDATES
+    assert Counter(asked(atz)).most_common(1)[0][1] == 1
+    assert set(Counter(row["id"] for row in first.records(STREAM)).values()) == {1}
+
+    atz.advance(HOUR)
+    changed = change(atz, new=6, moved_stage=5, edited_comment=4, touched=3, deleted=2)
+    atz.advance(60)
+    atz.reset_log()
+    second = connector.read(STREAM, state=first.of("STATE"))
+    expected = truth(atz)
+    found = delivered(first, second)
+    assert {slug: found[slug] for slug in expected} == expected
+    assert set(found) - set(expected) <= set(changed["deleted"])
+    news = {*changed["new"], *changed["moved_stage"], *changed["edited_comment"]} & set(expected)
+    assert {row["candidate_slug"] for row in second.records(STREAM)} == news
+    read_at: dict[str, set[str]] = defaultdict(set)
+    for row in second.records(STREAM):
+        read_at[row["candidate_slug"]].add(row["read_at"])
+    assert all(len(times) == 1 for times in read_at.values())
+    assert len(asked(atz)) == CANDIDATES + 6 - 2
+
+    atz.reset_log()
+    third = connector.read(STREAM, state=second.of("STATE"))
+    assert third.records(STREAM) == []
+    assert len(pages(atz)) + len(asked(atz)) == 2 * PAGES + CANDIDATES + 4
+
+
+def test_an_edited_row_keeps_its_id(atz: Sandbox, connector: Connector) -> None:
+    first = connector.read(STREAM)
+    atz.advance(HOUR)
+    change(atz, edited_comment=40)
+    second = connector.read(STREAM, state=first.of("STATE"))
+    before = {row["id"] for row in first.records(STREAM)}
+    after = {row["id"] for row in second.records(STREAM)}
+    assert after
+    assert after <= before
+
+
+def test_of_changed_candidates_only_those_that_changed_are_asked(
+    atz: Sandbox, connector: Connector
+) -> None:
+    connector.config["atz_crm"]["history_of"] = "changed_candidates"
+    set_up(atz, history_bumps_candidate=True)
+    first = connector.read(STREAM)
+    assert delivered(first) == truth(atz)
+    atz.advance(HOUR)
+    changed = change(atz, new=2, moved_stage=5, touched=3)
+    atz.reset_log()
+    second = connector.read(STREAM, state=first.of("STATE"))
+    assert set(asked(atz)) == {*changed["new"], *changed["moved_stage"], *changed["touched"]}
+    assert len(asked(atz)) == 10
+    assert delivered(first, second) == truth(atz)
+
+
+def test_of_one_job_only(atz: Sandbox, connector: Connector) -> None:
+    jobs = Counter(row["job_slug"] for rows in truth(atz).values() for row in rows)
+    connector.config["atz_crm"]["job_slug"] = jobs.most_common(1)[0][0]
+    run = connector.read(STREAM)
+    assert {row["job_slug"] for row in run.records(STREAM)} == {jobs.most_common(1)[0][0]}
+    assert len(run.records(STREAM)) == jobs.most_common(1)[0][1]
+
+
+def test_rows_that_become_visible_late_are_read_within_the_lookback(
+    atz: Sandbox, connector: Connector
+) -> None:
+    connector.config["lookback_minutes"] = 60
+    atz.advance(2 * HOUR)
+    change(atz, new=5, moved_stage=5, visible_after_seconds=50 * 60)
+    first = connector.read(STREAM)
+    assert delivered(first) == truth(atz)
+    atz.advance(51 * 60)
+    second = connector.read(STREAM, state=first.of("STATE"))
+    assert delivered(first) != truth(atz)
+    assert delivered(first, second) == truth(atz)
+
+
+def test_a_second_sync_within_the_hours_between_passes_reads_nothing(
+    atz: Sandbox, connector: Connector
+) -> None:
+    connector.config["atz_crm"]["min_hours_between_passes"] = 3
+    first = connector.read(STREAM)
+    atz.advance(2.9 * HOUR)
+    change(atz, moved_stage=3)
+    atz.reset_log()
+    second = connector.read(STREAM, state=first.of("STATE"))
+    assert second.code == 0
+    assert (asked(atz), pages(atz)) == ([], [1])
+    assert second.state(STREAM) == first.state(STREAM)
+    assert "min_hours_between_passes" in second.logs("INFO")
+    atz.advance(0.2 * HOUR)
+    third = connector.read(STREAM, state=second.of("STATE"))
+    assert delivered(first, third) == truth(atz)
+
+
+def test_a_full_refresh_goes_on_in_the_same_generation(atz: Sandbox, connector: Connector) -> None:
+    wanted = catalog(STREAM, mode="full_refresh", generation=3)
+    reading = connector.start(catalog=wanted)
+    while len(asked(atz)) < 50:
+        assert reading.goes_on()
+    first = reading.end(signal.SIGTERM)
+    assert first.code == 143
+    second = connector.run("read", catalog=wanted, state=first.of("STATE"))
+    assert delivered(first, second) == truth(atz)
+    assert len(second.records(STREAM)) < len(delivered(second)) * 7
+    assert set(Counter(row["id"] for row in first.records(STREAM) + second.records(STREAM))) == {
+        row["id"] for run in (first, second) for row in run.records(STREAM)
+    }
+    again = connector.run("read", catalog=wanted, state=second.of("STATE"))
+    assert again.records(STREAM) == []
+    assert again.code == 0
+
+
+# Servers of every kind
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"envelope": "data"},
+        {"envelope": "data_data", "sort_field_parameter": "sortByColumn"},
+        {"max_limit": 30},
+        {"max_limit": 40, "over_max_limit": 400},
+        {"max_limit": 50, "over_max_limit": 422, "sort_field_parameter": "neither"},
+        {"unknown_sort": 400, "sort_field_parameter": "sortByColumn"},
+        {"with_updated_at": False, "list_direction": "desc", "sort_field_parameter": "neither"},
+        {"empty_history": "null"},
+        {"empty_history": 404},
+        {"list_order": "updated_at", "sort_field_parameter": "neither"},
+    ],
+    ids=str,
+)
+def test_all_are_read_whatever_the_server_is_like(
+    atz: Sandbox, connector: Connector, settings: dict[str, Any]
+) -> None:
+    set_up(atz, **settings)
+    run = connector.read_quickly(STREAM)
+    assert run.code == 0
+    assert delivered(run) == truth(atz)
+
+
+def test_a_server_that_ignores_the_page_is_an_error(atz: Sandbox, connector: Connector) -> None:
+    set_up(atz, ignore_page=True)
+    run = connector.read_quickly(STREAM)
+    assert run.code == 1
+    assert [each["failure_type"] for each in run.errors()] == ["system_error"]
+    assert asked(atz) == []
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "truncate", "reset", "bad_gzip", "lost_answer"])
+def test_broken_answers_cost_time_and_nothing_else(
+    atz: Sandbox, connector: Connector, kind: str
+) -> None:
+    atz.fault("atz_crm.*", kind, probability=0.1)
+    run = connector.read_quickly(STREAM)
+    assert run.code == 0
+    assert delivered(run) == truth(atz)
+
+
+def test_changes_while_reading_are_in_this_run_or_the_next(
+    atz: Sandbox, connector: Connector
+) -> None:
+    """Candidates are added and deleted and slip from page to page, all the while."""
+    connector.config["atz_crm"]["page_size"] = 10
+    reading = connector.start(catalog=catalog(STREAM))
+    gone: set[str] = set()
+    while reading.goes_on():
+        gone |= set(change(atz, new=1, moved_stage=1, deleted=1, touched=1)["deleted"])
+    first = reading.end()
+    assert first.code == 0
+    second = connector.read(STREAM, state=first.of("STATE"))
+    found = delivered(first, second)
+    expected = truth(atz)
+    assert {slug: found.get(slug) for slug in expected} == expected
+    assert set(found) - set(expected) <= gone
+
+
+def test_only_get_is_sent(atz: Sandbox, connector: Connector) -> None:
+    connector.read_quickly(STREAM)
+    assert connector.run("check").of("CONNECTION_STATUS")[0]["status"] == "SUCCEEDED"
+    assert {call["method"] for call in atz.log("*")} == {"GET"}
+    assert set(atz.counts()) <= {"atz_crm.candidates", "atz_crm.history"}
+
+
+# Cut and resumed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_run_goes_on_from_its_last_printed_state(
+    atz: Sandbox, connector: Connector, seed: int
+) -> None:
+    """SIGKILL at a moment chosen by dice, several times over."""
+    dice = random.Random(seed)
+    runs: list[Run] = []
+    last: list[Any] = []
+    for _ in range(3):
+        reading = connector.start(catalog=catalog(STREAM), state=last)
+        wanted = dice.randint(1, 40)
+        atz.reset_log()
+        while reading.goes_on() and len(asked(atz)) < wanted:
+            pass
+        runs.append(reading.end(signal.SIGKILL))
+        _assert_only_the_rest_was_asked(atz, last)
+        last = runs[-1].of("STATE")[-1:] or last
+    atz.reset_log()
+    runs.append(connector.read(STREAM, state=last))
+    _assert_only_the_rest_was_asked(atz, last)
+    assert delivered(*runs) == truth(atz)
+    assert len(pages(atz)) == 2 * PAGES
+    assert all(len(json.dumps(each)) < 1000 for run in runs for each in run.states(STREAM))
+
+
+def _assert_only_the_rest_was_asked(atz: Sandbox, states: list[Any]) -> None:
+    after = ""
+    if states:
+        after = states[0]["stream"]["stream_state"].get("in_progress", {}).get("after_slug", "")
+    assert all(slug > after for slug in asked(atz))
+    assert max(Counter(asked(atz)).values(), default=1) == 1
+
+
+def test_sigterm_ends_the_run_in_order(atz: Sandbox, connector: Connector) -> None:
+    reading = connector.start(catalog=catalog(STREAM))
+    while len(asked(atz)) < 60:
+        assert reading.goes_on()
+    first = reading.end(signal.SIGTERM)
+    assert first.code == 143
+    assert first.statuses(STREAM)[-1] == "INCOMPLETE"
+    assert first.errors() == []
+    # What went out is covered by the last state: no row comes twice.
+    second = connector.read(STREAM, state=first.of("STATE"))
+    seen = Counter(row["id"] for row in [*first.records(STREAM), *second.records(STREAM)])
+    assert set(seen.values()) == {1}
+    assert delivered(first, second) == truth(atz)
+
+
+def test_the_bookmark_is_when_the_first_of_several_runs_began(
+    atz: Sandbox, connector: Connector
+) -> None:
+    reading = connector.start(catalog=catalog(STREAM))
+    while len(asked(atz)) < 60:
+        assert reading.goes_on()
+    first = reading.end(signal.SIGTERM)
+    done = in_progress(first)["after_slug"]
+    atz.advance(5 * HOUR)
+    # Somebody changes whose turn has passed: the pass that goes on does not see it, the next does.
+    behind = min(slug for slug in truth(atz) if slug <= done)
+    change(atz, moved_stage=[behind])
+    second = connector.read(STREAM, state=first.of("STATE"))
+    assert second.state(STREAM)["updated_at"] == in_progress(first)["started_at"]
+    third = connector.read(STREAM, state=second.of("STATE"))
+    assert {row["candidate_slug"] for row in third.records(STREAM)} >= {behind}
+    assert delivered(first, second, third) == truth(atz)
+
+
+# Children set aside
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_one_that_is_refused_is_set_aside_until_it_answers(
+    atz: Sandbox, connector: Connector, status: int
+) -> None:
+    slug = sorted(truth(atz))[40]
+    mark(atz, slug, status)
+    first = connector.read_quickly(STREAM)
+    assert first.code == 0
+    assert first.statuses(STREAM)[-1] == "COMPLETE"
+    assert set(first.state(STREAM)["set_aside"]) == {slug}
+    assert slug in first.logs("WARN")
+    assert delivered(first).keys() == truth(atz).keys() - {slug}
+    atz.advance(HOUR)
+    second = connector.read_quickly(STREAM, state=first.of("STATE"))
+    assert second.state(STREAM)["set_aside"] == first.state(STREAM)["set_aside"]
+    assert slug in second.logs("WARN")
+    mark(atz, slug, None)
+    atz.reset_log()
+    third = connector.read(STREAM, state=second.of("STATE"))
+    assert {row["candidate_slug"] for row in third.records(STREAM)} == {slug}
+    assert asked(atz)[0] == slug
+    assert "set_aside" not in third.state(STREAM)
+    assert delivered(first, second, third) == truth(atz)
+
+
+def test_a_deleted_candidate_is_passed_over(atz: Sandbox, connector: Connector) -> None:
+    slug = sorted(truth(atz))[40]
+    mark(atz, slug, 404)
+    run = connector.read_quickly(STREAM)
+    assert run.code == 0
+    assert delivered(run).keys() == truth(atz).keys() - {slug}
+    assert "set_aside" not in run.state(STREAM)
+
+
+def test_an_outage_sets_nobody_aside_and_the_next_run_goes_on(
+    atz: Sandbox, connector: Connector
+) -> None:
+    atz.fault("atz_crm.history", "status", status=503, after=70)
+    first = connector.read_quickly(STREAM)
+    assert first.code == 1
+    assert [each["failure_type"] for each in first.errors()] == ["transient_error"]
+    assert "set_aside" not in first.state(STREAM)
+    atz.clear_faults()
+    atz.reset_log()
+    second = connector.read_quickly(STREAM, state=first.of("STATE"))
+    assert second.code == 0
+    done = in_progress(first)["after_slug"]
+    assert done
+    assert all(slug > done for slug in asked(atz))
+    assert len(asked(atz)) < CANDIDATES - 60
+    assert delivered(first, second) == truth(atz)
+
+
+# The budget
+
+
+def limited(**settings: Any) -> dict[str, Any]:
+    return {"mode": "fixed", "retry_after": "none", "count_refused": False, **settings}
+
+
+@pytest.mark.parametrize("mode", ["fixed", "sliding"])
+@pytest.mark.parametrize(
+    ("latency", "window", "candidates"),
+    # 60 calls in 12 and in 48 seconds, which are 300 and 75 a minute.
+    [(0.02, 12, 220), (2.0, 48, 150)],
+)
+def test_the_budget_is_used_and_not_exceeded(
+    tmp_path: Path, mode: str, latency: float, window: float, candidates: int
+) -> None:
+    limit = 60
+    with Sandbox.start(candidates=candidates) as sandbox:
+        set_up(
+            sandbox,
+            rate_limit=limited(limit=limit, window_seconds=window, mode=mode),
+            latency_seconds={"candidates": latency, "history": latency},
+        )
+        allowed = limit / window
+        run = atz_connector(sandbox, tmp_path, requests_per_minute=round(allowed * 60)).read(STREAM)
+        assert run.code == 0
+        calls = sandbox.log("atz_crm.*")
+        assert {call["status"] for call in calls} == {200}
+        at = [call["monotonic"] for call in calls]
+        assert (len(at) - 1) / (at[-1] - at[0]) >= 0.97 * allowed
+        gaps = sorted(later - earlier for earlier, later in pairwise(at))
+        assert gaps[len(gaps) // 2] > 0.9 / allowed
+        assert delivered(run) == truth(sandbox)
+
+
+@pytest.mark.parametrize("retry_after", ["none", "seconds", "date"])
+@pytest.mark.parametrize("mode", ["fixed", "sliding"])
+def test_a_429_is_waited_out_and_said(tmp_path: Path, retry_after: str, mode: str) -> None:
+    """Somebody else uses the same token: the limit is reached though we keep to ours."""
+    with Sandbox.start(candidates=60) as sandbox:
+        set_up(
+            sandbox,
+            rate_limit=limited(limit=40, window_seconds=4, mode=mode, retry_after=retry_after),
+        )
+        run = atz_connector(sandbox, tmp_path, requests_per_minute=3000).read(STREAM)
+        assert run.code == 0
+        assert delivered(run) == truth(sandbox)
+        refused = sandbox.counts()["atz_crm.history"].get("429", 0)
+        assert refused > 0
+        if retry_after != "none":
+            # One that is told to wait keeps the others from trying.
+            assert refused <= 4 * 3
+        assert "RATE_LIMITED" in run.statuses(STREAM)
+        resets = [
+            datetime.fromtimestamp(
+                reason["rate_limited"]["quota_reset"] / 1000, sandbox.now().tzinfo
+            )
+            for trace in run.of("TRACE")
+            for reason in trace.get("stream_status", {}).get("reasons", [])
+        ]
+        assert all(abs(each - sandbox.now()) < timedelta(minutes=2) for each in resets)
+        assert run.statuses(STREAM)[-2:] == ["RUNNING", "COMPLETE"]
+
+
+def test_how_many_there_are_is_said_at_the_beginning(atz: Sandbox, connector: Connector) -> None:
+    run = connector.read(STREAM)
+    estimates = [trace["estimate"] for trace in run.of("TRACE") if trace["type"] == "ESTIMATE"]
+    assert estimates[0] == {"name": STREAM, "type": "STREAM", "row_estimate": CANDIDATES}
+
+
+# Check
+
+
+def test_check_names_the_key_to_change(atz: Sandbox, connector: Connector) -> None:
+    connector.config["atz_crm"] |= {"access_token": "another"}
+    (status,) = connector.run("check").of("CONNECTION_STATUS")
+    assert status["status"] == "FAILED"
+    assert "atz_crm.access_token" in status["message"]
+    assert "another" not in status["message"].split("atz_crm.access_token")[0]
+
+
+def test_an_unknown_token_ends_the_stream_as_a_matter_of_configuration(
+    atz: Sandbox, connector: Connector
+) -> None:
+    connector.config["atz_crm"] |= {"access_token": "another"}
+    run = connector.read(STREAM)
+    assert run.code == 1
+    assert [each["failure_type"] for each in run.errors()] == ["config_error"]
+    assert len(pages(atz)) == 1

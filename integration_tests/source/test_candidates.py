@@ -1,0 +1,610 @@
+"""`candidates` through the console script, against the sandbox: what a user depends on."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import AirbyteMessageSerializer
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.connector import Connector, Run, Table, catalog, state, table
+
+DAY = 86_400
+
+
+@pytest.fixture
+def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
+    """The source, configured for all integrations of the sandbox."""
+    return kombo_connector(sandbox, tmp_path)
+
+
+def kombo_connector(sandbox: Sandbox, folder: Path, **kombo: Any) -> Connector:
+    """Return the source, configured for all Kombo integrations of a sandbox."""
+    section = {
+        "api_key": "ks_dev_sandbox",
+        "integration_ids": integrations(sandbox),
+        "base_url": f"{sandbox.url}/kombo/v1",
+        **kombo,
+    }
+    return Connector(folder, {"kombo": section, "lookback_minutes": 0})
+
+
+def integrations(sandbox: Sandbox) -> list[str]:
+    """Return the ids of the sandbox's integrations, the largest first."""
+    return [each["id"] for each in sandbox.look("/_control/kombo/integrations")]
+
+
+def truth(sandbox: Sandbox, *only: str) -> Table:
+    """Return all rows as they are now, by id, as the connector should deliver them."""
+    return {
+        row["id"]: {**row, "integration_id": integration_id}
+        for integration_id in only or integrations(sandbox)
+        for row in sandbox.truth("/_control/kombo/truth", integration_id=integration_id)
+    }
+
+
+def known(rows: Table) -> Table:
+    """Return rows without what Kombo empties 14 days after a deletion, without a sign."""
+    lasting = ("id", "integration_id", "changed_at", "remote_deleted_at")
+    return {
+        key: {name: row[name] for name in lasting} if row["remote_deleted_at"] else row
+        for key, row in rows.items()
+    }
+
+
+def known_truth(sandbox: Sandbox, *only: str) -> Table:
+    """Return what should be known of all rows now."""
+    return known(truth(sandbox, *only))
+
+
+def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
+    """Let candidates be added, changed and deleted; return their ids."""
+    changed: dict[str, list[str]] = sandbox.control("/_control/kombo/change", wish)
+    return changed
+
+
+def calls(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return the calls for candidates so far."""
+    return sandbox.log("kombo.candidates")
+
+
+def pages_of(size: int) -> int:
+    """Return how many pages of 250 hold so many rows."""
+    return -(-size // 250)
+
+
+def test_many_are_read_once_and_then_only_what_changed(tmp_path: Path) -> None:
+    with Sandbox.start(candidates=100_000) as sandbox:
+        connector = kombo_connector(sandbox, tmp_path)
+        first = connector.read()
+        assert first.code == 0
+        seen = Counter(row["id"] for row in first.records())
+        assert len(seen) == 100_000
+        assert set(seen.values()) == {1}
+        assert known(table(first)) == known_truth(sandbox)
+        sizes = [each["size"] for each in sandbox.look("/_control/kombo/integrations")]
+        assert len(calls(sandbox)) == sum(pages_of(size) for size in sizes)
+        assert sum(each["sourceStats"]["recordCount"] for each in first.of("STATE")) == 100_000
+
+        sandbox.advance(3600)
+        changed = change(sandbox, new=40, changed=30, nested=20, deleted=10)
+        sandbox.advance(60)
+        sandbox.reset_log()
+        second = connector.read(state=first.of("STATE"))
+        assert {row["id"] for row in second.records()} == {
+            each for ids in changed.values() for each in ids
+        }
+        assert known(table(first, second)) == known_truth(sandbox)
+        assert len(calls(sandbox)) == len(sizes)
+
+        before = table(first)
+        for each in changed["nested"]:
+            assert table(second)[each]["changed_at"] == before[each]["changed_at"]
+            assert table(second)[each] != before[each]
+        for each in changed["deleted"]:
+            assert table(second)[each]["remote_deleted_at"] is not None
+
+        sandbox.reset_log()
+        third = connector.read(state=second.of("STATE"))
+        assert third.records() == []
+        assert len(calls(sandbox)) == len(sizes)
+
+
+def test_rows_that_become_visible_late_are_read_within_the_lookback(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["lookback_minutes"] = 60
+    sandbox.advance(2 * 3600)
+    change(sandbox, new=5, changed=5, nested=5, visible_after_seconds=50 * 60)
+    first = connector.read()
+    sandbox.advance(51 * 60)
+    second = connector.read(state=first.of("STATE"))
+    assert known(table(first)) != known_truth(sandbox)
+    assert known(table(first, second)) == known_truth(sandbox)
+
+
+def test_changes_while_reading_are_in_this_run_or_the_next(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["page_size"] = 50
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.03)
+    reading = connector.start(catalog=catalog())
+    while reading.goes_on():
+        change(sandbox, new=1, changed=2, nested=1, deleted=1)
+    first = reading.end()
+    assert first.code == 0
+    second = connector.read(state=first.of("STATE"))
+    assert known(table(first, second)) == known_truth(sandbox)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_killed_run_goes_on_from_its_last_printed_state(
+    sandbox: Sandbox, connector: Connector, seed: int
+) -> None:
+    """SIGKILL after a page chosen by dice, often enough to be cut several times."""
+    connector.config["kombo"]["page_size"] = 20
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.02)
+    dice = random.Random(seed)
+    runs: list[Run] = []
+    last: list[Any] = []
+    repeated = 0
+    for _ in range(3):
+        sandbox.reset_log()
+        runs.append(_killed_after(connector, dice.randint(1, 35), last))
+        last = runs[-1].of("STATE")[-1:] or last
+        asked = [call["query"].get("cursor") for call in calls(sandbox)]
+        going_on = _cursor(last)
+        repeated += len(asked) - asked.index(going_on) if going_on in asked else 0
+        sandbox_calls = len(asked)
+        runs[-1].stderr = str(sandbox_calls)
+    sandbox.reset_log()
+    runs.append(connector.read(state=last))
+    assert known(table(*runs)) == known_truth(sandbox)
+    sizes = [each["size"] for each in sandbox.look("/_control/kombo/integrations")]
+    made = sum(int(run.stderr) for run in runs[:-1]) + len(calls(sandbox))
+    assert made == sum(-(-size // 20) for size in sizes) + repeated
+
+
+def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
+    """Run until so many pages were printed, kill the process, and return what it had printed."""
+    reading = connector.start(catalog=catalog(), state=last)
+    while reading.goes_on() and reading.printed().count(b'"type":"RECORD"') < pages * 20:
+        pass
+    return reading.end(signal.SIGKILL)
+
+
+def _cursor(states: list[Any]) -> str | None:
+    for entry in states[0]["stream"]["stream_state"]["integrations"].values() if states else ():
+        if "in_progress" in entry:
+            return str(entry["in_progress"]["cursor"])
+    return None
+
+
+def interrupted(sandbox: Sandbox, connector: Connector) -> Run:
+    """Return a run that was ended by SIGTERM in the middle of the first integration."""
+    connector.config["kombo"]["page_size"] = 100
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.2)
+    reading = connector.start(catalog=catalog())
+    while len(calls(sandbox)) < 4:
+        assert reading.goes_on()
+    run = reading.end(signal.SIGTERM)
+    sandbox.clear_faults()
+    return run
+
+
+def test_sigterm_ends_the_run_in_order(sandbox: Sandbox, connector: Connector) -> None:
+    run = interrupted(sandbox, connector)
+    assert run.code == 143
+    assert run.statuses()[-1] == "INCOMPLETE"
+    assert run.errors() == []
+    assert run.stderr == ""
+    assert run.messages[-1]["type"] == "TRACE"
+    # Everything that went out is covered by the last state: no page is read twice.
+    sandbox.reset_log()
+    rest = connector.read(state=run.of("STATE"))
+    seen = Counter(row["id"] for row in [*run.records(), *rest.records()])
+    assert set(seen.values()) == {1}
+    assert known(table(run, rest)) == known_truth(sandbox)
+
+
+@pytest.mark.parametrize("what", ["refused", "empty", "a day old", "a day old by offset"])
+def test_a_resumed_cursor_that_is_worth_nothing_leads_to_one_new_beginning(
+    sandbox: Sandbox, connector: Connector, what: str
+) -> None:
+    if what == "a day old by offset":
+        sandbox.control("/_control/kombo/settings", {"cursor_mode": "offset"})
+    first = interrupted(sandbox, connector)
+    assert _cursor(first.of("STATE")[-1:])
+    if what in {"refused", "empty"}:
+        sandbox.control("/_control/kombo/settings", {"cursors": what})
+    else:
+        sandbox.advance(25 * 3600)
+        change(sandbox, new=20, changed=300, nested=50, deleted=20)
+    sandbox.reset_log()
+    second = connector.read(state=first.of("STATE"))
+    assert second.code == 0
+    assert second.errors() == []
+    assert known(table(first, second)) == known_truth(sandbox)
+    sizes = [
+        len(list(sandbox.truth("/_control/kombo/truth", integration_id=each)))
+        for each in integrations(sandbox)
+    ]
+    # One call finds out, then everything is read from the beginning, once.
+    assert len(calls(sandbox)) == 1 + sum(-(-size // 100) for size in sizes)
+
+
+def test_a_cursor_refused_in_the_middle_leads_to_one_new_beginning(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["page_size"] = 100
+    refused = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "no"}}
+    sandbox.fault("kombo.candidates", "status", status=400, body=refused, after=5, times=1)
+    run = connector.read()
+    assert run.code == 0
+    assert known(table(run)) == known_truth(sandbox)
+
+
+def test_a_cursor_that_is_refused_for_ever_is_an_error_and_no_loop(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["page_size"] = 100
+    refused = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "no"}}
+    sandbox.fault("kombo.candidates", "status", status=400, body=refused, after=5)
+    run = connector.read()
+    assert run.code == 1
+    assert [each["failure_type"] for each in run.errors()] == ["system_error"]
+    assert len(calls(sandbox)) < 12
+
+
+def test_full_refresh_ignores_old_state_and_goes_on_in_the_same_generation(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    everything = known_truth(sandbox)
+    incremental = connector.read()
+    first = connector.run(
+        "read",
+        catalog=catalog(mode="full_refresh", generation=4),
+        state=incremental.of("STATE"),
+    )
+    assert known(table(first)) == everything
+    again = connector.run(
+        "read", catalog=catalog(mode="full_refresh", generation=4), state=first.of("STATE")
+    )
+    assert again.records() == []
+    assert again.statuses()[-1] == "COMPLETE"
+    other = connector.run(
+        "read", catalog=catalog(mode="full_refresh", generation=5), state=first.of("STATE")
+    )
+    assert known(table(other)) == everything
+
+
+@pytest.mark.parametrize("generation", [7, None])
+def test_a_second_attempt_at_a_full_refresh_goes_on(
+    sandbox: Sandbox, connector: Connector, generation: int | None
+) -> None:
+    wanted = catalog(mode="full_refresh", generation=generation)
+    connector.config["kombo"]["page_size"] = 100
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.1)
+    reading = connector.start(catalog=wanted)
+    while len(calls(sandbox)) < 5:
+        assert reading.goes_on()
+    first = reading.end(signal.SIGTERM)
+    sandbox.clear_faults()
+    second = connector.run("read", catalog=wanted, state=first.of("STATE"))
+    assert 0 < len(second.records()) < 2_000
+    assert known(table(first, second)) == known_truth(sandbox)
+    # Where nothing tells attempts apart, a finished read is followed by a new one.
+    third = connector.run("read", catalog=wanted, state=second.of("STATE"))
+    assert len(third.records()) == (2_000 if generation is None else 0)
+
+
+def test_another_start_date_reads_from_there_again(sandbox: Sandbox, connector: Connector) -> None:
+    first = connector.read()
+    start = sandbox.now() - timedelta(days=365)
+    connector.config["start_date"] = start.isoformat()
+    second = connector.read(state=first.of("STATE"))
+    assert "read again" in second.logs("INFO")
+    recent = {
+        key
+        for key, row in truth(sandbox).items()
+        if datetime.fromisoformat(row["changed_at"]) > start
+    }
+    assert 0 < len(recent) < 2_000
+    assert recent <= set(table(second))
+    assert second.state()["selection"] != first.state()["selection"]
+    third = connector.read(state=second.of("STATE"))
+    assert third.records() == []
+
+
+def test_a_removed_integration_is_forgotten_and_read_anew_when_it_comes_back(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    ids = integrations(sandbox)
+    first = connector.read()
+    connector.config["kombo"]["integration_ids"] = ids[:2]
+    second = connector.read(state=first.of("STATE"))
+    assert list(second.state()["integrations"]) == ids[:2]
+    connector.config["kombo"]["integration_ids"] = ids
+    third = connector.read(state=second.of("STATE"))
+    assert known(table(third)) == known_truth(sandbox, ids[2])
+
+
+@pytest.mark.parametrize("empty", [None, {}])
+def test_an_empty_state_means_none(connector: Connector, empty: dict[str, Any] | None) -> None:
+    run = connector.read(state=state(empty))
+    assert len(run.records()) == 2_000
+    other = connector.read(state=[*state({"what": "ever"}, stream="gone"), *state(empty)])
+    assert len(other.records()) == 2_000
+
+
+def test_a_full_read_when_the_last_one_is_old(sandbox: Sandbox, connector: Connector) -> None:
+    first = connector.read()
+    sandbox.advance(6 * DAY)
+    assert connector.read(state=first.of("STATE")).records() == []
+    second = connector.read(state=first.of("STATE"))
+    sandbox.advance(2 * DAY)
+    third = connector.read(state=second.of("STATE"))
+    assert len(third.records()) == 2_000
+    assert connector.read(state=third.of("STATE")).records() == []
+    connector.config["kombo"]["full_read_every_days"] = 0
+    sandbox.advance(9 * DAY)
+    assert connector.read(state=third.of("STATE")).records() == []
+    sandbox.advance(5 * DAY)
+    # Rows deleted since the bookmark may be gone by now.
+    assert len(connector.read(state=third.of("STATE")).records()) == 2_000
+
+
+NOT_READABLE = [
+    ("INTEGRATION.SETUP_SYNC_PENDING", 409, "first sync", "transient_error"),
+    ("INTEGRATION.SETUP_SYNC_PENDING", 503, "first sync", "transient_error"),
+    ("INTEGRATION.SETUP_INCOMPLETE", 409, "not set up", "config_error"),
+    ("INTEGRATION.INACTIVE", 400, "switched off", "config_error"),
+    ("INTEGRATION.AUTHENTICATION_INVALID", 400, "reconnect", "config_error"),
+    ("INTEGRATION.MODEL_DISABLED", 400, "scope configuration", "config_error"),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "words", "failure"), NOT_READABLE)
+def test_an_integration_that_cannot_be_read_is_left_out(  # noqa: PLR0913 - the table's columns
+    sandbox: Sandbox, connector: Connector, code: str, status: int, words: str, failure: str
+) -> None:
+    ids = integrations(sandbox)
+    first = connector.read()
+    answers = {"error": code, "error_status": status}
+    sandbox.control("/_control/kombo/integration", {"integration_id": ids[1], **answers})
+    change(sandbox, new=30)
+    sandbox.advance(60)
+    second = connector.read(state=first.of("STATE"))
+    assert second.code == 0
+    assert second.statuses()[-1] == "COMPLETE"
+    assert ids[1] in second.logs("WARN")
+    assert words in second.logs("WARN")
+    kept, before = second.state()["integrations"], first.state()["integrations"]
+    assert kept[ids[1]] == before[ids[1]]
+    assert kept[ids[0]] != before[ids[0]]
+    others = known_truth(sandbox, ids[0], ids[2])
+    assert known(table(first, second)).items() >= others.items()
+
+    for each in ids:
+        sandbox.control("/_control/kombo/integration", {"integration_id": each, **answers})
+    third = connector.read(state=second.of("STATE"))
+    assert third.code == 1
+    assert [each["failure_type"] for each in third.errors()] == [failure]
+    assert words in third.errors()[0]["message"]
+
+
+def test_one_integration_that_breaks_leaves_the_others_unharmed(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    ids = integrations(sandbox)
+    broken = {"integration_id": ids[0], "error": "PLATFORM.UNKNOWN_ERROR", "error_status": 500}
+    sandbox.control("/_control/kombo/integration", broken)
+    run = connector.read_quickly()
+    assert run.code == 1
+    assert run.statuses()[-1] == "INCOMPLETE"
+    assert [each["failure_type"] for each in run.errors()] == ["transient_error"]
+    assert known(table(run)) == known_truth(sandbox, ids[1], ids[2])
+    assert set(run.state()["integrations"]) == {ids[1], ids[2]}
+    sandbox.control("/_control/kombo/integration", {**broken, "error": None})
+    assert known(table(run, connector.read(state=run.of("STATE")))) == known_truth(sandbox)
+
+
+def test_an_unknown_integration_is_a_config_error_after_the_others_were_read(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    unknown = "greenhouse:000000000000000000000000"
+    connector.config["kombo"]["integration_ids"].insert(0, unknown)
+    run = connector.read()
+    assert run.code == 1
+    assert known(table(run)) == known_truth(sandbox)
+    (error,) = run.errors()
+    assert error["failure_type"] == "config_error"
+    assert unknown in error["message"]
+    assert "kombo.integration_ids" in error["message"]
+
+
+def test_a_bad_key_is_a_config_error_at_once(sandbox: Sandbox, connector: Connector) -> None:
+    connector.config["kombo"]["api_key"] = "ks_dev_wrong_canary"
+    run = connector.read()
+    assert run.code == 1
+    (error,) = run.errors()
+    assert error["failure_type"] == "config_error"
+    assert "kombo.api_key" in error["message"]
+    assert len(calls(sandbox)) == 1
+    checked = connector.run("check")
+    assert checked.of("CONNECTION_STATUS")[0]["status"] == "FAILED"
+    assert "kombo.api_key" in checked.of("CONNECTION_STATUS")[0]["message"]
+    assert "canary" not in json.dumps([run.messages, checked.messages])
+
+
+def test_check_lists_what_cannot_be_read_and_fails_only_if_nothing_can(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    ids = integrations(sandbox)
+    assert connector.run("check").of("CONNECTION_STATUS")[0]["status"] == "SUCCEEDED"
+    for integration_id, trouble in zip(
+        ids,
+        ({"status": "INVALID"}, {"setup_status": "FINAL_SYNC_PENDING"}, {"status": "INACTIVE"}),
+        strict=True,
+    ):
+        checked = connector.run("check").of("CONNECTION_STATUS")[0]
+        assert checked["status"] == "SUCCEEDED"
+        sandbox.control(
+            "/_control/kombo/integration", {"integration_id": integration_id, **trouble}
+        )
+    checked = connector.run("check").of("CONNECTION_STATUS")[0]
+    assert checked["status"] == "FAILED"
+    for each in [*ids, "reconnect", "first sync", "switched off"]:
+        assert each in checked["message"]
+    sandbox.control("/_control/kombo/integration", {"integration_id": ids[0], "status": "ACTIVE"})
+    checked = connector.run("check").of("CONNECTION_STATUS")[0]
+    assert checked["status"] == "SUCCEEDED"
+    assert ids[0] not in checked["message"]
+    assert ids[1] in checked["message"]
+
+
+def test_no_rows_are_healthy(tmp_path: Path) -> None:
+    with Sandbox.start(candidates=1, accounts=3) as sandbox:
+        connector = kombo_connector(sandbox, tmp_path)
+        assert connector.run("check").of("CONNECTION_STATUS")[0]["status"] == "SUCCEEDED"
+        run = connector.read()
+        assert run.code == 0
+        assert known(table(run)) == known_truth(sandbox)
+        assert len(run.state()["integrations"]) == 3
+
+
+@pytest.mark.parametrize("retry_after", [False, True])
+def test_the_rate_limit_is_obeyed_and_shown(
+    sandbox: Sandbox, connector: Connector, retry_after: bool
+) -> None:
+    connector.config["kombo"]["page_size"] = 100
+    limit = {"limit": 10, "window_seconds": 2}
+    sandbox.control("/_control/kombo/settings", {"rate_limit": limit, "retry_after": retry_after})
+    run = connector.read()
+    assert known(table(run)) == known_truth(sandbox)
+    assert "429" not in sandbox.counts()["kombo.candidates"]
+    statuses = run.statuses()
+    assert "RATE_LIMITED" in statuses
+    assert statuses[statuses.index("RATE_LIMITED") + 1] == "RUNNING"
+    (first, *_) = [
+        trace["stream_status"]["reasons"][0]
+        for trace in run.of("TRACE")
+        if trace.get("stream_status", {}).get("reasons")
+    ]
+    now = time.time() * 1000
+    assert now - 60_000 < first["rate_limited"]["quota_reset"] < now + 60_000
+
+
+def test_a_rate_limit_used_up_by_others_is_waited_for(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    sandbox.fault(
+        "kombo.candidates", "status", status=429, headers={"Retry-After": "2"}, after=3, times=2
+    )
+    run = connector.read()
+    assert run.code == 0
+    assert known(table(run)) == known_truth(sandbox)
+    assert "RATE_LIMITED" in run.statuses()
+
+
+def test_a_wait_of_more_than_15_minutes_ends_the_stream_and_names_the_time(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["page_size"] = 100
+    sandbox.fault(
+        "kombo.candidates", "status", status=429, headers={"Retry-After": "3600"}, after=3
+    )
+    run = connector.read()
+    assert run.code == 1
+    (error,) = run.errors()
+    assert error["failure_type"] == "transient_error"
+    allowed = sandbox.now() + timedelta(hours=1)
+    assert f"{allowed:%Y-%m-%dT%H}" in error["message"]
+    sandbox.clear_faults()
+    assert known(table(run, connector.read(state=run.of("STATE")))) == known_truth(sandbox)
+
+
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503, "body": "<html>busy</html>"},
+    {"kind": "reset"},
+    {"kind": "truncate"},
+    {"kind": "html"},
+    {"kind": "empty"},
+    {"kind": "bad_gzip"},
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault['kind']}")
+def test_faults_that_pass_cost_nothing_but_time(
+    sandbox: Sandbox, connector: Connector, fault: dict[str, Any]
+) -> None:
+    connector.config["kombo"]["page_size"] = 100
+    sandbox.fault("kombo.candidates", probability=0.3, **fault)
+    run = connector.read_quickly()
+    assert run.code == 0, run.errors()
+    assert known(table(run)) == known_truth(sandbox)
+
+
+def test_every_line_is_a_message_of_the_protocol(sandbox: Sandbox, connector: Connector) -> None:
+    sandbox.fault("kombo.candidates", "status", status=503, times=1)
+    runs = [connector.run("spec"), connector.run("check"), connector.run("discover")]
+    runs.append(connector.read(debug=True))
+    runs.append(connector.run("read", catalog={}))
+    for run in runs:
+        assert run.messages
+        for message in run.messages:
+            assert _holds(
+                AirbyteMessageSerializer.dump(AirbyteMessageSerializer.load(message)), message
+            )
+
+
+def _holds(understood: object, printed: object) -> bool:
+    """Tell whether the CDK's models kept all that was printed; they add defaults of their own."""
+    if isinstance(printed, dict) and isinstance(understood, dict):
+        return all(_holds(understood.get(key), value) for key, value in printed.items())
+    return understood == printed
+
+
+def _canaries(sandbox: Sandbox) -> Iterator[str]:
+    """Yield what must never be in a log: the key, and what the people of the sandbox are called."""
+    yield "ks_dev_sandbox"
+    for row in truth(sandbox).values():
+        for address in row.get("email_addresses") or []:
+            yield address["email_address"]
+        yield from (phone["phone_number"] for phone in row.get("phone_numbers") or [])
+
+
+def test_no_secret_and_nobody_in_any_log(sandbox: Sandbox, connector: Connector) -> None:
+    connector.config["kombo"]["page_size"] = 50
+    for fault in FAULTS:
+        sandbox.fault("kombo.candidates", probability=0.1, **fault)
+    body = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "person1@"}}
+    sandbox.fault("kombo.candidates", "status", status=400, body=body, probability=0.05)
+    runs = [connector.read_quickly(debug=True) for _ in range(3)]
+    runs += [connector.run("check", debug=True)]
+    connector.config["kombo"]["api_key"] = "ks_dev_sandbox other"
+    runs.append(connector.run("check", debug=True))
+    printed = "".join(
+        json.dumps([each for each in run.messages if each["type"] != "RECORD"]) + run.stderr
+        for run in runs
+    )
+    assert "DEBUG" in printed
+    assert len(printed) > 5_000
+    for canary in _canaries(sandbox):
+        assert canary not in printed
+    assert "person1@" not in printed
+    cursors = {call["query"].get("cursor") for call in calls(sandbox)} - {None}
+    states = json.dumps([run.of("STATE") for run in runs])
+    logs = "".join(json.dumps([run.of("LOG"), run.of("TRACE")]) for run in runs)
+    assert any(cursor in states for cursor in cursors)
+    assert not any(cursor in logs for cursor in cursors)

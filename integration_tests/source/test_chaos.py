@@ -1,0 +1,15 @@
+"""A few seeds of each kind of chaos; `scripts/chaos` runs as many as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.chaos.seeds import KINDS, live_through
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_the_chaos_shows_in_the_end(kind: str, seed: int, tmp_path: Path) -> None:
+    live_through(kind, seed, tmp_path)

@@ -1,0 +1,229 @@
+"""Every failure through every endpoint of every room: what happens is in docs/failures.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from airbyte_cdk.models import AirbyteMessageSerializer
+
+import source_ats
+from destination_comeet import commands as destination_commands
+from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.support import failures
+from integration_tests.support.failures import (
+    CANARY,
+    ENDPOINTS,
+    FAILURES,
+    FAILURES_OF,
+    PLACES,
+    SECRETS,
+    VALUES,
+    Endpoint,
+    Fault,
+    Struck,
+    strike,
+)
+from source_ats import commands
+from source_ats.clock import SystemClock
+from source_ats.config import parse
+
+ROOMS = sorted(
+    path.parent.name for path in Path(source_ats.__file__).parent.glob("vendors/*/requests.py")
+)
+DOCUMENT = (PROJECT / "docs" / "failures.md").read_text("utf-8")
+
+FEW = ("400", "401", "403", "404", "429 Retry-After: 600", "503", "reset", "closed midway",
+       "half of the JSON", "{}")  # fmt: skip
+"""What is tried with endpoints that are like another one."""
+
+PASSING = ("503", "429", "429 Retry-After: 600", "429 Retry-After: a date", "reset",
+           "closed without an answer", "closed midway", "reset midway", "half of the JSON",
+           "half of the gzip", "broken gzip", "html", "no answer in time")  # fmt: skip
+"""What may happen once, and then no more."""
+
+
+def tables(room: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield the head and the rows of each table in a room's part of the document."""
+    _, _, part = DOCUMENT.partition(f"\n## {room}\n")
+    part, _, _ = part.partition("\n## ")
+    for text in re.findall(r"(?:^\|.*\|\n)+", part, re.MULTILINE):
+        head, _, *rows = (
+            [cell.strip() for cell in line[2:-2].split(" | ")] for line in text.splitlines()
+        )
+        yield head, rows
+
+
+def documented_failures(room: str) -> dict[tuple[str, str], str]:
+    """Return what happens, by endpoint and failure."""
+    (_, *names), rows = next(tables(room))
+    return {
+        (name, failure): cell
+        for first, *cells in rows
+        for failure in re.findall(r"`([^`]+)`", first)
+        for name, cell in zip(names, cells, strict=True)
+    }
+
+
+def documented_places(room: str) -> dict[tuple[str, str, str], str]:
+    """Return what happens, by endpoint, place, and what stands there."""
+    _, ((_, *values), rows) = tables(room)
+    return {
+        (name, place, value): cell
+        for first, *cells in rows
+        for name, place in re.findall(r"(.*): `([^`]+)`", first)
+        for value, cell in zip(values, cells, strict=True)
+    }
+
+
+FAILURE_CASES = [
+    pytest.param(endpoint, {**FAILURES, **FAILURES_OF.get(room, {})}[failure], cell,
+                 id=f"{room}-{endpoint.name}-{failure}")
+    for room in ROOMS
+    for endpoint in ENDPOINTS
+    if endpoint.room == room
+    for (name, failure), cell in documented_failures(room).items()
+    if name == (endpoint.like or endpoint.name) and (not endpoint.like or failure in FEW)
+]  # fmt: skip
+PLACE_CASES = [
+    pytest.param(endpoint, failures.replaced(place, *VALUES[value]), cell,
+                 id=f"{room}-{endpoint.name}-{place}-{value}")
+    for room in ROOMS
+    for endpoint in ENDPOINTS
+    if endpoint.room == room
+    for (name, place, value), cell in documented_places(room).items()
+    if name == endpoint.name
+]  # fmt: skip
+PASSING_CASES = [
+    pytest.param(endpoint, failure, id=f"{endpoint.room}-{endpoint.name}-{failure}")
+    for endpoint in ENDPOINTS
+    for failure in PASSING
+    if not endpoint.name.startswith("check") and not endpoint.like
+]
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Sandbox]:
+    """A few people for each vendor, with a canary in all that is told of them."""
+    with Sandbox.start(candidates=6, accounts=1) as sandbox:
+        sandbox.control("/_control/canary", {"text": CANARY})
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        yield sandbox
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_document_leaves_no_failure_and_no_endpoint_out(room: str) -> None:
+    endpoints = [each for each in ENDPOINTS if each.room == room]
+    columns = {each.name for each in endpoints if not each.like}
+    assert {each.like for each in endpoints if each.like} <= columns
+    wanted = {
+        (each, failure) for each in columns for failure in [*FAILURES, *FAILURES_OF.get(room, {})]
+    }
+    assert documented_failures(room).keys() == wanted
+    places = {
+        (each, place, value)
+        for each in columns
+        for place in PLACES.get(each, ())
+        for value in VALUES
+    }
+    assert documented_places(room).keys() == places
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_call_of_a_room_is_left_out(room: str) -> None:
+    module = import_module(f"source_ats.{room}.calls")
+    calls = {
+        name
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if inspect.get_annotations(function).get("return") == "Call"
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    }
+    assert calls == {each.call for each in ENDPOINTS if each.room == room}
+
+
+def test_no_stream_is_left_out(vendors: Sandbox) -> None:
+    config = failures.kombo(vendors) | failures.talemetry(vendors)
+    config |= failures.atz_crm(vendors) | failures.comeet(vendors)
+    catalog = commands.discover(parse(config).config, SystemClock())
+    streams = {each["name"] for each in catalog["streams"]}
+    assert streams == {each.stream for each in ENDPOINTS if each.stream}
+
+
+@pytest.mark.parametrize(("endpoint", "fault", "cell"), [*FAILURE_CASES, *PLACE_CASES])
+def test_what_happens(  # noqa: PLR0913 - what pytest hands over
+    vendors: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    endpoint: Endpoint,
+    fault: Fault,
+    cell: str,
+) -> None:
+    be_quick(monkeypatch, endpoint, fault)
+    struck = strike(vendors, tmp_path, endpoint, fault)
+    word, _, requests = cell.partition(" ")
+    told = [each for each in struck.seen.messages if each["type"] not in {"RECORD", "STATE"}]
+    assert struck.seen.word == word, told
+    if requests:
+        assert struck.requests == int(requests)
+    if "Location" in fault.get("headers", {}):
+        assert len(vendors.log("unknown")) == 0, "somebody went to the other host"
+    tells_nothing_of_anybody(struck, tmp_path, "".join(capfd.readouterr()))
+    if word in {"aside", "config", "contract", "failed", "refused", "transient"}:
+        monkeypatch.undo()
+        again = struck.bench.run()
+        if endpoint.name == "listing" and word == "aside":
+            # An id that is nobody's hides the person who has another, and never comes itself.
+            assert again.word == "aside", again.messages
+            return
+        assert again.word == "done", again.messages
+        assert struck.bench.has_all()
+
+
+@pytest.mark.parametrize(("endpoint", "failure"), PASSING_CASES)
+def test_what_passes_costs_time_and_nothing_else(
+    vendors: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: Endpoint,
+    failure: str,
+) -> None:
+    fault = FAILURES[failure]
+    be_quick(monkeypatch, endpoint, fault)
+    struck = strike(vendors, tmp_path, endpoint, {**fault, "times": 1})
+    assert struck.seen.word == "done"
+    assert struck.bench.has_all()
+    if "429 Retry-After" in failure:
+        assert 590 <= struck.seen.waited < 1190
+
+
+def be_quick(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, fault: Fault) -> None:
+    """Wait for a vendor that says nothing no longer than it takes to see that."""
+    if not fault["kind"].startswith("stall"):
+        return
+    for module in (commands, destination_commands):
+        for name in ("READ", "CHECK"):
+            patience = dataclasses.replace(getattr(module, name), read_timeout=0.5)
+            if endpoint.has_children:
+                patience = dataclasses.replace(patience, attempts=2)
+            monkeypatch.setattr(module, name, patience)
+
+
+def tells_nothing_of_anybody(struck: Struck, folder: Path, beside: str) -> None:
+    """Assert that records alone hold what the vendors tell of people, and nothing a secret."""
+    for message in struck.seen.messages:
+        AirbyteMessageSerializer.load(message)
+    others = [each for each in struck.seen.messages if each["type"] != "RECORD"]
+    told = json.dumps(others, ensure_ascii=False) + beside
+    assert "inside the connector" not in told
+    left = [path for path in folder.rglob("*") if path.suffix in {".db", ".db-wal", ".db-shm"}]
+    on_disk = b"".join(path.read_bytes() for path in left)
+    for word in (CANARY, *SECRETS):
+        assert word not in told
+        assert word.encode() not in on_disk

@@ -1,0 +1,109 @@
+"""A PostgreSQL server of our own, started for a test and gone after it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from integration_tests.support.debian import install
+
+_numbers = count(1)
+
+
+class NoServer(Exception):
+    """PostgreSQL is not installed here."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        """Return the address of a database, for the user that owns everything."""
+        return f"postgresql://ats@127.0.0.1:{self.port}/{database}"
+
+    def fresh(self) -> str:
+        """Make an empty database and return its address."""
+        name = f"ledger_{next(_numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """Start a server on a loopback port. Raises `NoServer` if there is none to start."""
+    programs = _programs()
+    folder = tempfile.mkdtemp(prefix="ats-postgres-")
+    data = str(Path(folder) / "data")
+    as_user = _as_user(folder)
+    port = _free_port()
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+    try:
+        _run([programs / "initdb", "-D", data, "-U", "ats", "-A", "trust"], as_user)
+        log = str(Path(folder) / "log")
+        _run([programs / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start"], as_user)
+        try:
+            yield Postgres(port)
+        finally:
+            _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], as_user)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    found = _installed()
+    if not found:
+        install("postgresql")
+        found = _installed()
+    if not found:
+        raise NoServer("No PostgreSQL server is installed (Debian: apt-get install postgresql).")
+    return found[-1].parent
+
+
+def _installed() -> list[Path]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return [*found, Path(on_path)] if on_path else found
+
+
+def _as_user(folder: str) -> Mapping[str, Any]:
+    """Return how to run as somebody else: PostgreSQL does not run as root."""
+    if os.getuid() != 0:
+        return {}
+    names = {each.pw_name for each in pwd.getpwall()}
+    owner = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+
+
+def _run(command: list[str | Path], as_user: Mapping[str, Any]) -> None:
+    # Files, not pipes: the server inherits them and would keep a pipe open.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            command, stdout=output, stderr=output, cwd="/", check=False, timeout=120, **as_user
+        )
+        if done.returncode:
+            output.seek(0)
+            raise RuntimeError(output.read().decode())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

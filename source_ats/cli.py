@@ -1,0 +1,78 @@
+"""The command line `source-ats`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+
+from source_ats import config, process
+from source_ats.clock import Clock
+from source_ats.protocol import messages
+from source_ats.sync.stream import Incomplete
+
+
+def source_ats() -> None:
+    """Run `source-ats` with the arguments of the process, and end the process."""
+    process.run_process(lambda output, stop, clock: main(sys.argv[1:], output, stop, clock))
+
+
+def main(argv: Sequence[str], output: process.Output, stop: threading.Event, clock: Clock) -> int:
+    """Run one verb of `source-ats` and return the exit code; all messages go to `output`.
+
+    0: done (for `check`: answered). 1: failed, and a message tells why. 143: ended by `stop`, in
+    order. 141: nobody reads the output any more.
+    """
+    arguments = _source_arguments(argv)
+
+    def run() -> int:
+        if arguments.verb == "spec":
+            output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
+            return process.EXIT_DONE
+        return _configured_verb(arguments, output, stop, clock)
+
+    return process.run_command(run, arguments, output, clock)
+
+
+def _configured_verb(
+    arguments: argparse.Namespace, output: process.Output, stop: threading.Event, clock: Clock
+) -> int:
+    """Run a verb of `source-ats` that takes a configuration."""
+    # The form shall not wait for the libraries that calls need.
+    from source_ats import commands  # noqa: PLC0415
+    from source_ats.protocol import input_files  # noqa: PLC0415
+
+    def configured() -> config.SourceConfig:
+        return commands.configured(input_files.config(arguments.config))
+
+    match arguments.verb:
+        case "check":
+            return process.run_check(configured, lambda each: commands.check(each, clock), output)
+        case "discover":
+            catalog = commands.discover(configured(), clock)
+            output.write(messages.line({"type": "CATALOG", "catalog": catalog}))
+            return process.EXIT_DONE
+    configuration = configured()
+    catalog = input_files.read_json(arguments.catalog, "catalog")
+    states = input_files.state_file(arguments.state) if arguments.state else []
+    try:
+        for lines in commands.read(configuration, catalog, states, clock, stop):
+            output.write(lines)
+    except Incomplete:
+        # Each stream has said why.
+        return process.EXIT_TERMINATED if stop.is_set() else process.EXIT_FAILED
+    return process.EXIT_DONE
+
+
+def _source_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line as Airbyte's protocol has it; ends the process if it is wrong."""
+    parser, add_verb = process.argument_parser(
+        "source-ats", "Read people data, as messages on standard output."
+    )
+    add_verb("check", help="try the configuration")
+    add_verb("discover", help="print the streams")
+    read = add_verb("read", help="print the records")
+    read.add_argument("--catalog", required=True, metavar="FILE", help="the streams to read")
+    read.add_argument("--state", metavar="FILE", help="where an earlier run stood")
+    return parser.parse_args(argv)

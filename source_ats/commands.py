@@ -1,0 +1,147 @@
+"""What `source-ats` does: check, discover, read. The table of contents; begin here.
+
+Free of the CDK, whose import takes longer than a small read. `run.py` gives these to the command
+line, `source.py` to Airbyte's own entry point.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from source_ats.clock import Clock, SystemClock
+from source_ats.config import SECTIONS, SourceConfig, parse
+from source_ats.errors import ConfigError
+from source_ats.http.client import CHECK, READ, Patience
+from source_ats.protocol import input_files
+from source_ats.sync.stream import Lane, Stream, Task, catalog_entry
+from source_ats.sync.stream import read as read_streams
+from source_ats.vendors import atz_crm, comeet, kombo, talemetry
+
+log = logging.getLogger("airbyte.source_ats")
+
+
+def configured(raw_config: Mapping[str, Any]) -> SourceConfig:
+    """Return the configuration and warn of unknown keys. Raises `ConfigError` if it is wrong."""
+    parsed = parse(raw_config)
+    for warning in parsed.warnings:
+        log.warning(warning)
+    return parsed.config
+
+
+def discover(config: SourceConfig, clock: Clock) -> dict[str, Any]:
+    """Return the catalog: the streams of the systems that are configured. Calls nobody."""
+    streams = [stream for room in _rooms(config, clock, READ) for stream in room.streams]
+    return {"streams": [catalog_entry(stream) for stream in streams]}
+
+
+def check(config: SourceConfig, clock: Clock) -> str:
+    """Return what the user should know, empty if all is well.
+
+    Raises `ConfigError`, `TransientError` or `ContractError` if a configured system cannot be read.
+    """
+    return " ".join(note for room in _rooms(config, clock, CHECK) for note in room.check())
+
+
+def read(
+    config: SourceConfig,
+    catalog: object,
+    states: Sequence[object],
+    clock: Clock,
+    stop: threading.Event,
+) -> Iterator[bytes]:
+    """Yield Airbyte messages, each item one or more whole lines.
+
+    Raises `ConfigError` before the first message if an input does not hold, and `Incomplete` after
+    the last one if a stream did not finish. Setting `stop` ends the run in order.
+    """
+    rooms = _rooms(config, clock, READ)
+    wanted = {each.name: each for each in input_files.catalog(catalog)}
+    stored = input_files.states(states)
+    unknown = set(wanted) - {stream.name for room in rooms for stream in room.streams}
+    if unknown:
+        message = (
+            f"The catalog names streams that this configuration does not offer: "
+            f"{', '.join(sorted(unknown))}. Run discover again, or fill in the section of the "
+            "configuration that they belong to."
+        )
+        raise ConfigError(message)
+    lanes = {
+        room.lane: [
+            Task(
+                stream=stream,
+                full_refresh=wanted[stream.name].sync_mode == "full_refresh",
+                generation=wanted[stream.name].generation_id,
+                stored_state=stored.get(stream.name),
+            )
+            for stream in room.streams
+            if stream.name in wanted
+        ]
+        for room in rooms
+    }
+    yield from read_streams({lane: tasks for lane, tasks in lanes.items() if tasks}, clock, stop)
+
+
+def only_for(config: SourceConfig, stream: str) -> SourceConfig:
+    """Return the configuration of the one system that has this stream.
+
+    Raises `ConfigError` if none has it.
+    """
+    for name in SECTIONS:
+        others = {other: None for other in SECTIONS if other != name}
+        alone = config.model_copy(update=others)
+        if stream in _streams(alone, SystemClock()):
+            return alone
+    message = (
+        f"The configuration does not offer the stream {stream}. It offers: "
+        f"{', '.join(_streams(config, SystemClock()))}."
+    )
+    raise ConfigError(message)
+
+
+def stream(config: SourceConfig, name: str, clock: Clock) -> Stream:
+    """Return one stream, for callers who read it in their own way."""
+    return _streams(config, clock)[name]
+
+
+def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
+    return {each.name: each for room in _rooms(config, clock, READ) for each in room.streams}
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """One vendor as configured: its streams, its check, and the lane its calls travel in."""
+
+    streams: list[Stream]
+    check: Callable[[], list[str]]
+    lane: Lane
+
+
+def _rooms(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Room]:
+    """Return the vendors that are configured."""
+    rooms = []
+    if config.kombo is not None:
+        lane = Lane()
+        client = kombo.client(config.kombo, clock, waiting=lane.waiting, patience=patience)
+        streams = kombo.streams(config.kombo, config, client)
+        rooms.append(_Room(streams, partial(kombo.check, config.kombo, client), lane))
+    if config.atz_crm is not None:
+        lane = Lane()
+        client = atz_crm.client(config.atz_crm, clock, waiting=lane.waiting, patience=patience)
+        streams = atz_crm.streams(config.atz_crm, config, client)
+        rooms.append(_Room(streams, partial(atz_crm.check, config.atz_crm, client), lane))
+    if config.talemetry is not None:
+        lane = Lane()
+        client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)
+        streams = talemetry.streams(config.talemetry, config, client)
+        rooms.append(_Room(streams, partial(talemetry.check, config.talemetry, client), lane))
+    if config.comeet is not None:
+        lane = Lane()
+        client = comeet.client(config.comeet, clock, waiting=lane.waiting, patience=patience)
+        streams = comeet.streams(config.comeet, config, client)
+        rooms.append(_Room(streams, partial(comeet.check, config.comeet, client), lane))
+    return rooms

@@ -1,0 +1,1 @@
+"""HTTP: the client and its rate limiter."""

@@ -1,0 +1,1 @@
+"""Airbyte's protocol: messages, the files that a run is given, the spec."""

@@ -1,0 +1,1 @@
+"""Reading streams: pages, state, and the messages that are printed."""

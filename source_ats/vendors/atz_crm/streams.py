@@ -1,0 +1,88 @@
+"""ATZ CRM's streams. How each is read: `lists.py`, `history.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from source_ats import config
+from source_ats.clock import Clock, as_text
+from source_ats.http.client import Client, Patience
+from source_ats.http.rate_limiter import Budget
+from source_ats.sync.stream import Stream
+from source_ats.vendors.atz_crm import history, lists, requests, responses, schemas
+from source_ats.vendors.atz_crm.listing import Handover
+
+
+def client(
+    section: config.AtzCrm,
+    clock: Clock,
+    *,
+    waiting: Callable[[datetime | None], None],
+    patience: Patience,
+) -> Client:
+    """Return the client for all calls with this token, which share one budget."""
+    return Client(
+        responses.VENDOR,
+        requests.auth(section.access_token),
+        Budget(clock, per_minute=section.requests_per_minute),
+        clock,
+        patience=patience,
+        waiting=waiting,
+        connections=section.concurrent_requests,
+    )
+
+
+def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client) -> list[Stream]:
+    """Return the streams of this section.
+
+    They are read in this order: the short ones do not wait for hours, and the list of candidates is
+    there when the histories need it.
+    """
+    handover = Handover()
+    start_date = as_text(common.start_date) if common.start_date else None
+    lookback = timedelta(minutes=common.lookback_minutes)
+    histories = history.Reading(
+        client=client,
+        section=section,
+        start_date=common.start_date,
+        lookback=lookback,
+        handover=handover,
+    )
+    return [
+        *(
+            Stream(
+                name=name,
+                schema=schema,
+                # Numbers may come as strings, and need not always; a slug is always text.
+                primary_key="slug",
+                cursor_field="updated_at",
+                selection={"start_date": start_date},
+                pages=partial(
+                    lists.pages,
+                    lists.Reading(
+                        client=client,
+                        section=section,
+                        resource=resource,
+                        start_date=common.start_date,
+                        lookback=lookback,
+                        handover=handover if resource is requests.CANDIDATES else None,
+                    ),
+                ),
+            )
+            for name, resource, schema in (
+                ("atz_candidates", requests.CANDIDATES, schemas.CANDIDATES),
+                ("atz_deals", requests.DEALS, schemas.DEALS),
+            )
+        ),
+        Stream(
+            name="candidate_history",
+            schema=schemas.CANDIDATE_HISTORY,
+            primary_key="id",
+            cursor_field="updated_at",
+            selection={"start_date": start_date, "job_slug": section.job_slug},
+            pages=partial(history.pages, histories),
+            pieces=history.pieces(histories),
+        ),
+    ]

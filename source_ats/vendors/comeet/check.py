@@ -1,0 +1,36 @@
+"""Whether Comeet can be read: each stream's list, asked for next to nothing.
+
+There is no documented endpoint for this. What each list shows is a permission of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from source_ats import config
+from source_ats.errors import AtsError
+from source_ats.http.client import Client
+from source_ats.vendors.comeet import requests, responses
+from source_ats.vendors.comeet.streams import base_url
+
+
+def check(section: config.Comeet, client: Client) -> list[str]:
+    """Return what the user should know of streams that cannot be read.
+
+    Raises `ConfigError` if the credentials are bad or no stream can be read, and `TransientError`
+    if Comeet does not answer.
+    """
+    url, now = base_url(section), client.now()
+    problems: dict[str, AtsError] = {}
+    for stream, call, read in (
+        ("comeet_positions", requests.positions(url, limit=1), responses.position_rows),
+        ("comeet_candidates", requests.active_since(url, now, limit=1), responses.candidate_rows),
+        ("comeet_deleted_candidates", requests.deleted_since(url, now), responses.deleted_rows),
+    ):
+        try:
+            client.send(call, partial(read, since=None))
+        except (responses.NotAllowed, responses.NotFound, responses.NoSuchPath) as error:
+            problems[stream] = error
+    if len(problems) == 3:
+        raise problems["comeet_candidates"]
+    return [f"{stream} cannot be read: {error.message}" for stream, error in problems.items()]

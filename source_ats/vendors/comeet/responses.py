@@ -1,0 +1,287 @@
+"""Comeet's answers, read. Facts: Comeet's API reference, newest captures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import orjson
+
+from source_ats.clock import as_text, moment
+from source_ats.errors import AtsError, ConfigError, Refusal
+from source_ats.http.client import Reply, Situation, Vendor, named
+
+
+class Conflict(Refusal):
+    """Such a candidate is in progress in this position (409 `candidate_post_conflict`)."""
+
+    def __init__(self, message: str, *, uid: str | int | None, detail: str) -> None:
+        """`uid` is what the answer names: a number in the vendor's sample, a string elsewhere."""
+        super().__init__(message, status=409, code="candidate_post_conflict", detail=detail)
+        self.uid = uid
+
+
+class Merged(Refusal):
+    """The candidate was merged into another one (401 `duplicate_candidate`): no matter of keys."""
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not shared with this integration."""
+
+
+class NotAllowed(ConfigError):
+    """The integration lacks the permission for this call; others may be allowed."""
+
+
+class NoSuchPath(ConfigError):
+    """The address answers, but is not the API."""
+
+
+class Refused(Refusal):
+    """Comeet does not take what the call carries."""
+
+    def __init__(
+        self, message: str, *, status: int, code: str | None, detail: str, said: str
+    ) -> None:
+        """`said` is the vendor's text: it may quote what was sent."""
+        super().__init__(message, status=status, code=code, detail=detail)
+        self.said = said
+
+
+class _Error(msgspec.Struct):
+    """The envelope of every error (documented)."""
+
+    error: str
+    message: Any = None
+    candidate_uid: Any = None
+
+
+_error = msgspec.json.Decoder(_Error)
+
+
+def classify(reply: Reply) -> AtsError | Situation | None:
+    """Return what an error means, by its code where it has one; None leaves it to the client."""
+    try:
+        error = _error.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _without_envelope(reply)
+    code = named(error.error) or "no code"
+    where = f"{reply.where} {code}"
+    found: AtsError | Situation | None = None
+    if reply.status == 409:
+        message = "Comeet has such a candidate in progress."
+        found = Conflict(message, uid=_named(error.candidate_uid), detail=where)
+    elif reply.status == 401 and error.error == "duplicate_candidate":
+        message = "The candidate was merged into another one."
+        found = Merged(message, status=401, code=code, detail=where)
+    elif reply.status == 403:
+        message = (
+            "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
+            "then activate it again."
+        )
+        found = NotAllowed(message, detail=where)
+    elif reply.status == 404:
+        message = "Comeet does not know it."
+        found = NotFound(message, status=404, code=code, detail=where)
+    elif 400 <= reply.status <= 499 and reply.status not in {401, 408, 429}:
+        message = f"Comeet refused a call with {code}."
+        said = error.message if isinstance(error.message, str) else error.error
+        found = Refused(message, status=reply.status, code=code, detail=where, said=said)
+    return found
+
+
+def _named(uid: object) -> str | int | None:
+    """Return the id that a conflict names: a number in the sample, a string elsewhere."""
+    if isinstance(uid, str):
+        return int(uid) if uid.isascii() and uid.isdigit() else uid
+    return uid if isinstance(uid, int) and not isinstance(uid, bool) else None
+
+
+def _without_envelope(reply: Reply) -> AtsError | Situation | None:
+    if reply.status == 404:
+        # Wrong paths lead to the marketing site (observed).
+        message = "There is no Comeet API at this address. Correct base_url, or leave it empty."
+        return NoSuchPath(message, detail=reply.where)
+    if reply.status == 302:
+        # A splash page of theirs; third parties ask again (observed).
+        return Situation.UNAVAILABLE
+    if 400 <= reply.status <= 499 and reply.status not in {401, 403, 408, 429}:
+        message = f"Comeet refused a call with status {reply.status}."
+        return Refused(message, status=reply.status, code=None, detail=reply.where, said="")
+    return None
+
+
+VENDOR = Vendor(
+    name="Comeet",
+    credentials=(
+        "api_key and secret, that the integration is still active in Comeet, and that the clock of "
+        "this machine is right (a token is good for ten minutes)"
+    ),
+    classify=classify,
+    # No headers for the rate limit are documented.
+    seconds_to_reset=lambda reply: None,
+)
+
+
+class Candidate(msgspec.Struct):
+    """What a candidate shows of itself. All but `uid` may be missing."""
+
+    uid: str
+    position_uid: str | None = None
+    deleted: bool | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    mobile_phone: str | None = None
+    # Written as national_id (documented).
+    id_number: str | None = None
+    linkedin_url: str | None = None
+    prospect_status: str | None = None
+
+    def shown(self, field: str) -> str | None:
+        """Return a field by the name under which it is written; None: not shown."""
+        value: str | None = getattr(self, "id_number" if field == "national_id" else field, None)
+        return value
+
+
+class Candidates(msgspec.Struct):
+    """One page of a list (observed)."""
+
+    candidates: Sequence[Candidate]
+    next_page: str | None = None
+
+
+class Position(msgspec.Struct):
+    """A position, as far as a writer cares."""
+
+    uid: str
+    status: str | None = None
+
+
+class Positions(msgspec.Struct):
+    """One page of a list (observed)."""
+
+    positions: Sequence[Position]
+    next_page: str | None = None
+
+
+_candidate = msgspec.json.Decoder(Candidate)
+_candidates = msgspec.json.Decoder(Candidates)
+_position = msgspec.json.Decoder(Position)
+_positions = msgspec.json.Decoder(Positions)
+_uids = msgspec.json.Decoder(list[str])
+
+
+def written(reply: Reply) -> str | None:
+    """Return the uid of what was created or updated; None if the answer is empty.
+
+    Neither the status nor that there is a body is documented: any 2xx will do.
+    """
+    return reply.decode(_candidate).uid if reply.body.strip() else None
+
+
+def candidate(reply: Reply) -> Candidate:
+    """Return one candidate."""
+    return reply.decode(_candidate)
+
+
+def candidates(reply: Reply) -> Candidates:
+    """Return one page of candidates."""
+    return reply.decode(_candidates)
+
+
+def position(reply: Reply) -> Position:
+    """Return one position."""
+    return reply.decode(_position)
+
+
+def positions(reply: Reply) -> Positions:
+    """Return one page of positions."""
+    return reply.decode(_positions)
+
+
+def deleted(reply: Reply) -> Sequence[str]:
+    """Return the uids of deleted candidates."""
+    return reply.decode(_uids)
+
+
+# What is read for its own sake
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage:
+    """One page of a list: rows ready to be written, and where the next page is."""
+
+    rows: Sequence[bytes]
+    next_page: str | None
+    is_empty: bool
+    """Whether the vendor sent no row at all; rows that have not changed are left out of `rows`."""
+    sent_at: datetime
+
+
+class _Row(msgspec.Struct):
+    """What the code leans on in a row: its key; in a position, also when it changed."""
+
+    uid: str
+    time_updated: Any = None
+
+
+class _CandidateRows(msgspec.Struct):
+    candidates: Sequence[_Row]
+    next_page: str | None = None
+
+
+class _PositionRows(msgspec.Struct):
+    positions: Sequence[_Row]
+    next_page: str | None = None
+
+
+class _RawRows(msgspec.Struct):
+    candidates: Sequence[msgspec.Raw] = ()
+    positions: Sequence[msgspec.Raw] = ()
+
+
+_candidate_rows = msgspec.json.Decoder(_CandidateRows)
+_position_rows = msgspec.json.Decoder(_PositionRows)
+_raw_rows = msgspec.json.Decoder(_RawRows)
+
+
+def candidate_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return the candidates as the vendor sent them: it chose those that had activity."""
+    del since
+    page = reply.decode(_candidate_rows)
+    rows = [_on_one_line(row) for row in reply.decode(_raw_rows).candidates]
+    return RowsPage(rows, page.next_page, not rows, reply.sent_at)
+
+
+def position_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return the positions that changed at `since` or later, as the vendor sent them.
+
+    There is no filter for that. Assumed: whatever is changed in a position moves its
+    `time_updated`. One that is missing or not understood counts as changed.
+    """
+    page = reply.decode(_position_rows)
+    rows = [
+        _on_one_line(row)
+        for each, row in zip(page.positions, reply.decode(_raw_rows).positions, strict=True)
+        if since is None or (at := moment(each.time_updated)) is None or at >= since
+    ]
+    return RowsPage(rows, page.next_page, not page.positions, reply.sent_at)
+
+
+def deleted_rows(reply: Reply, since: datetime | None) -> RowsPage:
+    """Return a row for each uid of a deleted candidate: the vendor tells no more, and no page."""
+    del since
+    read_at = as_text(reply.sent_at)
+    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(reply)]
+    return RowsPage(rows, None, not rows, reply.sent_at)
+
+
+def _on_one_line(row: msgspec.Raw) -> bytes:
+    """Return a row without the line breaks between its tokens; within a text there are none."""
+    return bytes(row).translate(None, b"\r\n")

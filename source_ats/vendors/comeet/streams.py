@@ -1,0 +1,228 @@
+"""Comeet's streams: three lists, each asked for what changed since the last one was begun.
+
+The bookmark is when the last complete reading *began*, by the vendor's clock, less the lookback: no
+order of rows is documented, and a candidate shows no time for most of its changes. Until a list is
+read to its end, the link to its next page is kept beside the bookmark.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import Annotated
+
+import msgspec
+
+from source_ats import config
+from source_ats.clock import Clock, as_text
+from source_ats.errors import ConfigError, ContractError
+from source_ats.http.client import Call, Client, Patience, Reply, misfit
+from source_ats.http.rate_limiter import Budget
+from source_ats.protocol.schemas import Schema
+from source_ats.sync.stream import Page, State, Stream, refuse_the_future
+from source_ats.vendors.comeet import requests, responses, schemas
+from source_ats.vendors.comeet.connection import connected
+from source_ats.vendors.comeet.listing import listed
+
+log = logging.getLogger("airbyte.source_ats.comeet")
+
+LINK_IS_GOOD_FOR = timedelta(hours=24)
+"""Assumed: nothing is documented of the life of a link to a next page."""
+OVERLAP = timedelta(seconds=1)
+"""Whether a filter's end belongs to it is not documented, and times show whole seconds."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reading that goes on at `next_page`; `kept_at` is when the vendor gave the link."""
+
+    started_at: Moment
+    next_page: Annotated[str, msgspec.Meta(min_length=1)]
+    kept_at: Moment
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The stream's state. Without `updated_after` no reading was finished yet."""
+
+    updated_after: Moment | None = None
+    in_progress: InProgress | None = None
+
+    def moments(self) -> list[Moment | None]:
+        """Return all times that the state tells."""
+        going_on = self.in_progress
+        return [
+            self.updated_after,
+            *((going_on.started_at, going_on.kept_at) if going_on else ()),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that stays the same while a stream is read."""
+
+    client: Client
+    name: str
+    first_page: Callable[[datetime | None], Call]
+    """The call for the first page of what changed since then; `None`: of everything."""
+    read: Callable[[Reply, datetime | None], responses.RowsPage]
+    start_date: datetime | None
+    lookback: timedelta
+
+
+def client(
+    section: config.Comeet,
+    clock: Clock,
+    *,
+    waiting: Callable[[datetime | None], None],
+    patience: Patience,
+) -> Client:
+    """Return the client for all calls with this key.
+
+    The vendor publishes no rate limit, so the calls are not paced: what it refuses is waited for.
+    """
+    return connected(
+        section.api_key,
+        section.secret,
+        Budget(clock),
+        clock,
+        patience=patience,
+        waiting=waiting,
+    )
+
+
+def streams(section: config.Comeet, common: config.SourceConfig, client: Client) -> list[Stream]:
+    """Return the streams of this section."""
+    url = base_url(section)
+    # Comeet's times show whole seconds.
+    start_date = common.start_date.replace(microsecond=0) if common.start_date else None
+    lookback = timedelta(minutes=common.lookback_minutes)
+
+    def stream(
+        name: str,
+        schema: Schema,
+        cursor_field: str,
+        first_page: Callable[[datetime | None], Call],
+        read: Callable[[Reply, datetime | None], responses.RowsPage],
+    ) -> Stream:
+        return Stream(
+            name=name,
+            schema=schema,
+            primary_key="uid",
+            cursor_field=cursor_field,
+            selection={"start_date": as_text(start_date) if start_date else None},
+            pages=partial(pages, Reading(client, name, first_page, read, start_date, lookback)),
+        )
+
+    return [
+        stream(
+            "comeet_positions",
+            schemas.POSITIONS,
+            "time_updated",
+            lambda since: requests.positions(url),
+            responses.position_rows,
+        ),
+        stream(
+            "comeet_candidates",
+            schemas.CANDIDATES,
+            # Moved by changes of the status only, but the one time of a change that is shown.
+            "time_last_status_changed",
+            partial(requests.active_since, url),
+            responses.candidate_rows,
+        ),
+        stream(
+            "comeet_deleted_candidates",
+            schemas.DELETED_CANDIDATES,
+            "read_at",
+            partial(requests.deleted_since, url),
+            responses.deleted_rows,
+        ),
+    ]
+
+
+def base_url(section: config.Comeet) -> str:
+    """Return where the API is."""
+    return section.base_url or requests.BASE_URL
+
+
+def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+    """Yield the pages of the list, from the kept link on where there is one that is still good."""
+    kept = _parsed(reading, state)
+    if full_refresh and kept.updated_after is not None and kept.in_progress is None:
+        return
+    bookmark = {} if kept.updated_after is None else {"updated_after": as_text(kept.updated_after)}
+    moments = [each for each in (kept.updated_after, reading.start_date) if each is not None]
+    since = max(moments, default=None)
+    first = reading.first_page(since)
+
+    def read(reply: Reply) -> responses.RowsPage:
+        return reading.read(reply, since)
+
+    found, started_at = None, None
+    if kept.in_progress is not None:
+        found, started_at = _resumed(reading, kept.in_progress, first, read)
+    for page, next_page in found or listed(reading.client.send, first, read):
+        refuse_the_future(reading.name, kept.moments(), page.sent_at)
+        started_at = started_at or page.sent_at.replace(microsecond=0)
+        if next_page is None:
+            until = started_at - max(reading.lookback, OVERLAP)
+            yield Page(page.rows, {"updated_after": as_text(until)})
+        else:
+            going_on = {
+                "started_at": as_text(started_at),
+                "next_page": next_page,
+                "kept_at": as_text(reading.client.now()),
+            }
+            yield Page(page.rows, {**bookmark, "in_progress": going_on})
+
+
+_Listed = Iterator[tuple[responses.RowsPage, str | None]]
+
+
+def _resumed(
+    reading: Reading,
+    going_on: InProgress,
+    first: Call,
+    read: Callable[[Reply], responses.RowsPage],
+) -> tuple[_Listed, datetime] | tuple[None, None]:
+    """Return the pages from a kept link on and when their reading began; None if it is no good.
+
+    Not good is a link that is old, is refused, answers nothing, or leads to another host than the
+    configured one, which may have changed since.
+    """
+    why = "it is too old"
+    if reading.client.now() - going_on.kept_at <= LINK_IS_GOOD_FOR:
+        try:
+            call = requests.following(first, going_on.next_page)
+            if call is not None:
+                rest = listed(reading.client.send, call, read)
+                page, next_page = next(rest)
+                # Now the time is the vendor's.
+                if page.is_empty:
+                    why = "it answers nothing"
+                elif page.sent_at - going_on.kept_at <= LINK_IS_GOOD_FOR:
+                    return chain([(page, next_page)], rest), going_on.started_at
+        except (ContractError, responses.NoSuchPath) as error:
+            why = f"{error.message} [{error.detail}]"
+    log.info(
+        "%s: the earlier run's link to the next page is no longer good (%s); reading from the "
+        "bookmark again.",
+        reading.name,
+        why,
+    )
+    return None, None
+
+
+def _parsed(reading: Reading, state: State) -> Entry:
+    try:
+        return msgspec.convert(state, Entry)
+    except msgspec.ValidationError as error:
+        message = (
+            f"The state of {reading.name} is damaged: {misfit(error)}. Pass the state of an "
+            "earlier run, or clear it to read everything again."
+        )
+        raise ConfigError(message) from None

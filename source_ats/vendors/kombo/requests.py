@@ -1,0 +1,65 @@
+"""The calls to Kombo, not sent yet. Facts: Kombo's OpenAPI 3.1, May 2026, unless said otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from source_ats.http.client import Call, StaticAuth
+
+BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v1"}
+
+
+def auth(api_key: str) -> StaticAuth:
+    """Return the credentials of every call."""
+    return StaticAuth({"Authorization": f"Bearer {api_key}"})
+
+
+def check_api_key(base_url: str) -> Call:
+    """Ask whether the key is good for this region."""
+    return Call("check-api-key", f"{base_url}/check-api-key")
+
+
+def integration(base_url: str, integration_id: str) -> Call:
+    """Ask for one integration and what can be read of it."""
+    return Call("integration", f"{base_url}/integrations/{quote(integration_id, safe='')}")
+
+
+def rows(  # noqa: PLR0913 - the API's own parameters
+    base_url: str,
+    path: str,
+    *,
+    integration_id: str,
+    page_size: int,
+    include_deleted: bool,
+    updated_after: datetime | None = None,
+    cursor: str | None = None,
+) -> Call:
+    """Ask for one page of a model. The filters have to be the same on every page of a read."""
+    params: dict[str, str] = {
+        "page_size": str(page_size),
+        # Without it the API hides deleted rows, also when `updated_after` is sent.
+        "include_deleted": "true" if include_deleted else "false",
+    }
+    if updated_after is not None:
+        params["updated_after"] = _milliseconds(updated_after)
+    if cursor is not None:
+        params["cursor"] = cursor
+    return Call(
+        endpoint=path,
+        url=f"{base_url}/ats/{path}",
+        params=params,
+        headers=_for_integration(integration_id),
+    )
+
+
+def _for_integration(integration_id: str) -> Mapping[str, str]:
+    # Raw, while the path of an integration has it percent-encoded (as the vendor's SDK does).
+    return {"X-Integration-Id": integration_id}
+
+
+def _milliseconds(moment: datetime) -> str:
+    """Return the documented form of `updated_after`: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Programs for people: demo, benchmark, chaos, endurance."""

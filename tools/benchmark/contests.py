@@ -1,0 +1,168 @@
+"""Who runs against whom: for each contest the commands, in the order in which they take turns."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.benchmark.measuring import PROJECT
+from tools.benchmark.opponents import INTEGRATION, POSITION
+from tools.benchmark.scale import Scale
+
+Command = Sequence[str]
+
+OURS = "source-ats"
+WRITER = "destination-comeet"
+FLOOR = "plain loop"
+MANIFEST = "CDK manifest"
+HTTP_STREAM = "CDK HttpStream"
+DLT = "dlt rest_api"
+SINGER = "Singer SDK"
+
+HERE = Path(sys.executable).parent
+THERE = PROJECT / ".tmp" / "benchmark" / "bin"
+"""The opponents' environment; made by `scripts/bench`."""
+OPPONENTS = "tools.benchmark.opponents"
+STREAMS = ("candidates", "candidate_history", "profiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the commands need, in one folder. `out` is emptied before each run."""
+
+    folder: Path
+    url: str
+
+    @property
+    def out(self) -> Path:
+        """Where a run may write."""
+        return self.folder / "out"
+
+    def write(self, name: str, content: object) -> str:
+        """Write a file, JSON unless it is text, and return its path."""
+        path = self.folder / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+
+def reads(files: Files, stream: str) -> dict[str, Command]:
+    """Return how each one reads a stream."""
+    url = files.url
+    config = files.write("url.json", {"url": url})
+    catalog = files.write(f"{stream}.json", _catalog(stream))
+    ours = files.write("source.json", _source_config(url))
+    singer = files.write(f"singer-{stream}.json", {"url": url, "stream": stream})
+    python = str(THERE / "python")
+    manifest = str(PROJECT / "integration_tests" / "benchmark" / "opponents" / "manifest.yaml")
+    arguments = ["read", "--config", config, "--catalog", catalog]
+    commands: dict[str, Command] = {
+        OURS: [
+            *_ours(stream),
+            *["read", "--config", ours, "--catalog", catalog],
+        ],
+        FLOOR: [python, "-m", f"{OPPONENTS}.plain", url, stream],
+        HTTP_STREAM: [python, "-m", f"{OPPONENTS}.http_stream", *arguments],
+        DLT: [python, "-m", f"{OPPONENTS}.dlt_source", url, stream, str(files.out)],
+        SINGER: [python, "-m", f"{OPPONENTS}.singer_tap", "--config", singer],
+        MANIFEST: [
+            str(THERE / "source-declarative-manifest"),
+            *arguments,
+            "--manifest-path",
+            manifest,
+        ],
+    }
+    if stream == "profiles":
+        # The same parsing as ours; the others pass people on as they are.
+        commands[FLOOR] = [sys.executable, "-m", f"{OPPONENTS}.plain_profiles", url]
+    return commands
+
+
+def posts(files: Files, scale: Scale) -> tuple[Path, dict[str, Command], Command]:
+    """Return a file of people, how each one writes them, and what makes the ledger first."""
+    people = files.folder / "people.jsonl"
+    with people.open("wb") as file:
+        file.writelines(_people(scale.posts))
+    config = files.write("destination.json", _destination_config(files))
+    catalog = files.write("people.json", _catalog("people"))
+    program = str(HERE / "destination-comeet")
+    commands: dict[str, Command] = {
+        WRITER: [program, "write", "--config", config, "--catalog", catalog],
+        FLOOR: [str(THERE / "python"), "-m", f"{OPPONENTS}.plain_posts", files.url, str(people)],
+    }
+    return people, commands, [program, "check", "--config", config]
+
+
+def spec() -> Command:
+    """Return how to ask for the form."""
+    return [str(HERE / "source-ats"), "spec"]
+
+
+def _ours(stream: str) -> Command:
+    if stream == "candidate_history":
+        return [sys.executable, "-m", "tools.benchmark.unpaced"]
+    return [str(HERE / "source-ats")]
+
+
+def _source_config(url: str) -> Mapping[str, object]:
+    return {
+        "kombo": {
+            "api_key": "bench",
+            "integration_ids": [INTEGRATION],
+            "base_url": f"{url}/kombo/v1",
+        },
+        "talemetry": {
+            "credentials": {"auth_type": "token", "token": "bench"},
+            "ids_base_url": f"{url}/talemetry",
+            "profiles_base_url": f"{url}/talemetry",
+        },
+        "atz_crm": {"access_token": "bench", "base_url": f"{url}/atz_crm/v1"},
+    }
+
+
+def _destination_config(files: Files) -> Mapping[str, object]:
+    return {
+        "api_key": "bench",
+        "secret": "bench",
+        "streams": [
+            {"stream": "people", "mapping": {"mapping_type": "comeet"}, "position_uid": POSITION}
+        ],
+        "ledger": {"ledger_type": "sqlite", "path": str(files.folder / "ledger.db")},
+        "requests_per_minute": 1_000_000,
+        "base_url": f"{files.url}/comeet",
+    }
+
+
+def _catalog(stream: str) -> Mapping[str, object]:
+    about = {
+        "name": stream,
+        "json_schema": {},
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_primary_key": [["id"]],
+    }
+    configured = {
+        "stream": about,
+        "sync_mode": "full_refresh",
+        "destination_sync_mode": "append_dedup",
+        "primary_key": [["id"]],
+    }
+    return {"streams": [configured]}
+
+
+def _people(count: int) -> Iterator[bytes]:
+    for number in range(count):
+        data = {
+            "id": number,
+            "first_name": "Mira",
+            "last_name": f"Solberg {number}",
+            "email": f"mira{number}@example.org",
+            "phone": "+00 555 0000000",
+        }
+        record = {"stream": "people", "data": data, "emitted_at": 1}
+        yield json.dumps({"type": "RECORD", "record": record}).encode() + b"\n"
+        if number % 250 == 249 or number == count - 1:
+            stream = {"stream_descriptor": {"name": "people"}, "stream_state": {"done": number}}
+            state = {"type": "STREAM", "stream": stream}
+            yield json.dumps({"type": "STATE", "state": state}).encode() + b"\n"

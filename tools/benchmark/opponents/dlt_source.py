@@ -1,0 +1,119 @@
+"""dlt's way: its `rest_api` source, extracted to files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import dlt
+from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
+from dlt.sources.rest_api import rest_api_resources
+
+from tools.benchmark.opponents import IDS_PER_REQUEST, INCLUDE, INTEGRATION
+
+
+def candidates(url: str) -> Any:
+    """Pages by cursor."""
+
+    def with_integration(row: dict[str, Any]) -> dict[str, Any]:
+        row["integration_id"] = INTEGRATION
+        return row
+
+    cursor = {"type": "cursor", "cursor_path": "data.next", "cursor_param": "cursor"}
+    return rest_api_resources(
+        {
+            "client": {
+                "base_url": f"{url}/kombo/v1/",
+                "headers": {"X-Integration-Id": INTEGRATION},
+                "auth": {"type": "bearer", "token": "bench"},
+            },
+            "resources": [
+                {
+                    "name": "candidates",
+                    "endpoint": {
+                        "path": "ats/candidates",
+                        "params": {"page_size": 250, "include_deleted": "true"},
+                        "data_selector": "data.results",
+                        "paginator": cursor,
+                    },
+                    "processing_steps": [{"map": with_integration}],
+                }
+            ],
+        }
+    )
+
+
+def candidate_history(url: str) -> Any:
+    """A child of each candidate."""
+    pages = {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None}
+    history = {
+        "path": "candidate/{slug}/history",
+        "params": {"slug": {"type": "resolve", "resource": "listed", "field": "slug"}},
+        "paginator": "single_page",
+    }
+    return rest_api_resources(
+        {
+            "client": {"base_url": f"{url}/atz_crm/v1/"},
+            "resources": [
+                {
+                    "name": "listed",
+                    "selected": False,
+                    "endpoint": {
+                        "path": "candidate",
+                        "params": {"limit": 100},
+                        "paginator": pages,
+                    },
+                },
+                {
+                    "name": "candidate_history",
+                    "include_from_parent": ["slug"],
+                    "endpoint": history,
+                },
+            ],
+        }
+    )
+
+
+def profiles(url: str) -> Any:
+    """Batches of GUIDs, by hand: the `rest_api` source makes one request for each parent."""
+    client = RESTClient(base_url=f"{url}/talemetry/")
+
+    @dlt.resource(selected=False)
+    def guids() -> Iterator[list[str]]:
+        paginator = JSONResponseCursorPaginator("result.Cursor", cursor_body_path="Cursor")
+        for page in client.paginate(
+            "match/v1/people/ids",
+            method="POST",
+            json={"PageSize": 100},
+            paginator=paginator,
+            data_selector="result.Ids",
+        ):
+            ids = [each["Id"] for each in page]
+            for first in range(0, len(ids), IDS_PER_REQUEST):
+                yield ids[first : first + IDS_PER_REQUEST]
+
+    @dlt.transformer(data_from=guids)
+    def profiles(ids: list[str]) -> Iterator[list[dict[str, Any]]]:
+        body = {"ids": ids, "include": INCLUDE}
+        answer = client.post("soap/profiles/v1", json=body).json()
+        yield [each["Candidate"] for each in answer["result"]["Candidates"]]
+
+    return [profiles]
+
+
+STREAMS = {"candidates": candidates, "candidate_history": candidate_history, "profiles": profiles}
+
+
+def main(url: str, stream: str, folder: str) -> None:
+    """Extract the stream into files in the folder."""
+    # Neither of these is a reader's work.
+    dlt.config["runtime.dlthub_telemetry"] = False
+    dlt.config["data_writer.disable_compression"] = True
+    pipeline = dlt.pipeline("benchmark", pipelines_dir=folder, destination="filesystem")
+    pipeline.extract(STREAMS[stream](url))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

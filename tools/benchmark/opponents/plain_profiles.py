@@ -1,0 +1,27 @@
+"""The plain loop of profiles with our own parsing: the same calls, the same records, no client."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+
+from source_ats.clock import as_text
+from source_ats.http.client import Reply
+from source_ats.protocol import messages
+from source_ats.vendors.talemetry import record, responses
+from tools.benchmark.opponents import INCLUDE, plain
+
+
+def main(url: str) -> None:
+    """Print all people as records."""
+    as_of = as_text(datetime.now(UTC))
+    for answer in plain.people(plain.session(), url):
+        now = datetime.fromtimestamp(time.time(), UTC)
+        found = responses.people(Reply(200, {}, answer, now, ""))
+        rows = [record.encoded(each, guid, INCLUDE, as_of) for guid, each in found.items()]
+        sys.stdout.buffer.write(messages.records("profiles", rows, now))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,51 @@
+"""Run seeds of chaos: `python -m tools.chaos --seeds N`, see `scripts/chaos`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from tools.chaos.seeds import KINDS, live_through
+
+
+def main() -> int:
+    """Print how many seeds of each kind passed; return 1 and name those that did not."""
+    parser = argparse.ArgumentParser(prog="scripts/chaos")
+    parser.add_argument("--seeds", type=int, default=200, metavar="N", help="of each kind")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="K")
+    parser.add_argument("--stream", choices=KINDS, action="append", help="default: all")
+    options = parser.parse_args()
+    failed: list[str] = []
+    for kind in options.stream or KINDS:
+        began = time.monotonic()
+        cuts = [
+            _cuts(kind, seed, failed)
+            for seed in range(options.first_seed, options.first_seed + options.seeds)
+        ]
+        sys.stdout.write(
+            f"{kind}: {len(cuts) - cuts.count(None)} of {len(cuts)} seeds passed, "
+            f"{sum(filter(None, cuts))} runs cut, {time.monotonic() - began:.0f} s\n"
+        )
+        sys.stdout.flush()
+    for again in failed:
+        sys.stdout.write(f"Failed; again: {again}\n")
+    return 1 if failed else 0
+
+
+def _cuts(kind: str, seed: int, failed: list[str]) -> int | None:
+    """Return how many runs of a seed were cut; None, and the command in `failed`, if it failed."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return live_through(kind, seed, Path(folder))
+    except (AssertionError, OSError, ValueError):
+        traceback.print_exc()
+        failed.append(f"scripts/chaos --stream {kind} --first-seed {seed} --seeds 1")
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The two commands, each run in a process of its own that is cut where the dice say.
+
+The processes are forked from one that has imported everything, for the imports take longer than a
+run. What runs is the console script's own function; only its clock passes every wait at once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import requests
+import urllib3
+
+from destination_comeet import commands, stdin
+from integration_tests.support.connector import QuickClock
+from integration_tests.support.killed_writer import STEPS as WRITE_STEPS
+from integration_tests.support.killed_writer import Step, always, die, interrupt
+from source_ats import process
+from source_ats.http import client
+from source_ats.http.client import Client
+from source_ats.process import Output
+from source_ats.sync import stream
+
+__all__ = ["READ_STEPS", "WRITE_STEPS", "Cut", "Ended", "Fate", "Wish", "ended"]
+
+HALF_PRINTED = "lines half printed"
+READ_STEPS: dict[str, Step] = {
+    "call not sent": (Client, "_exchange", "before", always),
+    "call half sent": (urllib3.connection.HTTPConnection, "endheaders", "after", always),
+    "call sent": (urllib3.connection.HTTPConnection, "request", "after", always),
+    "call answered": (Client, "_exchange", "after", always),
+    "lines not printed": (Output, "write", "before", always),
+    HALF_PRINTED: (Output, "write", "before", always),
+    "lines printed": (Output, "write", "after", always),
+}
+LONGEST_RUN = 120
+"""Seconds, far more than a run takes: one that waits for ever is a failure."""
+
+Wish = tuple[str, dict[str, Any]]
+"""A path of the sandbox's control door, and what is posted there."""
+
+_imported = (commands, stdin)
+"""What the destination imports when it runs; here it is imported once for all."""
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["__main__", __name__])
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A signal that comes when the run comes to a step so many times."""
+
+    step: str
+    occurrence: int
+    number: signal.Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """All that happens to one run from outside, beside faults."""
+
+    sandbox: str
+    cut: Cut | None = None
+    meanwhile: Sequence[Wish] = ()
+    """Happen one after the other ..."""
+    every: int = 1
+    """... before each call whose number this divides."""
+    seconds_between_states: float = 1.0
+    all_wait: bool = False
+    """As if each answer took long, as a vendor's do: several calls are in flight from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended, and the bytes that it printed."""
+
+    code: int
+    output: bytes
+    errors: str
+
+
+def ended(
+    command: Callable[[], None], arguments: Sequence[str], folder: Path, fate: Fate, given: str = ""
+) -> Ended:
+    """Run one of the two commands until it ends or is cut. `given` is a file to read from."""
+    output, errors = folder / "output", folder / "errors"
+    files = (given or os.devnull, str(output), str(errors))
+    process = _forks.Process(target=_run, args=(command, arguments, files, fate))
+    process.start()
+    process.join(LONGEST_RUN)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        message = f"The run did not end within {LONGEST_RUN} s."
+        raise AssertionError(message)
+    return Ended(process.exitcode, output.read_bytes(), errors.read_text())
+
+
+def _run(
+    command: Callable[[], None], arguments: Sequence[str], files: tuple[str, str, str], fate: Fate
+) -> None:
+    for descriptor, path in enumerate(files):
+        flags = os.O_RDONLY if descriptor == 0 else os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+        os.dup2(os.open(path, flags), descriptor)
+    # A pipe to the parent of all forks stands there otherwise.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
+    sys.argv = [command.__name__, *arguments]
+    vars(process)["SystemClock"] = QuickClock
+    stream.SECONDS_BETWEEN_STATES = fate.seconds_between_states
+    if fate.all_wait:
+        client.AT_ONCE_SECONDS = 0.0
+    _let_things_happen(fate)
+    if fate.cut is not None:
+        step = {**READ_STEPS, **WRITE_STEPS}[fate.cut.step]
+        interrupt(step, fate.cut.occurrence, _act(fate.cut))
+    command()
+
+
+def _act(cut: Cut) -> Callable[..., object]:
+    if cut.number is signal.SIGKILL:
+        return _die_printing if cut.step == HALF_PRINTED else die
+    return lambda *_: os.kill(os.getpid(), cut.number)
+
+
+def _die_printing(output: Output, lines: bytes) -> NoReturn:
+    """Be killed in the middle of a line, while nobody else prints."""
+    with output._lock:  # noqa: SLF001 - as whoever prints holds it
+        os.write(sys.stdout.fileno(), lines[: len(lines) // 2])
+        die()
+
+
+def _let_things_happen(fate: Fate) -> None:
+    """Arrange for the changes, from within the run: so they come at the same call every time."""
+    door = requests.Session()
+    door.trust_env = False
+
+    def happen(path: str, body: dict[str, Any], *_: object) -> None:
+        door.post(fate.sandbox + path, json=body, timeout=LONGEST_RUN).raise_for_status()
+
+    for number, (path, body) in enumerate(fate.meanwhile, start=1):
+        step = (Client, "_exchange", "before", always)
+        interrupt(step, number * fate.every, partial(happen, path, body))

@@ -1,0 +1,383 @@
+"""Records into candidates: four kinds of mapping, keys, positions, and refusals by rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_comeet.config import StreamSettings
+from destination_comeet.mapping import Candidate, Refused, mapper
+from source_ats.errors import ConfigError
+
+POSITIONS = [
+    {"job_id": "job-a", "position_uid": "4A.1C2"},
+    {"job_id": "J-2", "position_uid": "4C.0F7"},
+    {"job_id": "REQ-101", "position_uid": "4E.02C"},
+]
+
+
+def mapped(
+    mapping: dict[str, Any] | str, record: dict[str, Any], **settings: Any
+) -> list[Candidate | Refused]:
+    kind = {"mapping_type": mapping} if isinstance(mapping, str) else mapping
+    primary_key = settings.pop("primary_key", [["id"]])
+    stream = StreamSettings.model_validate({"stream": "s", "mapping": kind, **settings})
+    return list(mapper(stream, primary_key)(record))
+
+
+def candidate(*args: Any, **settings: Any) -> Candidate:
+    (found,) = mapped(*args, **{"position_uid": "4A.1C2", **settings})
+    assert isinstance(found, Candidate), found
+    return found
+
+
+def refused(*args: Any, **settings: Any) -> str:
+    (found,) = mapped(*args, **{"position_uid": "4A.1C2", **settings})
+    assert isinstance(found, Refused), found
+    return found.field
+
+
+KOMBO = {
+    "id": "7kQmW3xTzB9sLp2VhNfRc4Yd",
+    "integration_id": "greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd",
+    "first_name": "Aroha",
+    "last_name": "Ngata",
+    "confidential": None,
+    "phone_numbers": [{"phone_number": "+00 1", "type": "HOME"}, {"phone_number": "+00 2"}],
+    "email_addresses": [{"email_address": "aroha@example.org", "type": None}],
+    "social_media": [
+        {"link": "https://example.org/in/aroha", "type": "LINKEDIN"},
+        {"link": "https://no.linkedin.com/in/aroha", "type": None},
+        {"username": "aroha"},
+    ],
+    "location": {"city": "Cork", "country": "IE", "zip_code": "T12", "street_1": None},
+    "remote_deleted_at": None,
+    "applications": [],
+}
+
+
+def test_kombo() -> None:
+    assert candidate("kombo_candidates", KOMBO) == Candidate(
+        "4A.1C2",
+        "s:7kQmW3xTzB9sLp2VhNfRc4Yd",
+        {
+            "first_name": "Aroha",
+            "last_name": "Ngata",
+            "email": "aroha@example.org",
+            "mobile_phone": "+00 1",
+            "phone": "+00 2",
+            "linkedin_url": "https://no.linkedin.com/in/aroha",
+            "links": [{"url": "https://example.org/in/aroha"}],
+            "address": {"country": "IE", "city": "Cork", "zip": "T12"},
+        },
+    )
+
+
+def test_kombo_without_optional_keys() -> None:
+    thin = {"id": "a", "first_name": None, "last_name": " ", "phone_numbers": None}
+    assert candidate("kombo_candidates", thin).fields == {}
+
+
+@pytest.mark.parametrize("link", ["https://linkedin.com.example.org/x", "http://[broken", "", None])
+def test_a_link_that_is_not_linkedin(link: object) -> None:
+    record = {**KOMBO, "social_media": [{"link": link}]}
+    assert "linkedin_url" not in candidate("kombo_candidates", record).fields
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"remote_deleted_at": "2026-01-01T00:00:00.000Z"}, "remote_deleted_at"),
+        ({"integration_id": "comeet:7kQmW3xTzB9sLp2VhNfRc4Yd"}, "integration_id"),
+        ({"confidential": True}, "confidential"),
+        ({"id": None}, "partner_candidate_id"),
+        ({"id": "a@example.org"}, "partner_candidate_id"),
+        ({"_ab_cdc_deleted_at": "2026-01-01"}, "_ab_cdc_deleted_at"),
+    ],
+)
+def test_kombo_rows_refused_by_rule(change: dict[str, Any], field: str) -> None:
+    assert refused("kombo_candidates", {**KOMBO, **change}) == field
+
+
+def applied(*applications: dict[str, Any]) -> dict[str, Any]:
+    return {**KOMBO, "applications": list(applications)}
+
+
+OPEN_A = {"outcome": "PENDING", "job": {"id": "job-a", "remote_id": "J-1"}}
+OPEN_2 = {"outcome": None, "job": {"id": "x", "remote_id": "J-2"}}
+DECLINED = {"outcome": "DECLINED", "job": {"id": "job-a"}}
+HIRED = {"outcome": "HIRED", "job": {"id": "job-a"}}
+ELSEWHERE = {"outcome": "PENDING", "job": {"id": "elsewhere"}}
+NO_JOB = {"outcome": "PENDING", "job": None}
+
+
+@pytest.mark.parametrize(
+    ("applications", "positions"),
+    [
+        ([OPEN_A], ["4A.1C2"]),
+        ([OPEN_A, OPEN_2], ["4A.1C2", "4C.0F7"]),
+        ([OPEN_A, OPEN_A, DECLINED, ELSEWHERE, NO_JOB], ["4A.1C2"]),
+        ([HIRED, OPEN_2], ["4C.0F7"]),
+        ([], ["default"]),
+    ],
+)
+def test_one_candidate_for_each_position(applications: Any, positions: list[str]) -> None:
+    found = mapped(
+        "kombo_candidates", applied(*applications), positions=POSITIONS, position_uid="default"
+    )
+    assert [each.position_uid for each in found if isinstance(each, Candidate)] == positions
+    assert len({each.key for each in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("applications", "field"),
+    [
+        ([DECLINED, HIRED], "applications"),
+        ([ELSEWHERE], "applications"),
+        ([NO_JOB], "applications"),
+    ],
+)
+def test_no_application_that_counts(applications: Any, field: str) -> None:
+    assert refused("kombo_candidates", applied(*applications), positions=POSITIONS) == field
+
+
+def test_no_position_at_all() -> None:
+    assert refused("kombo_candidates", KOMBO, position_uid=None) == "position_uid"
+
+
+TALEMETRY: dict[str, Any] = {
+    "id": "c0ffee00-1111-11ee-8c90-0242ac120002",
+    "given_name": "Kenji",
+    "family_name": "Nakamura",
+    "email": "kenji@example.org",
+    "contact": {
+        "ContactMethod": [
+            {
+                "Use": "personal",
+                "Telephone": {
+                    "InternationalCountryCode": "00",
+                    "AreaCityCode": "555",
+                    "SubscriberNumber": "0100000",
+                },
+                "Mobile": [{"AreaCityCode": "555", "SubscriberNumber": "2"}],
+                "PostalAddress": {
+                    "CountryCode": "JP",
+                    "PostalCode": "530",
+                    "Municipality": "Osaka",
+                    "DeliveryAddress": {"AddressLine": ["Flat 2", "3 Made-up Row"]},
+                },
+            },
+            {"Use": "work"},
+        ]
+    },
+    "applications": [],
+    "do_not_contact": None,
+    "is_deleted": False,
+}
+
+
+def test_talemetry() -> None:
+    assert candidate("talemetry_profiles", TALEMETRY) == Candidate(
+        "4A.1C2",
+        "s:c0ffee00-1111-11ee-8c90-0242ac120002",
+        {
+            "first_name": "Kenji",
+            "last_name": "Nakamura",
+            "email": "kenji@example.org",
+            "mobile_phone": "555 2",
+            "phone": "+00 555 0100000",
+            "address": {
+                "country": "JP",
+                "city": "Osaka",
+                "zip": "530",
+                "street": "Flat 2, 3 Made-up Row",
+            },
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "contact", [None, {}, {"ContactMethod": None}, {"ContactMethod": {"Use": "x"}}]
+)
+def test_talemetry_without_contact(contact: object) -> None:
+    fields = candidate("talemetry_profiles", {**TALEMETRY, "contact": contact}).fields
+    assert set(fields) == {"first_name", "last_name", "email"}
+
+
+@pytest.mark.parametrize(
+    ("block", "marked"),
+    [
+        (None, False),
+        ({}, False),
+        ({"DoNotContact": None, "DoNotHire": None}, False),
+        ({"donotcontact_info": {"DoNotContact": "false", "DoNotHire": "No"}}, False),
+        ({"DoNotContact": {"Value": "N", "UpdatedAt": "2024-01-01"}}, False),
+        ({"DoNotContact": "true"}, True),
+        ({"DoNotHire": {"Value": "Yes"}}, True),
+        ({"DoNotContact": {"Reason": "Asked not to be called"}}, True),
+        ({"donotcontact_info": {"DoNotContact": "true"}}, True),
+        ("anything", True),
+        ([{"DoNotContact": "Y"}], True),
+    ],
+)
+def test_do_not_contact_in_every_shape(block: object, marked: bool) -> None:
+    (found,) = mapped(
+        "talemetry_profiles", {**TALEMETRY, "do_not_contact": block}, position_uid="p"
+    )
+    assert isinstance(found, Refused) is marked
+
+
+def test_talemetry_tombstones_are_refused() -> None:
+    record = {"id": "x", "is_deleted": True, "as_of": "2026-01-01T00:00:00Z"}
+    assert refused("talemetry_profiles", record) == "is_deleted"
+
+
+@pytest.mark.parametrize(
+    ("application", "is_open"),
+    [
+        ({"DispositionStatusName": "Applied"}, True),
+        ({"DispositionStatusName": None}, True),
+        ({"DispositionStatusName": "Hired"}, False),
+        ({"DispositionStatusName": "Rejected - salary"}, False),
+        ({"DispositionStatusName": "Interview", "HireStartDate": "2025-01-01"}, False),
+    ],
+)
+def test_talemetry_applications(application: dict[str, Any], is_open: bool) -> None:
+    record = {**TALEMETRY, "applications": [{"Id": "REQ-101", **application}]}
+    (found,) = mapped("talemetry_profiles", record, positions=POSITIONS)
+    assert isinstance(found, Candidate) is is_open
+    if isinstance(found, Candidate):
+        assert found.position_uid == "4E.02C"
+
+
+def test_comeets_own_names() -> None:
+    record = {
+        "id": 7,
+        "first_name": " Mira ",
+        "middle_name": "",
+        "last_name": "Solberg",
+        "address": {"city": "Bergen", "zip": None},
+        "custom_fields": {},
+        "position_uid": "4C.0F7",
+        "unknown": 1,
+    }
+    assert candidate("comeet", record) == Candidate(
+        "4C.0F7",
+        "s:7",
+        {"first_name": "Mira", "last_name": "Solberg", "address": {"city": "Bergen"}},
+    )
+    assert candidate("comeet", {**record, "partner_candidate_id": "own"}).key == "s:own"
+    assert candidate("comeet", record, partner_id_prefix="x-").key == "x-7"
+    assert refused("comeet", {**record, "deleted": True}) == "deleted"
+    assert refused("comeet", {**record, "position_uid": 5}) == "position_uid"
+
+
+CUSTOM = {
+    "mapping_type": "custom",
+    "fields": [
+        {"comeet_field": "first_name", "expression": "name.given"},
+        {"comeet_field": "address.city", "expression": "towns[0]"},
+        {"comeet_field": "address.zip", "expression": "to_string(zip)"},
+        {"comeet_field": "custom_fields.Pool one", "expression": "pool"},
+        {"comeet_field": "job_id", "expression": "job"},
+    ],
+}
+
+
+def test_custom() -> None:
+    record = {"id": 1, "name": {"given": "Mira"}, "towns": ["Bergen"], "zip": 5003, "job": "J-2"}
+    found = candidate(CUSTOM, record, positions=POSITIONS)
+    assert found.position_uid == "4C.0F7"
+    assert found.fields == {"first_name": "Mira", "address": {"city": "Bergen", "zip": "5003"}}
+    assert refused(CUSTOM, {**record, "job": "none"}, positions=POSITIONS) == "applications"
+
+
+def test_a_custom_key_wins_over_the_primary_key() -> None:
+    key = {"comeet_field": "partner_candidate_id", "expression": "code"}
+    mapping = {**CUSTOM, "fields": [*CUSTOM["fields"], key]}
+    assert candidate(mapping, {"id": 1, "code": "c-9"}).key == "s:c-9"
+    assert refused(mapping, {"id": 1}) == "partner_candidate_id"
+
+
+def test_an_expression_that_does_not_fit_refuses_the_record() -> None:
+    mapping = {
+        "mapping_type": "custom",
+        "fields": [{"comeet_field": "first_name", "expression": "join('-', name)"}],
+    }
+    assert refused(mapping, {"id": 1, "name": 5}) == "first_name"
+
+
+@pytest.mark.parametrize(
+    ("field", "expression", "what"),
+    [
+        ("first_name", "name[", "expression"),
+        ("firstname", "name", "no such field"),
+        ("address", "name", None),
+        ("note.more", "name", "no such field"),
+        ("updated_by", "name", "no such field"),
+    ],
+)
+def test_bad_expressions_and_fields_are_config_errors(
+    field: str, expression: str, what: str | None
+) -> None:
+    mapping = {
+        "mapping_type": "custom",
+        "fields": [{"comeet_field": field, "expression": expression}],
+    }
+    if what is None:
+        mapped(mapping, {"id": 1}, position_uid="p")
+        return
+    with pytest.raises(ConfigError, match=r"fields\.0") as caught:
+        mapped(mapping, {"id": 1})
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize("value", [None, "", True, 1.5, {}, []])
+def test_a_key_that_is_none(value: object) -> None:
+    assert refused("comeet", {"id": value}) == "partner_candidate_id"
+
+
+def test_several_columns_make_one_key_without_mixing_them_up() -> None:
+    def key(a: object, b: object) -> str:
+        return candidate("comeet", {"a": a, "b": b}, primary_key=[["a"], ["b"]]).key
+
+    assert key("x", 1) == "s:x:1"
+    assert len({key("x:y", "z"), key("x", "y:z"), key("x%3Ay", "z")}) == 3
+    assert refused("comeet", {"a": "x"}, primary_key=[["a"], ["b"]]) == "partner_candidate_id"
+    assert refused("comeet", {"a": "x"}, primary_key=[]) == "partner_candidate_id"
+    nested = candidate("comeet", {"a": {"b": 5}}, primary_key=[["a", "b"]])
+    assert nested.key == "s:5"
+
+
+@given(st.text(min_size=1).filter(lambda text: "@" not in text))
+def test_any_key_becomes_a_short_ascii_one_always_the_same(text: str) -> None:
+    record = {"id": text}
+    found = candidate("comeet", record)
+    assert found.key.isascii()
+    assert found.key.isprintable()
+    assert len(found.key) <= 64
+    assert candidate("comeet", dict(record)).key == found.key
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["kombo_candidates", "talemetry_profiles", "comeet"]),
+    st.dictionaries(
+        st.sampled_from(
+            [*KOMBO, *TALEMETRY, "position_uid", "address", "resume", "job_id", "deleted"]
+        ),
+        _json,
+    ),
+)
+def test_no_record_whatever_breaks_a_mapping(kind: str, record: dict[str, Any]) -> None:
+    for found in mapped(kind, record, position_uid="p", positions=POSITIONS):
+        assert isinstance(found, Candidate | Refused)

@@ -1,0 +1,209 @@
+"""The write loop: outcomes in the records' order, states only when all before is on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from destination_comeet.rejects import Rejected
+from destination_comeet.writer import Outcome, Record, Result, Writer
+from source_ats.errors import ConfigError, TransientError
+from unit_tests.fakes import FakeClock
+
+
+class Place:
+    """Where records go to, and the order in which things happened."""
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+        self.records: list[Record] = []
+        self.results: dict[int, Result | Exception] = {}
+        self.takes = 0.0
+        self.clock = FakeClock()
+
+    def deliver(self, record: Record) -> Sequence[Outcome]:
+        self.clock.advance(self.takes)
+        self.records.append(record)
+        self.happened.append(f"delivered {record['id']}")
+        result = self.results.get(record["id"], Result.CREATED)
+        if isinstance(result, Exception):
+            raise result
+        return [Outcome(result, "p", f"k:{record['id']}", "email", "is odd")]
+
+    def settle(self) -> None:
+        self.happened.append("settled")
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def written(
+    place: Place, *lines: bytes | dict[str, Any], **options: Any
+) -> Iterator[dict[str, Any]]:
+    rejected = options.pop("rejected", None) or Rejected(None, place.clock)
+    streams = {"s": place.deliver, "ignored": None}
+    writer = Writer(streams, place.settle, rejected, place.clock, **options)
+    batch = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    for line in writer.write([batch]):
+        assert line.endswith(b"\n")
+        assert line.count(b"\n") == 1
+        place.happened.append("printed")
+        yield json.loads(line)
+
+
+def row(number: int, stream: str = "s", **more: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "record": {"stream": stream, "data": {"id": number}, **more}}
+
+
+def state(stream: str = "s", **more: Any) -> dict[str, Any]:
+    content = {"stream_descriptor": {"name": stream}, "stream_state": {}}
+    return {"type": "STATE", "state": {"type": "STREAM", "stream": content, **more}}
+
+
+def test_a_state_waits_until_everything_before_it_is_settled(place: Place) -> None:
+    list(written(place, row(1), row(2), state(), row(3)))
+    assert place.happened == [
+        "delivered 1",
+        "delivered 2",
+        "settled",
+        "printed",
+        "delivered 3",
+        "settled",
+    ]
+
+
+def test_no_state_passes_a_record_that_has_no_outcome(place: Place) -> None:
+    place.results[2] = TransientError("Nobody answers.")
+    with pytest.raises(TransientError):
+        list(written(place, row(1), state(), row(2), state()))
+    assert place.happened == ["delivered 1", "settled", "printed", "delivered 2"]
+
+
+@pytest.mark.parametrize(
+    ("result", "rejected"),
+    [
+        (Result.CREATED, 0),
+        (Result.UNCHANGED, 0),
+        (Result.UPDATED, 0),
+        (Result.CLOSED, 0),
+        (Result.REFUSED, 1),
+        (Result.UNKNOWN, 1),
+    ],
+)
+def test_how_each_outcome_counts(
+    place: Place, result: Result, rejected: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.results[1] = result
+    (passed,) = written(place, row(1), row(2), state())
+    assert passed["state"]["destinationStats"] == {
+        "recordCount": 2.0,
+        "rejectedRecordCount": float(rejected),
+    }
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warnings) == rejected
+    assert all("k:1" in each and "email is odd" in each for each in warnings)
+
+
+def test_a_state_keeps_all_that_it_had(place: Place) -> None:
+    raw = (
+        b'{"odd":1e2,"type":"STATE","state":{"type":"STREAM","id":12345678901234567890123,'
+        b'"stream":{"stream_descriptor":{"name":"s","namespace":null},"stream_state":{"a":1.10}},'
+        b'"destinationStats":{"more":[1]}}}'
+    )
+    clock = FakeClock()
+    writer = Writer({"s": place.deliver}, place.settle, Rejected(None, clock), clock)
+    (line,) = writer.write([[raw]])
+    for kept in (b"1e2", b"12345678901234567890123", b'{"a":1.10}', b'"more":[1]'):
+        assert kept in line
+    assert json.loads(line)["state"]["destinationStats"]["recordCount"] == 0.0
+
+
+def test_counts_are_those_since_the_last_state(place: Place) -> None:
+    stats = [
+        each["state"]["destinationStats"]["recordCount"]
+        for each in written(place, row(1), state(), row(2), row(3), state(), state())
+    ]
+    assert stats == [1.0, 2.0, 0.0]
+
+
+def test_a_state_of_all_streams_counts_them_all(place: Place) -> None:
+    legacy = {"type": "STATE", "state": {"data": {"cursor": 1}}}
+    (passed,) = written(place, row(1), row(2), legacy)
+    assert passed["state"]["data"] == {"cursor": 1}
+    assert passed["state"]["destinationStats"]["recordCount"] == 2.0
+
+
+def test_too_many_rejected(place: Place) -> None:
+    place.results = {1: Result.REFUSED, 2: Result.UNKNOWN}
+    with pytest.raises(ConfigError, match="max_rejected"):
+        list(written(place, row(1), state(), row(2), state(), max_rejected=1))
+    assert place.happened.count("printed") == 1
+    assert place.happened[-1] == "settled"
+
+
+def test_progress_is_told_once_a_minute(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    place.takes = 25.0
+    list(written(place, *[row(number) for number in range(6)]))
+    texts = [each.getMessage() for each in caplog.records]
+    assert [text for text in texts if text.startswith("So far")] == [
+        "So far: 3 records; 3 created.",
+        "So far: 6 records; 6 created.",
+    ]
+
+
+def test_half_a_character_in_a_record_is_no_cut_line(place: Place) -> None:
+    half = b'{"type":"RECORD","record":{"stream":"s","data":{"id":5,"name":"Mira \\ud83d"}}}'
+    (passed,) = written(place, half, state())
+    assert place.records == [{"id": 5, "name": "Mira ?"}]
+    assert passed["state"]["destinationStats"] == {"recordCount": 1.0, "rejectedRecordCount": 0.0}
+
+
+# The file of refused records ----------------------------------------------------------------------
+
+
+def test_each_record_is_kept_as_it_came(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "rejected.jsonl"
+    clock = FakeClock()
+    rejected = Rejected(str(path), clock)
+    place.results = {1: Result.REFUSED}
+    raw = b'{"type":"RECORD","record":{"stream":"s","data":{"id": 1,"n":1.10,"big":1e400}}}'
+    with pytest.raises(StopIteration):
+        next(written(place, raw.replace(b"1e400", b"12345678901234567890"), rejected=rejected))
+    rejected.close()
+    text = path.read_text("utf-8")
+    assert '{"id": 1,"n":1.10,"big":12345678901234567890}' in text
+    kept = json.loads(text)
+    assert kept["refusals"] == [
+        {
+            "outcome": "refused",
+            "position_uid": "p",
+            "partner_candidate_id": "k:1",
+            "field": "email",
+            "reason": "is odd",
+            "said": "",
+        }
+    ]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_torn_last_line_is_ended_first(tmp_path: Path) -> None:
+    path = tmp_path / "rejected.jsonl"
+    path.write_bytes(b'{"whole":1}\n{"torn":')
+    rejected = Rejected(str(path), FakeClock())
+    rejected.add("s", [], b'{"id":1}')
+    rejected.close()
+    lines = path.read_bytes().splitlines()
+    assert lines[:2] == [b'{"whole":1}', b'{"torn":']
+    assert json.loads(lines[2])["record"] == {"id": 1}
+
+
+def test_a_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rejected_path"):
+        Rejected(str(tmp_path / "missing" / "rejected.jsonl"), FakeClock())

@@ -1,0 +1,935 @@
+"""The client's rules, the same for all vendors: what is sent, repeated, waited for and told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.client import IncompleteRead
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+import requests
+import urllib3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from requests_mock import ANY, Mocker
+
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    ContractError,
+    Refusal,
+    Stopped,
+    TransientError,
+)
+from source_ats.http.client import (
+    CHECK,
+    Auth,
+    Call,
+    Client,
+    OutcomeUnknown,
+    Patience,
+    Reply,
+    Situation,
+    StaticAuth,
+    Vendor,
+)
+from source_ats.http.rate_limiter import Budget
+from unit_tests.fakes import NOON, FakeClock
+
+HOST = "https://api.example.com"
+URL = f"{HOST}/v1/people"
+PATIENCE = Patience(attempts=4, seconds=3600, longest_wait=900)
+
+CALLS = {
+    "GET": Call("people", URL),
+    "POST that reads": Call("people", URL, method="POST", json={"ids": [1]}),
+    "POST that creates": Call("people", URL, method="POST", json={"name": "x"}, creates=True),
+}
+
+
+class Answer(msgspec.Struct):
+    ok: bool
+    name: str = ""
+
+
+_answer = msgspec.json.Decoder(Answer)
+
+
+def read(reply: Reply) -> Answer:
+    return reply.decode(_answer)
+
+
+def read_nothing(reply: Reply) -> Reply:
+    return reply
+
+
+def no_word(reply: Reply) -> None:
+    """Leave every reply to the client's own rules."""
+
+
+def reset_header(reply: Reply) -> float | None:
+    """Read the header of a vendor that counts seconds, as a room does."""
+    value = reply.headers.get("quota-reset", "")
+    return float(value) if value.isdigit() else None
+
+
+class RenewableAuth:
+    """A token that can be had anew: the first is 0, the next 1."""
+
+    def __init__(self, renewals: int) -> None:
+        self.number = 0
+        self.left = renewals
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer token-{self.number}"}
+
+    def renew(self, refused: Mapping[str, str]) -> bool:
+        assert refused == self.headers()
+        if not self.left:
+            return False
+        self.left -= 1
+        self.number += 1
+        return True
+
+
+def client(  # noqa: PLR0913 - each test sets one of them
+    clock: FakeClock,
+    *,
+    auth: Auth | None = None,
+    classify: Callable[[Reply], AtsError | Situation | None] = no_word,
+    patience: Patience = PATIENCE,
+    waiting: Callable[[datetime | None], None] = lambda until: None,
+    budget: Budget | None = None,
+) -> Client:
+    return Client(
+        Vendor("Vendor", "vendor.key", classify, reset_header),
+        auth or StaticAuth({"Authorization": "Bearer made-up"}),
+        budget or Budget(clock),
+        clock,
+        patience=patience,
+        waiting=waiting,
+    )
+
+
+class Body(BytesIO):
+    """A body as the standard library reads it: its end closes it, and an early one is an error."""
+
+    def __init__(self, content: bytes, announced: int) -> None:
+        super().__init__(content)
+        self.content = content
+        self._announced = announced
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if len(content) < self._announced:
+            raise IncompleteRead(content)
+        self.close()
+        return content
+
+
+def cut(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return an answer whose body ends before its announced length, or does not unpack."""
+    return {
+        "raw": urllib3.HTTPResponse(
+            body=Body(body, int(headers.get("Content-Length", len(body)))),
+            headers={"Content-Type": "application/json", **headers},
+            status=200,
+            preload_content=False,
+            request_method="GET",
+        )
+    }
+
+
+def last(vendor: Mocker) -> Any:
+    """Return the last request that the vendor got."""
+    return vendor.last_request
+
+
+def http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
+OK: dict[str, Any] = {"json": {"ok": True}}
+DATE = {"Date": http_date(NOON)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the caller gets, after how many requests, having waited how."""
+
+    error: type[AtsError] | None
+    requests: int
+    waits: list[float] | Literal["backed off"] = field(default_factory=list)
+
+
+GOOD = Outcome(None, 1)
+AT_ONCE_UNKNOWN = Outcome(OutcomeUnknown, 1)
+BACKED_OFF_ONCE = Outcome(None, 2, "backed off")
+GIVEN_UP = Outcome(TransientError, PATIENCE.attempts, "backed off")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One situation: what the vendor answers (the last one for ever), and what comes of it."""
+
+    name: str
+    answers: list[dict[str, Any]]
+    reads: Outcome
+    creates: Outcome
+
+
+def same(name: str, answers: list[dict[str, Any]], outcome: Outcome) -> Row:
+    return Row(name, answers, outcome, outcome)
+
+
+def limited(**headers: str) -> dict[str, Any]:
+    return {"status_code": 429, "headers": {k.replace("_", "-"): v for k, v in headers.items()}}
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "500": {"status_code": 500},
+    "502": {"status_code": 502, "text": "<html>Bad gateway</html>"},
+    "503": {"status_code": 503},
+    "504": {"status_code": 504},
+    "no connection": {"exc": requests.exceptions.ConnectTimeout},
+    "no answer in time": {"exc": requests.exceptions.ReadTimeout},
+    "reset": {"exc": requests.exceptions.ConnectionError},
+    "HTML under 200": {"text": "<html>Maintenance</html>"},
+    "nothing under 200": {"text": ""},
+    "half of the JSON": {"text": '{"ok": tr'},
+    "not UTF-8": {"content": b'{"ok": true, "name": "\xff"}'},
+    "not UTF-8 in a part that nobody reads": {"content": b'{"ok": true, "other": "\xff"}'},
+    "half of the body": cut({"Content-Length": "100"}, b'{"ok": true'),
+    "gzip that does not unpack": cut({"Content-Encoding": "gzip"}, b"not gzip at all"),
+}
+
+ROWS = [
+    same("answered", [OK], GOOD),
+    same("429, seconds", [limited(Retry_After="17"), OK], Outcome(None, 2, [17])),
+    same(
+        "429, HTTP date",
+        [limited(Retry_After=http_date(NOON + timedelta(seconds=40)), **DATE), OK],
+        Outcome(None, 2, [40]),
+    ),
+    same(
+        "429, HTTP date, by the vendor's clock",
+        [
+            limited(
+                Retry_After=http_date(NOON + timedelta(hours=5, seconds=40)),
+                Date=http_date(NOON + timedelta(hours=5)),
+            ),
+            OK,
+        ],
+        Outcome(None, 2, [40]),
+    ),
+    same(
+        "429, HTTP date, no Date to compare with",
+        [limited(Retry_After=http_date(NOON + timedelta(seconds=40))), OK],
+        Outcome(None, 2, [40]),
+    ),
+    same("429, vendor's reset", [limited(quota_reset="23"), OK], Outcome(None, 2, [23])),
+    same(
+        "429, Retry-After comes before the vendor's reset",
+        [limited(Retry_After="5", quota_reset="5"), OK],
+        Outcome(None, 2, [5]),
+    ),
+    same("429, nothing", [limited(), OK], BACKED_OFF_ONCE),
+    same("429, nonsense", [limited(Retry_After="soon"), OK], BACKED_OFF_ONCE),
+    same("429, a negative number", [limited(Retry_After="-5"), OK], BACKED_OFF_ONCE),
+    same(
+        "429, a date past",
+        [limited(Retry_After=http_date(NOON - timedelta(days=1)), **DATE), OK],
+        BACKED_OFF_ONCE,
+    ),
+    same(
+        "429, nonsense, then the vendor's reset",
+        [limited(Retry_After="soon", quota_reset="23"), OK],
+        Outcome(None, 2, [23]),
+    ),
+    same("429, nothing, for ever", [limited()], GIVEN_UP),
+    same("429, 15 minutes", [limited(Retry_After="900"), OK], Outcome(None, 2, [900])),
+    same("429, more than 15 minutes", [limited(Retry_After="901")], Outcome(TransientError, 1)),
+    same("429, more, as vendor's reset", [limited(quota_reset="901")], Outcome(TransientError, 1)),
+    same("429, 9 digits and more", [limited(Retry_After="9" * 40)], Outcome(TransientError, 1)),
+    same(
+        "429, more, as a date",
+        [limited(Retry_After=http_date(NOON + timedelta(hours=2)), **DATE)],
+        Outcome(TransientError, 1),
+    ),
+    same(
+        "429, again and again, for an hour",
+        [limited(Retry_After="600")],
+        Outcome(TransientError, 7, [600.0] * 6),
+    ),
+    *[
+        Row(f"{name}, then well", [answer, OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN)
+        for name, answer in BROKEN.items()
+        if "raw" not in answer
+    ],
+    *[
+        Row(f"{name}, for ever", [answer], GIVEN_UP, AT_ONCE_UNKNOWN)
+        for name, answer in BROKEN.items()
+        if "raw" not in answer
+    ],
+    *[
+        Row(f"{name}, then well", [BROKEN[name], OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN)
+        for name in ("half of the body", "gzip that does not unpack")
+    ],
+    same("401", [{"status_code": 401}], Outcome(ConfigError, 1)),
+    same("403", [{"status_code": 403}], Outcome(ConfigError, 1)),
+    *[
+        same(str(status), [{"status_code": status}], Outcome(Refusal, 1))
+        for status in (400, 404, 405, 409, 410, 413, 415, 422)
+    ],
+    same("JSON of another shape", [{"json": {"fine": True}}], Outcome(ContractError, 1)),
+    same("JSON of another type", [{"json": [1]}], Outcome(ContractError, 1)),
+]
+
+
+@pytest.mark.parametrize("kind", CALLS)
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_the_table_of_retries(requests_mock: Mocker, row: Row, kind: str) -> None:
+    call = CALLS[kind]
+    expected = row.creates if call.creates else row.reads
+    answers = [_fresh(answer) for answer in row.answers]
+    requests_mock.register_uri(call.method, URL, answers)
+    clock = FakeClock()
+    if expected.error is None:
+        assert client(clock).send(call, read).ok
+    else:
+        with pytest.raises(expected.error) as caught:
+            client(clock).send(call, read)
+        assert isinstance(caught.value, OutcomeUnknown) == (expected.error is OutcomeUnknown)
+    assert requests_mock.call_count == expected.requests
+    if expected.waits == "backed off":
+        assert len(clock.waits) == expected.requests - 1
+        assert all(0 < wait <= 60 for wait in clock.waits)
+        assert clock.waits[0] <= 2
+    else:
+        assert clock.waits == pytest.approx(expected.waits)
+
+
+def _fresh(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to be read again: a raw body can be read but once."""
+    if "raw" in answer:
+        raw = answer["raw"]
+        return cut(raw.headers, raw._fp.content)  # noqa: SLF001
+    return dict(answer)
+
+
+class TestPatience:
+    def test_waits_grow_and_differ(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, status_code=503)
+        patience = Patience(attempts=9, seconds=3600, longest_wait=900)
+        seen = set()
+        for _ in range(3):
+            clock = FakeClock()
+            with pytest.raises(TransientError):
+                client(clock, patience=patience).send(CALLS["GET"], read)
+            assert clock.waits == sorted(clock.waits)
+            assert clock.waits[-1] > 20
+            seen.add(clock.waits[0])
+        assert len(seen) > 1, "several runs that fail at once would come back at once"
+
+    def test_a_call_is_given_up_after_its_time(self, requests_mock: Mocker) -> None:
+        clock = FakeClock()
+
+        def slow(request: Any, context: Any) -> str:
+            clock.advance(50)
+            context.status_code = 503
+            return ""
+
+        requests_mock.get(URL, text=slow)
+        began = clock.monotonic()
+        patience = Patience(attempts=1000, seconds=300, longest_wait=900)
+        with pytest.raises(TransientError):
+            client(clock, patience=patience).send(CALLS["GET"], read)
+        assert clock.monotonic() - began <= 360
+
+    def test_a_person_does_not_wait_for_check(self, requests_mock: Mocker) -> None:
+        for answer in (limited(Retry_After="7"), limited(), {"status_code": 503}):
+            clock = FakeClock()
+            requests_mock.get(URL, [answer])
+            with pytest.raises(TransientError):
+                client(clock, patience=CHECK).send(CALLS["GET"], read)
+            assert sum(clock.waits) <= 12
+
+    @pytest.mark.parametrize("headers", [{"Retry_After": "0"}, {"quota_reset": "0"}])
+    def test_a_vendor_that_says_now_and_refuses_is_not_hammered(
+        self, requests_mock: Mocker, headers: dict[str, str]
+    ) -> None:
+        clock = FakeClock()
+
+        def refuse(request: Any, context: Any) -> str:
+            clock.advance(0.05)
+            assert requests_mock.call_count < 1000
+            context.status_code = 429
+            context.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
+            return ""
+
+        requests_mock.get(URL, text=refuse)
+        with pytest.raises(TransientError):
+            client(clock).send(CALLS["GET"], read)
+
+    def test_a_stop_ends_a_wait(self, requests_mock: Mocker) -> None:
+        class StoppedInTheWait(FakeClock):
+            def sleep(self, seconds: float) -> None:
+                if seconds > 0:
+                    raise Stopped("The run was asked to end.")
+
+        requests_mock.get(URL, [limited(Retry_After="600"), OK])
+        with pytest.raises(Stopped):
+            client(StoppedInTheWait()).send(CALLS["GET"], read)
+        assert requests_mock.call_count == 1
+
+
+class TestRateLimit:
+    def test_the_time_to_come_back_is_named(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, [limited(Retry_After="7200", **DATE)])
+        with pytest.raises(TransientError, match="2026-01-31T14:00:00Z"):
+            client(FakeClock()).send(CALLS["GET"], read)
+
+    @pytest.mark.parametrize("header", ["Retry-After", "quota-reset"])
+    def test_calls_after_a_long_one_do_not_wait_it_out_either(
+        self, requests_mock: Mocker, header: str
+    ) -> None:
+        # Another account of the same vendor asks next.
+        clock = FakeClock()
+        requests_mock.get(URL, status_code=429, headers={header: "7200"})
+        same_client = client(clock)
+        for _ in range(3):
+            with pytest.raises(TransientError, match="T14:"):
+                same_client.send(CALLS["GET"], read)
+        assert sum(clock.waits) <= 900
+
+    def test_a_used_up_quota_is_waited_for_before_the_next_call(
+        self, requests_mock: Mocker
+    ) -> None:
+        clock = FakeClock()
+        requests_mock.get(URL, [{**OK, "headers": {"quota-reset": "30"}}, OK])
+        patient = client(clock)
+        patient.send(CALLS["GET"], read)
+        assert clock.waits == []
+        patient.send(CALLS["GET"], read)
+        assert sum(clock.waits) == pytest.approx(30)
+
+    def test_a_quota_used_up_for_long_ends_the_stream_and_names_the_time(
+        self, requests_mock: Mocker
+    ) -> None:
+        clock = FakeClock()
+        requests_mock.get(URL, [{**OK, "headers": {"quota-reset": "7200"}}, OK])
+        patient = client(clock)
+        patient.send(CALLS["GET"], read)
+        with pytest.raises(TransientError, match="2026-01-31T14:00:00Z"):
+            patient.send(CALLS["GET"], read)
+        assert sum(clock.waits) <= 900
+
+    def test_all_callers_wait_not_only_the_refused_one(self, requests_mock: Mocker) -> None:
+        clock = FakeClock()
+        budget = Budget(clock)
+        requests_mock.get(URL, [limited(Retry_After="100", quota_reset="100"), OK])
+        held: list[float] = []
+        client(clock, budget=budget, waiting=lambda until: held.append(budget.paused_for())).send(
+            CALLS["GET"], read
+        )
+        assert max(held) == pytest.approx(100)
+
+    def test_who_watches_is_told_until_when_and_when_it_is_over(
+        self, requests_mock: Mocker
+    ) -> None:
+        told: list[datetime | None] = []
+        ahead = {"Date": http_date(NOON + timedelta(hours=1))}
+        requests_mock.get(URL, [limited(Retry_After="100", **ahead), OK])
+        client(FakeClock(), waiting=told.append).send(CALLS["GET"], read)
+        moments = [each for each in told if each is not None]
+        assert moments[0] == NOON + timedelta(hours=1, seconds=100)
+        assert told[-1] is None
+
+    def test_each_attempt_counts_against_the_budget(self, requests_mock: Mocker) -> None:
+        clock = FakeClock()
+        requests_mock.get(URL, [{"status_code": 503}, {"status_code": 503}, OK])
+        client(clock, budget=Budget(clock, per_minute=1)).send(CALLS["GET"], read)
+        assert clock.monotonic() - 5000 >= 120
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_a_refused_token_is_renewed_once(self, requests_mock: Mocker, kind: str) -> None:
+        call = CALLS[kind]
+        requests_mock.register_uri(call.method, URL, [{"status_code": 401}, OK])
+        clock = FakeClock()
+        assert client(clock, auth=RenewableAuth(1)).send(call, read).ok
+        tokens = [each.headers["Authorization"] for each in requests_mock.request_history]
+        assert tokens == ["Bearer token-0", "Bearer token-1"]
+        assert clock.waits == []
+
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_a_new_token_that_is_refused_too_is_the_users_matter(
+        self, requests_mock: Mocker, kind: str
+    ) -> None:
+        call = CALLS[kind]
+        requests_mock.register_uri(call.method, URL, status_code=401)
+        with pytest.raises(ConfigError, match=r"vendor\.key"):
+            client(FakeClock(), auth=RenewableAuth(5)).send(call, read)
+        assert requests_mock.call_count == 2
+
+    def test_netrc_is_not_used(
+        self,
+        requests_mock: Mocker,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        _with_netrc(tmp_path, monkeypatch)
+        requests_mock.get(URL, **OK)
+        client(FakeClock()).send(CALLS["GET"], read)
+        assert last(requests_mock).headers["Authorization"] == "Bearer made-up"
+
+    def test_netrc_is_not_used_after_a_redirect_either(
+        self,
+        requests_mock: Mocker,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        _with_netrc(tmp_path, monkeypatch)
+        requests_mock.get(URL, status_code=307, headers={"Location": f"{HOST}/v2/people"})
+        requests_mock.get(f"{HOST}/v2/people", **OK)
+        client(FakeClock()).send(CALLS["GET"], read)
+        assert last(requests_mock).headers["Authorization"] == "Bearer made-up"
+
+
+def _with_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine api.example.com login mira password solberg\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert requests.utils.get_netrc_auth(URL) == ("mira", "solberg")
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("kind", CALLS)
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "https://other.example.com/v1/people",
+            "https://api.example.com.evil.example/v1/people",
+            "https://api.example.com:8443/v1/people",
+            "http://api.example.com/v1/people",
+            "//other.example.com/v1/people",
+        ],
+    )
+    def test_off_the_host_nobody_goes(
+        self, requests_mock: Mocker, kind: str, status: int, target: str
+    ) -> None:
+        call = CALLS[kind]
+        requests_mock.register_uri(ANY, ANY, **OK)
+        requests_mock.register_uri(
+            call.method, URL, status_code=status, headers={"Location": target}
+        )
+        with pytest.raises(ConfigError, match="base URL"):
+            client(FakeClock()).send(call, read)
+        assert [each.url for each in requests_mock.request_history] == [URL]
+
+    @pytest.mark.parametrize("target", [f"{HOST}/v2/people", "/v2/people"])
+    def test_on_the_host_a_get_goes_on_with_its_credentials(
+        self, requests_mock: Mocker, target: str
+    ) -> None:
+        requests_mock.get(URL, status_code=307, headers={"Location": target})
+        requests_mock.get(f"{HOST}/v2/people", **OK)
+        assert client(FakeClock()).send(CALLS["GET"], read).ok
+        assert last(requests_mock).headers["Authorization"] == "Bearer made-up"
+
+    @pytest.mark.parametrize("kind", ["POST that reads", "POST that creates"])
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_post_is_never_sent_a_second_time_or_turned_into_a_get(
+        self, requests_mock: Mocker, kind: str, status: int
+    ) -> None:
+        requests_mock.post(URL, status_code=status, headers={"Location": "/v2/people"})
+        with pytest.raises(ConfigError):
+            client(FakeClock()).send(CALLS[kind], read)
+        assert requests_mock.call_count == 1
+
+    def test_a_circle_is_the_users_matter_and_not_run_for_long(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, status_code=307, headers={"Location": URL})
+        with pytest.raises(ConfigError, match="base URL"):
+            client(FakeClock()).send(CALLS["GET"], read)
+        assert requests_mock.call_count < 10
+
+
+class TestTheRoomsWord:
+    def test_it_comes_before_the_table(self, requests_mock: Mocker) -> None:
+        # A vendor whose 401 means a duplicate, not a bad key.
+        requests_mock.get(URL, status_code=401)
+
+        def duplicate(reply: Reply) -> AtsError:
+            return Refusal("duplicate", status=reply.status, code="duplicate")
+
+        with pytest.raises(Refusal, match="duplicate"):
+            client(FakeClock(), auth=RenewableAuth(1), classify=duplicate).send(CALLS["GET"], read)
+        assert requests_mock.call_count == 1
+
+    def test_it_may_call_a_rate_limit_what_has_another_status(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, [{"status_code": 400, "headers": {"Retry-After": "17"}}, OK])
+        clock = FakeClock()
+        limited = client(clock, classify=lambda reply: Situation.RATE_LIMITED)
+        assert limited.send(CALLS["GET"], read).ok
+        assert clock.waits == [17]
+
+    def test_it_may_call_unavailable_what_has_another_status(self, requests_mock: Mocker) -> None:
+        requests_mock.post(URL, [{"status_code": 409}, OK])
+        down = client(FakeClock(), classify=lambda reply: Situation.UNAVAILABLE)
+        with pytest.raises(OutcomeUnknown):
+            down.send(CALLS["POST that creates"], read)
+        assert down.send(CALLS["POST that reads"], read).ok
+
+    def test_it_is_not_asked_about_a_success(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, json={"ok": True}, status_code=201)
+        asking = client(FakeClock(), classify=lambda reply: ConfigError("no"))
+        assert asking.send(CALLS["GET"], read).ok
+
+
+class TestTheRequest:
+    def test_it_carries_what_the_call_says(self, requests_mock: Mocker) -> None:
+        requests_mock.post(URL, **OK)
+        call = Call(
+            "people",
+            URL,
+            method="POST",
+            params={"cursor": "a b&c=ü", "empty": ""},
+            headers={"X-Made-Up": "1"},
+            json={"name": "Zoë"},
+        )
+        client(FakeClock()).send(call, read)
+        sent = last(requests_mock)
+        query = parse_qs(urlsplit(sent.url).query, keep_blank_values=True)
+        assert query == {"cursor": ["a b&c=ü"], "empty": [""]}
+        assert sent.headers["X-Made-Up"] == "1"
+        assert sent.headers["Authorization"] == "Bearer made-up"
+        assert sent.headers["Content-Type"] == "application/json"
+        assert sent.json() == {"name": "Zoë"}
+
+    def test_it_names_us_and_asks_for_compressed_json(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, **OK)
+        client(FakeClock()).send(CALLS["GET"], read)
+        sent = last(requests_mock).headers
+        assert sent["User-Agent"] == f"airbyte-source-ats/{version('airbyte-source-ats')}"
+        assert "gzip" in sent["Accept-Encoding"]
+        assert sent["Accept"] == "application/json"
+
+    def test_it_has_two_time_limits(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, **OK)
+        client(FakeClock()).send(CALLS["GET"], read)
+        connect, answer = last(requests_mock).timeout
+        assert 0 < connect <= 30
+        assert 0 < answer <= 120
+
+    def test_proxies_and_certificate_authorities_are_obeyed(
+        self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        authority = tmp_path / "authority.pem"
+        authority.write_text("made up")
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+        monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        requests_mock.get(URL, **OK)
+        client(FakeClock()).send(CALLS["GET"], read)
+        assert last(requests_mock).proxies["https"] == "http://proxy.example.com:3128"
+        assert last(requests_mock).verify == str(authority)
+
+    def test_each_host_has_its_own_proxy(
+        self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+        monkeypatch.setenv("no_proxy", "inside.example.com")
+        requests_mock.get(ANY, **OK)
+        sender = client(FakeClock())
+        for host, proxies in (
+            ("https://api.example.com", {"https": "http://proxy.example.com:3128"}),
+            ("https://inside.example.com", {}),
+            ("https://api.example.com", {"https": "http://proxy.example.com:3128"}),
+        ):
+            sender.send(Call("people", host), read)
+            assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
+
+    def test_a_certificate_that_is_not_trusted_is_the_users_matter(
+        self, requests_mock: Mocker
+    ) -> None:
+        requests_mock.get(URL, exc=requests.exceptions.SSLError)
+        with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
+            client(FakeClock()).send(CALLS["GET"], read)
+        assert requests_mock.call_count == 1
+
+
+SECONDS = st.floats(0, 30, allow_nan=False)
+
+
+class TestClock:
+    @given(
+        vendor_ahead=st.floats(-1e6, 1e6),
+        there=SECONDS,
+        thinking=SECONDS,
+        back=SECONDS,
+        second_call=st.booleans(),
+    )
+    @settings(max_examples=80)
+    def test_sent_at_is_the_vendors_time_and_never_later_than_true(
+        self, vendor_ahead: float, there: float, thinking: float, back: float, second_call: bool
+    ) -> None:
+        clock = FakeClock()
+        offset = timedelta(seconds=vendor_ahead)
+        sent: list[datetime] = []
+
+        def answer(request: Any, context: Any) -> str:
+            sent.append(clock.now() + offset)
+            clock.advance(there + thinking)
+            context.headers["Date"] = http_date((clock.now() + offset).replace(microsecond=0))
+            clock.advance(back)
+            return "{}"
+
+        with Mocker() as vendor:
+            vendor.get(URL, text=answer)
+            asking = client(clock)
+            if second_call:
+                asking.send(CALLS["GET"], read_nothing)
+            reply = asking.send(CALLS["GET"], read_nothing)
+        assert reply.sent_at <= sent[-1]
+        assert sent[-1] - reply.sent_at <= timedelta(seconds=there + thinking + back + 1.001)
+        true_now = clock.now() + offset
+        assert asking.now() <= true_now
+        assert true_now - asking.now() <= timedelta(seconds=back + 1.001)
+
+    @pytest.mark.parametrize(
+        "date",
+        [
+            None,
+            "",
+            "yesterday",
+            "Sat, 31 Jan 2026 12:00:00",
+            "Sat, 99 Jan 2026 12:00:00 GMT",
+            "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+            "Fri, 31 Dec 9999 23:59:59 -1200",
+        ],
+    )
+    def test_without_a_date_the_machines_clock_counts(
+        self, requests_mock: Mocker, date: str | None
+    ) -> None:
+        clock = FakeClock()
+
+        def answer(request: Any, context: Any) -> str:
+            clock.advance(3)
+            if date is not None:
+                context.headers["Date"] = date
+            return "{}"
+
+        requests_mock.get(URL, text=answer)
+        asking = client(clock)
+        assert asking.now() == NOON
+        assert asking.send(CALLS["GET"], read_nothing).sent_at == NOON
+        assert asking.now() == NOON + timedelta(seconds=3)
+
+    def test_a_reply_without_a_date_keeps_the_vendors_time_of_an_earlier_one(
+        self, requests_mock: Mocker
+    ) -> None:
+        ahead = NOON + timedelta(hours=3)
+        requests_mock.get(URL, [{**OK, "headers": {"Date": http_date(ahead)}}, OK])
+        asking = client(FakeClock())
+        asking.send(CALLS["GET"], read)
+        assert asking.send(CALLS["GET"], read_nothing).sent_at == ahead
+
+    def test_a_refused_attempt_tells_the_time_too(self, requests_mock: Mocker) -> None:
+        ahead = NOON + timedelta(hours=3)
+        requests_mock.get(
+            URL, [{"status_code": 503, "headers": {"Date": http_date(ahead)}}, {"status_code": 404}]
+        )
+        asking = client(FakeClock())
+        with pytest.raises(Refusal):
+            asking.send(CALLS["GET"], read)
+        assert asking.now() >= ahead
+
+    def test_sent_at_is_when_the_answered_attempt_was_sent(self, requests_mock: Mocker) -> None:
+        clock = FakeClock()
+        requests_mock.get(URL, [limited(Retry_After="100"), OK])
+        reply = client(clock).send(CALLS["GET"], read_nothing)
+        assert reply.sent_at == NOON + timedelta(seconds=100)
+        assert reply.sent_at.tzinfo == UTC
+
+
+class TestBody:
+    @pytest.mark.parametrize(
+        ("body", "name"),
+        [
+            (rb'{"ok": true, "name": "cut \ud83d"}', "cut ?"),
+            (
+                rb'{"ok": true, "name": "cut \ud83d here, in the middle"}',
+                "cut ? here, in the middle",
+            ),
+            (rb'{"ok": true, "name": "\udc00 and more text after it"}', "? and more text after it"),
+            (rb'{"ok": true, "name": "\ud83d\ude00"}', "\U0001f600"),
+            ('{"ok": true, "name": "Zoë 😀"}'.encode(), "Zoë 😀"),
+            (rb'{"ok": true, "name": "\ud83d", "other": "Zo\u00eb"}', "?"),
+        ],
+    )
+    def test_half_characters_are_repaired_and_whole_ones_are_left(
+        self, requests_mock: Mocker, body: bytes, name: str
+    ) -> None:
+        requests_mock.get(URL, content=body)
+        assert client(FakeClock()).send(CALLS["GET"], read).name == name
+        assert requests_mock.call_count == 1
+
+    def test_a_half_character_in_a_part_that_is_passed_on(self, requests_mock: Mocker) -> None:
+        class Rows(msgspec.Struct):
+            rows: list[msgspec.Raw]
+
+        requests_mock.get(URL, content=rb'{"rows": [{"name": "cut \ud83d here, in the middle"}]}')
+        decoder = msgspec.json.Decoder(Rows)
+        got = client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+        assert msgspec.json.decode(got.rows[0]) == {"name": "cut ? here, in the middle"}
+
+    def test_header_names_are_found_in_any_spelling(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, **OK, headers={"x-MADE-up": "1"})
+        reply = client(FakeClock()).send(CALLS["GET"], read_nothing)
+        assert reply.headers["X-Made-Up"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at_once"),
+    [
+        ([], False),
+        ([0.1], False),
+        ([0.001] * 3, True),
+        ([0.1, 0.001], False),
+        ([0.001] * 5 + [3.0], True),
+        ([0.001] * 9 + [0.1] * 5, False),
+        ([0.1] * 9 + [0.001] * 4, False),
+    ],
+)
+def test_most_of_the_last_answers_tell_whether_they_are_there_at_once(
+    requests_mock: Mocker, seconds: list[float], at_once: bool
+) -> None:
+    clock = FakeClock()
+    latency = iter(seconds)
+
+    def answer(*_: object) -> str:
+        clock.advance(next(latency))
+        return '{"ok": true}'
+
+    requests_mock.get(URL, text=answer)
+    asking = client(clock)
+    for _ in seconds:
+        asking.send(CALLS["GET"], read)
+    assert asking.answers_at_once() == at_once
+
+
+class TestWhatIsTold:
+    def test_an_error_names_vendor_endpoint_status_and_request(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, status_code=400, headers={"X-Request-Id": "request-7"})
+        with pytest.raises(Refusal) as caught:
+            client(FakeClock()).send(CALLS["GET"], read)
+        for word in ("Vendor", "people", "400", "request-7"):
+            assert word in caught.value.detail
+        assert caught.value.status == 400
+
+    @pytest.mark.parametrize("said", ["a sentence", "mira@example.org", "x" * 65, '"', ""])
+    def test_what_may_quote_us_is_no_request_id(self, requests_mock: Mocker, said: str) -> None:
+        requests_mock.get(URL, status_code=403, headers={"X-Request-Id": said})
+        with pytest.raises(ConfigError) as caught:
+            client(FakeClock()).send(CALLS["GET"], read)
+        assert caught.value.detail == "Vendor people 403"
+
+    def test_a_wait_is_logged_with_its_length(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        requests_mock.get(URL, [limited(Retry_After="17"), OK])
+        client(FakeClock()).send(CALLS["GET"], read)
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert "17" in line
+        assert "Vendor" in line
+
+    def test_a_wait_of_our_own_choice_is_logged_in_whole_sentences(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        requests_mock.get(URL, [limited(), OK])
+        client(FakeClock()).send(CALLS["GET"], read)
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert ".." not in line
+
+    def test_what_is_nested_too_deeply_is_no_answer(self, requests_mock: Mocker) -> None:
+        decoder = msgspec.json.Decoder()
+        for body in ("[" * 100_000, "[" * 100_000 + '"\\ud800"' + "]" * 100_000):
+            requests_mock.get(URL, text=body)
+            with pytest.raises(ContractError, match="deeply"):
+                client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+
+    def test_wrong_shape_is_told_with_its_place_and_without_its_value(
+        self, requests_mock: Mocker
+    ) -> None:
+        class Strict(msgspec.Struct, forbid_unknown_fields=True):
+            kind: Literal["person"]
+            at: datetime | None = None
+            number: int = 0
+
+        decoder = msgspec.json.Decoder(Strict)
+        for content in (
+            {"kind": "canary"},
+            {"kind": 7},
+            {"kind": "person", "canary": 1},
+            {"kind": "person", "at": "canary"},
+            {"kind": "person", "number": "canary"},
+        ):
+            requests_mock.get(URL, json=content)
+            with pytest.raises(ContractError) as caught:
+                client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+            assert "canary" not in f"{caught.value} {caught.value.detail}"
+
+    @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+    def test_nothing_secret_is_in_any_line_or_error(
+        self,
+        requests_mock: Mocker,
+        caplog: pytest.LogCaptureFixture,
+        row: Row,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        answers = [_fresh(answer) for answer in row.answers]
+        for answer in answers:
+            if not {"exc", "raw", "text", "content", "json"} & set(answer):
+                answer["text"] = "canary-answer"
+            if "exc" in answer:
+                answer["exc"] = answer["exc"](f"canary-library {URL}?q=canary-query")
+        requests_mock.register_uri(ANY, URL, answers)
+        auth = StaticAuth({"Authorization": "Bearer canary-token"})
+        call = Call(
+            "people",
+            URL,
+            method="POST",
+            params={"q": "canary-query"},
+            json={"name": "canary-body"},
+        )
+        told = ""
+        try:
+            client(FakeClock(), auth=auth).send(call, read)
+        except AtsError as error:
+            told = f"{error!s} {error!r} {error.message} {error.detail} {error.__cause__}"
+        lines = [
+            record.getMessage()
+            for record in caplog.records
+            # The mock's own lines show the request.
+            if not record.name.startswith("requests_mock")
+        ]
+        assert "canary" not in "\n".join([*lines, told])
+
+    def test_the_librarys_own_lines_are_off(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        # They show whole URLs. Also with --debug, which sets the level of our own logger.
+        assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)

@@ -1,0 +1,1 @@
+"""Unit tests of the project itself: layout, metadata, lock files, documents."""

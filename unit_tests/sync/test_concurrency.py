@@ -1,0 +1,135 @@
+"""Several calls in flight: in order, within bounds, and nothing is left running."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_ats.sync.concurrency import in_order
+
+
+def close(results: Iterator[int]) -> None:
+    """Do what a reader does that goes away."""
+    assert isinstance(results, Generator)
+    results.close()
+
+
+@given(items=st.lists(st.integers(), max_size=60), at_once=st.integers(1, 5))
+@settings(max_examples=30)
+def test_results_come_in_the_order_of_the_items(items: list[int], at_once: int) -> None:
+    assert list(in_order(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
+
+
+def test_a_slow_first_call_does_not_change_the_order() -> None:
+    others_are_done = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert others_are_done.wait(5)
+        if item == 9:
+            others_are_done.set()
+        return item
+
+    assert list(in_order(work, range(10), at_once=2)) == list(range(10))
+
+
+def test_so_many_are_in_flight_and_no_more() -> None:
+    lock = threading.Lock()
+    full = threading.Barrier(3, timeout=5)
+    now, most = 0, 0
+
+    def work(item: int) -> int:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        # Passes only while three are inside at the same time.
+        full.wait()
+        with lock:
+            now -= 1
+        return item
+
+    assert list(in_order(work, range(12), at_once=3)) == list(range(12))
+    assert most == 3
+
+
+def test_while_alone_no_other_thread_works() -> None:
+    here = threading.current_thread()
+    asked = 0
+
+    def alone() -> bool:
+        nonlocal asked
+        asked += 1
+        return not 50 < asked <= 150
+
+    def work(item: int) -> tuple[int, bool]:
+        return item, threading.current_thread() is here
+
+    results = list(in_order(work, range(200), at_once=4, alone=alone))
+    assert [item for item, _ in results] == list(range(200))
+    assert [by_itself for _, by_itself in results] == [True] * 50 + [False] * 100 + [True] * 50
+
+
+def test_items_are_taken_only_as_results_are_taken() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(100_000):
+            taken += 1
+            yield number
+
+    results = in_order(lambda item: item, items(), at_once=2)
+    for expected in range(50):
+        assert next(results) == expected
+    close(results)
+    assert taken < 200
+
+
+def test_an_exception_comes_after_the_results_before_it() -> None:
+    def work(item: int) -> int:
+        if item in {3, 5}:
+            raise ValueError(item)
+        return item
+
+    results = in_order(work, range(10), at_once=4)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(results)
+
+
+def test_an_exception_of_the_items_comes_through() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("listing")
+
+    with pytest.raises(KeyError, match="listing"):
+        list(in_order(lambda item: item, items(), at_once=2))
+
+
+@pytest.mark.parametrize("how", ["closed", "failed"])
+def test_no_thread_is_left_behind_and_no_new_work_begins(how: str) -> None:
+    before = set(threading.enumerate())
+    done = []
+
+    def work(item: int) -> int:
+        done.append(item)
+        if how == "failed" and item == 4:
+            raise ValueError
+        return item
+
+    results = in_order(work, iter(range(100_000)), at_once=2)
+    next(results)
+    if how == "closed":
+        close(results)
+    else:
+        with pytest.raises(ValueError):  # noqa: PT011 - any
+            list(results)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert len(done) < 200

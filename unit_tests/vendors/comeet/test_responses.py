@@ -1,0 +1,254 @@
+"""Comeet's answers: each saved reply is read as the vendor means it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from source_ats.errors import AtsError, ContractError
+from source_ats.http.client import NotWhole, Reply, Situation
+from source_ats.vendors.comeet import responses, schemas
+
+SAVED = Path(__file__).parent / "saved_responses"
+
+
+def saved(name: str) -> Reply:
+    whole: dict[str, Any] = json.loads((SAVED / f"{name}.json").read_text("utf-8"))
+    body = whole["body"]
+    return Reply(
+        status=whole["status"],
+        headers=CaseInsensitiveDict(whole["headers"]),
+        body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
+        sent_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
+        where=f"Comeet create {whole['status']} request-7",
+    )
+
+
+def reply(status: int, body: bytes) -> Reply:
+    where = f"Comeet create {status} request-7"
+    return Reply(status, {}, body, datetime(2026, 1, 31, 12, tzinfo=UTC), where)
+
+
+@pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
+def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
+    whole = json.loads(path.read_text("utf-8"))
+    assert whole["tier"] in {"documented", "observed", "assumed"}
+    assert whole["source"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("error_merged", responses.Merged),
+        ("error_permission", responses.NotAllowed),
+        ("error_not_found", responses.NotFound),
+        ("error_marketing_site", responses.NoSuchPath),
+        ("error_validation", responses.Refused),
+        ("error_too_large", responses.Refused),
+        ("error_odd_envelope", responses.Refused),
+        ("error_conflict", responses.Conflict),
+    ],
+)
+def test_errors_that_have_a_meaning(name: str, kind: type[AtsError]) -> None:
+    found = responses.classify(saved(name))
+    assert type(found) is kind
+    assert "quote what was sent" not in f"{found.message} {found.detail}"
+
+
+@pytest.mark.parametrize(
+    ("name", "situation"),
+    [
+        ("error_token", None),
+        ("error_rate_limit", None),
+        ("error_load_balancer", None),
+        ("error_splash_page", Situation.UNAVAILABLE),
+    ],
+)
+def test_errors_that_the_client_knows(name: str, situation: Situation | None) -> None:
+    assert responses.classify(saved(name)) is situation
+
+
+@pytest.mark.parametrize(
+    ("name", "uid"),
+    [
+        ("error_conflict", 98765),
+        ("error_conflict_uid", "B3.07F"),
+        ("error_conflict_digits", 98765),
+        ("error_conflict_without_uid", None),
+    ],
+)
+def test_a_conflict_names_the_candidate_that_is_there(name: str, uid: object) -> None:
+    found = responses.classify(saved(name))
+    assert isinstance(found, responses.Conflict)
+    assert found.uid == uid
+
+
+def test_what_the_vendor_says_is_kept_apart() -> None:
+    found = responses.classify(saved("error_validation"))
+    assert isinstance(found, responses.Refused)
+    assert found.said == "Text that may quote what was sent"
+    assert found.code == "validation_error"
+
+
+def test_a_sentence_is_no_code() -> None:
+    body = b'{"status": 400, "error": "mira@example.org is wrong", "message": null}'
+    found = responses.classify(reply(400, body))
+    assert isinstance(found, responses.Refused)
+    assert "mira" not in f"{found.message} {found.detail} {found.code}"
+    assert found.said == "mira@example.org is wrong"
+
+
+@pytest.mark.parametrize("body", [b"", b'{"status": 408, "error": "timeout"}'])
+def test_a_timeout_of_the_vendor_is_no_refusal(body: bytes) -> None:
+    assert responses.classify(reply(408, body)) is None
+
+
+def test_created() -> None:
+    assert responses.written(saved("created")) == "B3.07F"
+    assert responses.written(saved("created_without_body")) is None
+    with pytest.raises(NotWhole):
+        responses.written(saved("html_under_200"))
+
+
+def test_a_candidate_shows_its_fields_by_the_names_under_which_they_are_written() -> None:
+    candidate = responses.candidate(saved("candidate"))
+    assert candidate.shown("national_id") == "N-1"
+    assert candidate.shown("email") == "mira.solberg@example.org"
+    assert candidate.shown("address") is None
+    assert not candidate.deleted
+    assert responses.candidate(saved("candidate_deleted")).deleted
+
+
+def test_lists() -> None:
+    page = responses.candidates(saved("candidates"))
+    assert [each.uid for each in page.candidates] == ["B3.07F", "B3.080"]
+    assert page.next_page == "https://api.comeet.co/candidates?cursor=2"
+    assert not responses.candidates(saved("candidates_last_page")).next_page
+    positions = responses.positions(saved("positions")).positions
+    assert [(each.uid, each.status) for each in positions] == [
+        ("4A.1C2", "open"),
+        ("5D.9D4", "closed"),
+    ]
+    assert responses.deleted(saved("deleted_candidates")) == ["B3.07F"]
+
+
+LISTS: dict[str, tuple[str, Any, Any]] = {
+    "candidates": ("candidates", responses.candidate_rows, schemas.CANDIDATES),
+    "candidates_documented": ("candidates", responses.candidate_rows, schemas.CANDIDATES),
+    "candidates_observed": ("candidates", responses.candidate_rows, schemas.CANDIDATES),
+    "candidates_last_page": ("candidates", responses.candidate_rows, schemas.CANDIDATES),
+    "positions": ("positions", responses.position_rows, schemas.POSITIONS),
+    "positions_documented": ("positions", responses.position_rows, schemas.POSITIONS),
+}
+UNKNOWN_UNTIL_TOMORROW = {".tomorrow"}
+
+
+def sent(name: str) -> Any:
+    return json.loads((SAVED / f"{name}.json").read_text("utf-8"))["body"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_row_is_what_the_vendor_sent_on_one_line(name: str, indent: int | None) -> None:
+    rows_in, read, _ = LISTS[name]
+    body = json.dumps(sent(name), indent=indent).replace("\n", "\r\n").encode()
+    page = read(replace(saved(name), body=body), None)
+    assert [json.loads(row) for row in page.rows] == sent(name)[rows_in]
+    assert not any(b"\n" in row or b"\r" in row for row in page.rows)
+    assert page.is_empty is not bool(page.rows)
+    assert (page.next_page or None) == (sent(name).get("next_page") or None)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_declared_columns_are_those_of_the_saved_rows(name: str) -> None:
+    rows_in, _, schema = LISTS[name]
+    for row in sent(name)[rows_in]:
+        jsonschema.validate(row, schema)
+        assert set(undeclared(row, schema)) <= UNKNOWN_UNTIL_TOMORROW
+
+
+def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
+    """Return the fields in a value that its schema does not name."""
+    if isinstance(value, list):
+        return [each for item in value for each in undeclared(item, schema.get("items", {}), path)]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return []
+    known = schema["properties"]
+    return [f"{path}.{key}" for key in value if key not in known] + [
+        each
+        for key, item in value.items()
+        if key in known
+        for each in undeclared(item, known[key], f"{path}.{key}")
+    ]
+
+
+@pytest.mark.parametrize("list_name", ["candidates", "positions"])
+def test_every_declared_column_is_in_a_saved_row(list_name: str) -> None:
+    seen = {
+        key
+        for name, (rows_in, _, _) in LISTS.items()
+        if rows_in == list_name
+        for row in sent(name)[rows_in]
+        for key in row
+    }
+    schema = next(schema for rows_in, _, schema in LISTS.values() if rows_in == list_name)
+    assert set(schema["properties"]) <= seen
+
+
+@pytest.mark.parametrize(
+    "schema", [schemas.POSITIONS, schemas.CANDIDATES, schemas.DELETED_CANDIDATES]
+)
+def test_every_column_may_be_null_and_more_may_come(schema: Any) -> None:
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.validate({**dict.fromkeys(schema["properties"]), "tomorrow": 1}, schema)
+
+
+def test_of_the_positions_only_those_that_changed_are_rows() -> None:
+    def uids(since: str | None) -> list[str]:
+        moment = None if since is None else datetime.fromisoformat(since)
+        page = responses.position_rows(saved("positions_documented"), moment)
+        assert not page.is_empty
+        return [json.loads(row)["uid"] for row in page.rows]
+
+    # The last one has no time, so nobody knows.
+    assert uids(None) == ["4A.1C2", "5D.9D4", "5D.9D5"]
+    assert uids("2025-03-05T08:00:00+00:00") == ["4A.1C2", "5D.9D5"]
+    assert uids("2025-03-05T08:00:01+00:00") == ["5D.9D5"]
+
+
+def test_a_deleted_candidate_is_a_uid_and_when_it_was_read() -> None:
+    page = responses.deleted_rows(saved("deleted_candidates"), None)
+    (row,) = (json.loads(each) for each in page.rows)
+    assert row == {"uid": "B3.07F", "read_at": "2026-01-31T12:00:00Z"}
+    jsonschema.validate(row, dict(schemas.DELETED_CANDIDATES))
+    assert page.next_page is None
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [
+        (responses.candidate_rows, {}),
+        (responses.candidate_rows, {"positions": []}),
+        (responses.candidate_rows, []),
+        (responses.candidate_rows, {"candidates": None}),
+        (responses.candidate_rows, {"candidates": [{"email": "canary"}]}),
+        (responses.position_rows, {"candidates": []}),
+        (responses.position_rows, {"positions": [{"uid": 5}]}),
+        (responses.deleted_rows, {"deleted": []}),
+        (responses.deleted_rows, [{"uid": "canary"}]),
+    ],
+)
+def test_another_envelope_or_a_row_without_key_is_an_error_and_never_no_rows(
+    read: Any, body: object
+) -> None:
+    reply = replace(saved("candidates"), body=json.dumps(body).encode())
+    with pytest.raises(ContractError) as caught:
+        read(reply, None)
+    assert "canary" not in f"{caught.value} {caught.value.detail}"

@@ -1,0 +1,391 @@
+"""Kombo's answers: each saved reply is read as the vendor means it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
+from source_ats.http.client import NotWhole, Reply, Situation
+from source_ats.vendors.kombo import responses
+from source_ats.vendors.kombo.streams import CANDIDATES, MODELS, Model
+
+SAVED = Path(__file__).parent / "saved_responses"
+INTEGRATION = "greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"
+
+
+def content(name: str) -> dict[str, Any]:
+    saved: dict[str, Any] = json.loads((SAVED / f"{name}.json").read_text("utf-8"))
+    return saved
+
+
+def reply(status: int, body: object, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(
+        status=status,
+        headers=CaseInsensitiveDict(headers or {}),
+        body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
+        sent_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
+        where=f"Kombo candidates {status} request-7",
+    )
+
+
+def saved(name: str) -> Reply:
+    whole = content(name)
+    return reply(whole["status"], whole["body"], whole["headers"])
+
+
+def error(code: str | None, status: int) -> Reply:
+    envelope = {"code": code, "title": "canary", "message": "canary", "log_url": None}
+    return reply(status, {"status": "error", "error": envelope})
+
+
+def rows_of(page: responses.RowsPage) -> list[dict[str, Any]]:
+    return [orjson.loads(row) for row in page.rows]
+
+
+@pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
+def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
+    whole = content(path.stem)
+    assert whole["tier"] in {"documented", "observed", "assumed"}
+    assert whole["source"]
+
+
+PAGES = [
+    "candidates_page",
+    "candidates_last_page",
+    "candidates_sparse",
+    "candidates_erased",
+    "candidates_new_fields",
+]
+
+
+class TestRows:
+    @pytest.mark.parametrize("name", PAGES)
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_a_row_is_what_the_vendor_sent_and_its_integration(
+        self, name: str, indent: int | None
+    ) -> None:
+        whole = content(name)
+        body = json.dumps(whole["body"], indent=indent, ensure_ascii=False)
+        page = responses.rows(reply(200, body), INTEGRATION)
+        # By the standard library: it keeps numbers of any length.
+        assert [json.loads(row) for row in page.rows] == [
+            {**row, "integration_id": INTEGRATION} for row in whole["body"]["data"]["results"]
+        ]
+
+    @pytest.mark.parametrize("name", PAGES)
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_a_row_is_one_line_and_has_each_key_once(self, name: str, indent: int | None) -> None:
+        body = json.dumps(content(name)["body"], indent=indent)
+        for row in responses.rows(reply(200, body), INTEGRATION).rows:
+            assert b"\n" not in row
+            assert b"\r" not in row
+            keys = [key for key, _ in json.loads(row, object_pairs_hook=list)]
+            assert len(keys) == len(set(keys))
+
+    def test_an_integration_id_is_text_not_json(self) -> None:
+        page = responses.rows(saved("candidates_last_page"), 'odd:"\\id')
+        assert rows_of(page)[0]["integration_id"] == 'odd:"\\id'
+
+    @pytest.mark.parametrize(
+        ("name", "cursor"),
+        [
+            ("candidates_page", "bWFkZSB1cA"),
+            ("candidates_last_page", None),
+            ("candidates_blank_next", None),
+            ("candidates_none", None),
+        ],
+    )
+    def test_where_the_next_page_is(self, name: str, cursor: str | None) -> None:
+        assert responses.rows(saved(name), INTEGRATION).next_cursor == cursor
+
+    def test_a_missing_next_is_the_end(self) -> None:
+        body = {"status": "success", "data": {"results": []}}
+        assert responses.rows(reply(200, body), INTEGRATION).next_cursor is None
+
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_half_a_character_does_not_reach_the_warehouse(self, indent: int | None) -> None:
+        body = json.dumps(content("candidates_half_character")["body"], indent=indent)
+        (row,) = rows_of(responses.rows(reply(200, body), INTEGRATION))
+        assert row["title"] == "Analyst ?"
+        assert row["company"] == "Foods ? and more, cut in the middle"
+        assert row["last_name"] == "Solberg"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"status": "success"},
+            {"status": "success", "data": None},
+            {"status": "success", "data": []},
+            {},
+            [],
+            {"results": []},
+        ],
+    )
+    def test_a_missing_envelope_is_never_zero_rows(self, body: object) -> None:
+        with pytest.raises(ContractError):
+            responses.rows(reply(200, body), INTEGRATION)
+
+    @pytest.mark.parametrize("name", ["candidates_without_results", "candidates_row_without_id"])
+    def test_what_the_code_leans_on_is_required(self, name: str) -> None:
+        with pytest.raises(ContractError) as caught:
+            responses.rows(saved(name), INTEGRATION)
+        assert "Solberg" not in f"{caught.value} {caught.value.detail}"
+
+    @pytest.mark.parametrize("row", [None, "x", 7, [], {"id": None}, {"id": 7}])
+    def test_a_row_of_another_kind_is_not_passed_on(self, row: object) -> None:
+        body = {"status": "success", "data": {"next": None, "results": [row]}}
+        with pytest.raises(ContractError):
+            responses.rows(reply(200, body), INTEGRATION)
+
+    @pytest.mark.parametrize(
+        "body",
+        ["", "<html></html>", '{"status":"success","data":{"next":null,"results":[{"id":"1"'],
+    )
+    def test_what_broke_off_is_to_be_asked_for_again(self, body: str) -> None:
+        with pytest.raises(NotWhole):
+            responses.rows(reply(200, body), INTEGRATION)
+
+    def test_an_error_under_200_is_an_error(self) -> None:
+        with pytest.raises(NotWhole):
+            responses.rows(saved("error_under_200"), INTEGRATION)
+        with pytest.raises(responses.UnknownIntegration):
+            responses.rows(error("PLATFORM.INTEGRATION_NOT_FOUND", 200), INTEGRATION)
+
+
+SAVED_ROWS = [(name, CANDIDATES) for name in PAGES] + [
+    (f"{model.stream.removeprefix('kombo_')}_page", model)
+    for model in MODELS
+    if model is not CANDIDATES
+]
+
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.stream)
+
+
+class TestSchema:
+    @pytest.mark.parametrize(
+        ("name", "model"), SAVED_ROWS, ids=lambda each: getattr(each, "stream", each)
+    )
+    def test_saved_rows_fit_the_declared_schema(self, name: str, model: Model) -> None:
+        for row in rows_of_any(name):
+            jsonschema.validate(row, model.schema)
+
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [each for each in SAVED_ROWS if "new_fields" not in each[0]],
+        ids=lambda each: getattr(each, "stream", each),
+    )
+    def test_each_documented_field_is_declared(self, name: str, model: Model) -> None:
+        for row in rows_of_any(name):
+            assert undeclared(row, model.schema) == []
+
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [each for each in SAVED_ROWS if each[0].endswith("_page")],
+        ids=lambda each: getattr(each, "stream", each),
+    )
+    def test_each_declared_column_is_in_a_saved_reply(self, name: str, model: Model) -> None:
+        assert set(model.schema["properties"]) == set(rows_of_any(name)[0])
+
+    @each_model
+    def test_it_is_nullable_and_open(self, model: Model) -> None:
+        jsonschema.Draft7Validator.check_schema(model.schema)
+        for field in model.schema["properties"].values():
+            assert "null" in field["type"]
+        jsonschema.validate(dict.fromkeys(model.schema["properties"]), model.schema)
+
+    def test_models_share_nothing_that_has_to_be_their_own(self) -> None:
+        for own in ("stream", "path", "id"):
+            assert len({getattr(model, own) for model in MODELS}) == len(MODELS)
+
+
+def rows_of_any(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a saved reply as records."""
+    body = json.dumps(content(name)["body"])
+    return [json.loads(row) for row in responses.rows(reply(200, body), INTEGRATION).rows]
+
+
+def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
+    """Return the fields in a value that its schema does not name."""
+    if isinstance(value, list):
+        return [each for item in value for each in undeclared(item, schema.get("items", {}), path)]
+    if not isinstance(value, dict) or "properties" not in schema:
+        return []
+    missing = [f"{path}.{key}" for key in value if key not in schema["properties"]]
+    return missing + [
+        each
+        for key, item in value.items()
+        if key in schema["properties"]
+        for each in undeclared(item, schema["properties"][key], f"{path}.{key}")
+    ]
+
+
+class TestErrors:
+    def test_a_sentence_is_no_code(self) -> None:
+        found = responses.classify(error("mira@example.org is wrong", 400))
+        assert found is None
+
+    def test_without_a_code_the_path_is_the_users_matter(self) -> None:
+        found = responses.classify(error(None, 404))
+        assert isinstance(found, ConfigError)
+        assert "kombo.base_url" in found.message
+
+    @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 429, 500, 503])
+    @pytest.mark.parametrize(
+        ("code", "meaning"),
+        [
+            ("PLATFORM.RATE_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
+            ("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
+            ("REMOTE.RATE_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
+            ("REMOTE.SERVICE_UNAVAILABLE", Situation.UNAVAILABLE),
+            ("PLATFORM.UNKNOWN_ERROR", Situation.UNAVAILABLE),
+            ("PLATFORM.TASK_TIMED_OUT", Situation.UNAVAILABLE),
+            ("PLATFORM.AUTHENTICATION_INVALID", Situation.UNAUTHORIZED),
+            ("PLATFORM.IP_NOT_WHITELISTED", ConfigError),
+            ("PLATFORM.INTEGRATION_NOT_FOUND", responses.UnknownIntegration),
+            ("PLATFORM.INPUT_INVALID", Refusal),
+            ("INTEGRATION.SETUP_SYNC_PENDING", responses.NotReadable),
+            ("INTEGRATION.SETUP_INCOMPLETE", responses.NotReadable),
+            ("INTEGRATION.QA_FAILED", responses.NotReadable),
+            ("INTEGRATION.INACTIVE", responses.NotReadable),
+            ("INTEGRATION.AUTHENTICATION_INVALID", responses.NotReadable),
+            ("INTEGRATION.PERMISSION_MISSING", responses.NotReadable),
+            ("INTEGRATION.MODEL_NOT_AVAILABLE", responses.WithoutModel),
+            ("INTEGRATION.MODEL_DISABLED", responses.WithoutModel),
+        ],
+    )
+    def test_the_code_decides_whatever_the_status(
+        self, code: str, meaning: Situation | type[AtsError], status: int
+    ) -> None:
+        got = responses.classify(error(code, status))
+        if isinstance(meaning, Situation):
+            assert got is meaning
+            return
+        assert isinstance(got, meaning)
+        assert code in got.detail
+        assert "request-7" in got.detail
+        assert "canary" not in f"{got} {got.detail}"
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "INTEGRATION.SETUP_INCOMPLETE",
+            "INTEGRATION.QA_FAILED",
+            "INTEGRATION.INACTIVE",
+            "INTEGRATION.AUTHENTICATION_INVALID",
+            "INTEGRATION.PERMISSION_MISSING",
+            "INTEGRATION.MODEL_DISABLED",
+        ],
+    )
+    def test_only_a_first_sync_passes_by_itself(self, code: str) -> None:
+        pending = responses.classify(saved("error_setup_pending_409"))
+        assert isinstance(pending, responses.NotReadable)
+        assert pending.passes
+        person = responses.classify(error(code, 409))
+        assert isinstance(person, responses.NotReadable)
+        assert not person.passes
+
+    @pytest.mark.parametrize(
+        "name", ["error_without_code", "error_load_balancer", "candidates_none"]
+    )
+    def test_without_a_code_the_status_decides(self, name: str) -> None:
+        assert responses.classify(saved(name)) is None
+
+    def test_the_status_of_the_setup_codes_moved(self) -> None:
+        for name in ("error_setup_pending_409", "error_setup_pending_503"):
+            assert isinstance(responses.classify(saved(name)), responses.NotReadable)
+
+    @pytest.mark.parametrize("code", ["PLATFORM.BRAND_NEW", "REMOTE.UNKNOWN_HTTP_ERROR"])
+    def test_a_code_that_nobody_knows_goes_by_its_status(self, code: str) -> None:
+        refused = responses.classify(error(code, 400))
+        assert isinstance(refused, Refusal)
+        assert refused.code == code
+        for status in (401, 403, 429, 500, 503):
+            assert responses.classify(error(code, status)) is None
+
+    @pytest.mark.parametrize(
+        "body",
+        ["", "null", "[]", '"x"', '{"error": null}', '{"error": "x"}', '{"error": {"code": 5}}'],
+    )
+    def test_any_other_body_has_no_code(self, body: str) -> None:
+        assert responses.classify(reply(500, body)) is None
+
+    def test_a_body_that_is_no_text_has_no_code(self) -> None:
+        broken = Reply(500, {}, b'{"error": {"code": "\xff"}}', datetime.now(UTC), "Kombo")
+        assert responses.classify(broken) is None
+
+
+class TestReset:
+    @pytest.mark.parametrize(
+        ("status", "headers", "seconds"),
+        [
+            (429, {"ratelimit-reset": "57"}, 57),
+            (429, {"RateLimit-Reset": "57", "RateLimit-Remaining": "0"}, 57),
+            (200, {"ratelimit-reset": "57", "ratelimit-remaining": "298"}, None),
+            (200, {"ratelimit-reset": "57", "ratelimit-remaining": "0"}, 57),
+            (429, {}, None),
+            (429, {"ratelimit-reset": "soon"}, None),
+            (429, {"ratelimit-reset": "-5"}, None),
+            (429, {"ratelimit-reset": "\u0665"}, None),
+            (200, {}, None),
+        ],
+    )
+    def test_the_vendors_headers(
+        self, status: int, headers: dict[str, str], seconds: float | None
+    ) -> None:
+        assert responses.seconds_to_reset(reply(status, {}, headers)) == seconds
+
+
+class TestCheckAnswers:
+    def test_the_environment_of_a_key(self) -> None:
+        assert responses.environment(saved("check_api_key")) == "5nRvT8cXwJ2mKq7ZbHpYs4Gd"
+
+    def test_an_integration(self) -> None:
+        about = responses.integration(saved("integration"))
+        assert about.id == INTEGRATION
+        assert (about.category, about.status, about.setup_status) == ("ATS", "ACTIVE", "COMPLETED")
+        assert about.data_expired_at is None
+        assert about.tool.id == "greenhouse"
+        assert [(model.id, model.is_available) for model in about.read_models] == [
+            ("ats_candidates", True)
+        ]
+
+    @pytest.mark.parametrize(
+        ("model", "words"),
+        [
+            ({"is_available": True, "coverage_status": "SUPPORTED"}, None),
+            ({}, None),
+            ({"is_available": False, "coverage_status": "SUPPORTED"}, "switched off"),
+            ({"is_available": False}, "switched off"),
+            ({"is_available": False, "coverage_status": "UNSUPPORTED"}, "does not offer"),
+            ({"is_available": False, "coverage_status": "NOT_IMPLEMENTED"}, "does not offer"),
+        ],
+    )
+    def test_whether_a_model_is_missing(self, model: dict[str, Any], words: str | None) -> None:
+        body = content("integration")["body"]
+        body["data"]["read_models"] = [{"id": "ats_jobs", **model}]
+        about = responses.integration(reply(200, body))
+        assert responses.missing(about, "ats_offers") is None
+        missing = responses.missing(about, "ats_jobs")
+        if words is None:
+            assert missing is None
+        else:
+            assert isinstance(missing, responses.WithoutModel)
+            assert words in missing.message
+
+    def test_what_check_leans_on_is_required(self) -> None:
+        with pytest.raises(ContractError, match="status"):
+            responses.integration(saved("integration_without_status"))
+
+    @pytest.mark.parametrize("read", [responses.environment, responses.integration])
+    @pytest.mark.parametrize("body", [{}, {"status": "success"}, {"data": None}, []])
+    def test_a_missing_envelope_is_a_contract_error(self, read: Any, body: object) -> None:
+        with pytest.raises(ContractError):
+            read(reply(200, body))

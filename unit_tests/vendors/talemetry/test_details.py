@@ -1,0 +1,211 @@
+"""Asking for people in batches: how many requests it takes, and who is told from whom."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from source_ats.errors import AtsError, Refusal, Stopped, TransientError
+from source_ats.http.client import Call, Client, Reply, Unanswered
+from source_ats.vendors.talemetry.details import Answer, Details
+from source_ats.vendors.talemetry.seen import Seen
+from source_ats.vendors.talemetry.token import ClientCredentials
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+IDS = [f"id-{number:02d}" for number in range(25)]
+
+
+def refusal(status: int) -> Refusal:
+    return Refusal("Refused.", status=status, code=None, detail=f"Vendor {status}")
+
+
+def down() -> TransientError:
+    return TransientError("Does not answer.", detail="Vendor 500")
+
+
+@dataclass
+class Vendor:
+    """Answers calls for people: who breaks a batch and how, who is missing, and when."""
+
+    bad: dict[str, Callable[[], AtsError]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    missing_in_batch: set[str] = field(default_factory=set)
+    everything_fails: Callable[[], AtsError] | None = None
+    asked: list[list[str]] = field(default_factory=list)
+
+    def send(self, call: Call, read: Callable[[Reply], Any]) -> Any:
+        ids: list[str] = cast("dict[str, Any]", call.json)["ids"]
+        self.asked.append(ids)
+        if self.everything_fails:
+            failure = self.everything_fails()
+            raise failure
+        for each in ids:
+            if each in self.bad:
+                error = self.bad[each]()
+                raise error
+        left_out = self.missing | (self.missing_in_batch if len(ids) > 1 else set())
+        people = [
+            {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": each}}}}
+            for each in reversed(ids)
+            if each not in left_out
+        ]
+        body = json.dumps({"result": {"Candidates": people}}).encode()
+        return read(Reply(200, {}, body, NOON, "Vendor 200"))
+
+    def answer(self, ids: Iterable[str], others: Iterable[str] = ()) -> Answer:
+        details = Details(
+            client=cast("Client", self),
+            base_url="https://vendor",
+            include=["contact"],
+            others=lambda: list(others),
+        )
+        return details.of(list(ids), "2026-01-31T12:00:00Z")
+
+
+def test_a_whole_batch_is_one_request() -> None:
+    vendor = Vendor()
+    answer = vendor.answer(IDS)
+    assert list(answer.people) == IDS
+    assert (answer.bad, answer.gone, len(vendor.asked)) == ({}, [], 1)
+
+
+def test_nobody_is_no_request() -> None:
+    vendor = Vendor()
+    assert vendor.answer([]) == Answer()
+    assert vendor.asked == []
+
+
+def test_who_is_missing_is_asked_for_once_more_alone() -> None:
+    vendor = Vendor(missing={"id-03"}, missing_in_batch={"id-04"})
+    answer = vendor.answer(IDS)
+    assert set(answer.people) == set(IDS) - {"id-03"}
+    assert list(answer.bad) == ["id-03"]
+    assert vendor.asked[1:] == [["id-03"], ["id-04"]]
+
+
+def test_who_is_missing_from_a_request_of_one_is_not_asked_for_again() -> None:
+    vendor = Vendor(missing={"id-03"})
+    assert list(vendor.answer(["id-03"]).bad) == ["id-03"]
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("bad", IDS)
+def test_one_bad_id_is_found_by_halving(bad: str) -> None:
+    vendor = Vendor(bad={bad: lambda: refusal(422)})
+    answer = vendor.answer(IDS)
+    assert set(answer.people) == set(IDS) - {bad}
+    assert list(answer.bad) == [bad]
+    assert len(vendor.asked) <= 1 + 2 * 5
+
+
+@pytest.mark.parametrize("error", [lambda: refusal(400), down])
+def test_several_bad_ones_in_one_batch(error: Callable[[], AtsError]) -> None:
+    bad = {"id-00": error, "id-12": error, "id-13": error, "id-24": error}
+    vendor = Vendor(bad=bad)
+    answer = vendor.answer(IDS, others=["somebody"])
+    assert set(answer.people) == set(IDS) - set(bad)
+    assert set(answer.bad) == set(bad)
+
+
+def test_one_that_is_not_found_is_gone() -> None:
+    vendor = Vendor(bad={"id-07": lambda: refusal(404)})
+    answer = vendor.answer(IDS)
+    assert (answer.gone, answer.bad) == (["id-07"], {})
+
+
+@pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
+@pytest.mark.parametrize("count", [1, 2, 25])
+def test_when_others_fail_too_nobody_is_set_aside(
+    error: Callable[[], AtsError], count: int
+) -> None:
+    vendor = Vendor(everything_fails=error)
+    with pytest.raises(TransientError) as raised:
+        vendor.answer(IDS[:count], others=["somebody", "somebody else"])
+    assert type(raised.value) is TransientError
+    assert len(vendor.asked) <= 5
+
+
+@pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
+def test_when_all_there_are_fail_nobody_is_set_aside_or_gone(
+    error: Callable[[], AtsError],
+) -> None:
+    with pytest.raises(TransientError):
+        Vendor(everything_fails=error).answer(IDS)
+
+
+def test_a_rate_limit_is_everybodys() -> None:
+    def used_up() -> Unanswered:
+        return Unanswered("Used up.", "Later.", detail="Vendor 429", rate_limit=True)
+
+    vendor = Vendor(bad={"id-00": used_up})
+    with pytest.raises(TransientError):
+        vendor.answer(IDS, others=["somebody"])
+    assert len(vendor.asked) == 1
+
+
+def test_of_one_person_alone_only_a_refusal_is_believed() -> None:
+    assert list(Vendor(bad={"id-00": lambda: refusal(400)}).answer(IDS[:1]).bad) == ["id-00"]
+    with pytest.raises(TransientError):
+        Vendor(bad={"id-00": down}).answer(IDS[:1])
+
+
+@pytest.mark.parametrize("error", [lambda: refusal(400), down])
+def test_when_others_are_answered_the_only_one_is_bad(error: Callable[[], AtsError]) -> None:
+    vendor = Vendor(bad={"id-00": error})
+    assert list(vendor.answer(IDS[:1], others=["id-00", "somebody"]).bad) == ["id-00"]
+    assert vendor.asked == [["id-00"], ["somebody"]]
+
+
+def test_a_run_that_is_to_end_ends() -> None:
+    with pytest.raises(Stopped):
+        Vendor(everything_fails=lambda: Stopped("now")).answer(IDS)
+
+
+def test_seen_tells_what_is_new_in_the_window_and_in_the_pass() -> None:
+    with Seen() as seen:
+        seen.begin_pass()
+        assert seen.add(["a", "b", "a"]) == (["a", "b"], ["a", "b"])
+        assert seen.add(["a"]) == ([], [])
+        seen.begin_pass()
+        assert seen.add(["a", "c"]) == (["c"], ["a", "c"])
+        assert "c" in seen
+        assert "d" not in seen
+
+
+class TestToken:
+    def test_it_is_got_when_first_needed_and_renewed_once_for_all_who_were_refused(self) -> None:
+        got: list[str] = []
+
+        def exchange() -> str:
+            got.append(f"token-{len(got)}")
+            return got[-1]
+
+        auth = ClientCredentials(exchange)
+        assert got == []
+        first = auth.headers()
+        assert first == {"Authorization": "OAUTH token-0"}
+        threads = [threading.Thread(target=auth.renew, args=(first,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert got == ["token-0", "token-1"]
+        assert auth.headers() == {"Authorization": "OAUTH token-1"}
+
+    def test_an_exchange_that_fails_is_not_begun_again_by_the_call_that_needs_it(self) -> None:
+        class Again(TransientError):
+            """What a client repeats."""
+
+        def exchange() -> str:
+            raise Again("Busy.", detail="Vendor 503")
+
+        with pytest.raises(TransientError) as raised:
+            ClientCredentials(exchange).headers()
+        assert type(raised.value) is TransientError
+        assert raised.value.detail == "Vendor 503"
