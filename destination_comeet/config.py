@@ -14,7 +14,8 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
-from source_ats.protocol.spec import BaseUrl, Secret, Section
+from source_ats.protocol.spec import Secret, Section
+from source_ats.vendors.comeet.config import ApiKey, AppSecret, ComeetUrl
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/comeet"
 
@@ -31,32 +32,30 @@ class Position(Section):
             "Talemetry's requisition Id."
         ),
         examples=["6hGdJ4nKqC8yTw5MvZrXe9Ub", "REQ-101"],
-        json_schema_extra={"order": 0},
     )
     position_uid: _Text = Field(
         title="Position UID",
         description="UID of the Comeet position for this job.",
         examples=["4A.1C2"],
-        json_schema_extra={"order": 1},
     )
 
 
 class ComeetMapping(Section):
     """The records already use Comeet's names."""
 
-    mapping_type: Literal["comeet"] = Field(json_schema_extra={"order": 0})
+    mapping_type: Literal["comeet"]
 
 
 class KomboMapping(Section):
     """The stream candidates of source-ats."""
 
-    mapping_type: Literal["kombo_candidates"] = Field(json_schema_extra={"order": 0})
+    mapping_type: Literal["kombo_candidates"]
 
 
 class TalemetryMapping(Section):
     """The stream profiles of source-ats."""
 
-    mapping_type: Literal["talemetry_profiles"] = Field(json_schema_extra={"order": 0})
+    mapping_type: Literal["talemetry_profiles"]
 
 
 class CustomField(Section):
@@ -70,24 +69,21 @@ class CustomField(Section):
             "position_uid its position, job_id a job that Positions translates."
         ),
         examples=["first_name", "address.city"],
-        json_schema_extra={"order": 0},
     )
     expression: _Text = Field(
         title="JMESPath expression",
         description="What to take out of the record, see https://jmespath.org.",
         examples=["name.given", "emails[0].address", "to_string(zip)"],
-        json_schema_extra={"order": 1},
     )
 
 
 class CustomMapping(Section):
     """Each field is taken out of the record by an expression."""
 
-    mapping_type: Literal["custom"] = Field(json_schema_extra={"order": 0})
+    mapping_type: Literal["custom"]
     fields: Annotated[list[CustomField], Field(min_length=1)] = Field(
         title="Fields",
         description="The fields of Comeet that are filled in; first_name and last_name must be.",
-        json_schema_extra={"order": 1},
     )
 
 
@@ -98,7 +94,6 @@ class StreamSettings(Section):
         title="Stream",
         description="Name of the incoming stream. Records of other streams are ignored.",
         examples=["candidates"],
-        json_schema_extra={"order": 0},
     )
     mapping: Annotated[
         ComeetMapping | KomboMapping | TalemetryMapping | CustomMapping,
@@ -106,7 +101,6 @@ class StreamSettings(Section):
     ] = Field(
         title="Mapping",
         description="How a record becomes a candidate of Comeet.",
-        json_schema_extra={"order": 1},
     )
     position_uid: _Text | None = Field(
         None,
@@ -116,13 +110,11 @@ class StreamSettings(Section):
             "Comeet's API, GET /positions; shaped like 4A.1C2."
         ),
         examples=["4A.1C2"],
-        json_schema_extra={"order": 2},
     )
     positions: list[Position] | None = Field(
         None,
         title="Positions",
         description="Comeet position of each job. An application to any other job is not written.",
-        json_schema_extra={"order": 3},
     )
     partner_id_prefix: str | None = Field(
         None,
@@ -131,7 +123,6 @@ class StreamSettings(Section):
             "Stands before the record's key in partner_candidate_id. Empty: the stream's name "
             "and a colon. It cannot be changed once people were written."
         ),
-        json_schema_extra={"order": 4},
     )
 
     @property
@@ -143,7 +134,7 @@ class StreamSettings(Section):
 class SqliteLedger(Section):
     """A file on a disk that outlives the run."""
 
-    ledger_type: Literal["sqlite"] = Field(json_schema_extra={"order": 0})
+    ledger_type: Literal["sqlite"]
     path: _Text = Field(
         title="Path",
         description=(
@@ -151,7 +142,6 @@ class SqliteLedger(Section):
             "mounted volume."
         ),
         examples=["/ledger/comeet.db"],
-        json_schema_extra={"order": 1},
     )
 
 
@@ -164,14 +154,13 @@ def _checked_postgres_url(url: str) -> str:
 class PostgresLedger(Section):
     """A PostgreSQL database: the right choice on Airbyte, whose containers keep no files."""
 
-    ledger_type: Literal["postgres"] = Field(json_schema_extra={"order": 0})
+    ledger_type: Literal["postgres"]
     url: Annotated[Secret, AfterValidator(_checked_postgres_url)] = Field(
         title="URL",
         description=(
             "postgresql://user:password@host:5432/database. Add ?sslmode=require for an encrypted "
             "connection. A pooler in transaction mode cannot be used."
         ),
-        json_schema_extra={"airbyte_secret": True, "order": 1},
     )
 
 
@@ -180,23 +169,11 @@ class DestinationConfig(Section):
 
     model_config = ConfigDict(title="Comeet Destination Spec")
 
-    api_key: Secret = Field(
-        title="API key",
-        description=(
-            "Key of the customer's account, shown when an admin of Comeet activates the "
-            "integration."
-        ),
-        json_schema_extra={"airbyte_secret": True, "order": 0},
-    )
-    secret: Secret = Field(
-        title="Secret",
-        description="Secret of your app, given by Comeet when it approves the integration.",
-        json_schema_extra={"airbyte_secret": True, "order": 1},
-    )
+    api_key: ApiKey
+    secret: AppSecret
     streams: Annotated[list[StreamSettings], Field(min_length=1)] = Field(
         title="Streams",
         description="What to do with each incoming stream.",
-        json_schema_extra={"order": 2},
     )
     ledger: Annotated[SqliteLedger | PostgresLedger, Field(discriminator="ledger_type")] = Field(
         title="Ledger",
@@ -204,7 +181,6 @@ class DestinationConfig(Section):
             "Where the connector notes what it sent, so that nobody is created twice. Made by "
             "the connection check; keep it for as long as the connection lives."
         ),
-        json_schema_extra={"order": 3},
     )
     rejected_path: _Text | None = Field(
         None,
@@ -214,14 +190,12 @@ class DestinationConfig(Section):
             "It holds personal data. Leave empty for a warning without personal data each."
         ),
         examples=["/ledger/rejected.jsonl"],
-        json_schema_extra={"order": 4},
     )
     max_rejected: int | None = Field(
         None,
         ge=0,
         title="Most refused records",
         description="The sync fails when more records than this are refused. Empty: no limit.",
-        json_schema_extra={"order": 5},
     )
     requests_per_minute: int = Field(
         60,
@@ -229,19 +203,8 @@ class DestinationConfig(Section):
         le=1_000_000,
         title="Requests per minute",
         description="Comeet publishes no limit; the calls are evenly paced.",
-        json_schema_extra={"order": 6},
     )
-    base_url: BaseUrl | None = Field(
-        None,
-        title="Base URL",
-        description="For tests and proxies. Empty: Comeet's own address.",
-        examples=["https://comeet.proxy.example.com"],
-        json_schema_extra={
-            "order": 7,
-            "pattern": r"^https?://.+$",
-            "pattern_descriptor": "https://...",
-        },
-    )
+    base_url: ComeetUrl = None
 
 
 _OPTION_TITLES = {

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,9 +19,16 @@ from source_ats.config import SECTIONS, SourceConfig, parse
 from source_ats.errors import ConfigError
 from source_ats.http.client import CHECK, READ, Patience
 from source_ats.protocol import input_files
-from source_ats.sync.stream import Lane, Stream, Task, catalog_entry
+from source_ats.sync.stream import Lane, ReadOptions, Stream, Task, catalog_entry
 from source_ats.sync.stream import read as read_streams
-from source_ats.vendors import atz_crm, comeet, kombo, talemetry
+from source_ats.vendors.atz_crm import streams as atz_crm
+from source_ats.vendors.atz_crm.check import check as check_atz_crm
+from source_ats.vendors.comeet import streams as comeet
+from source_ats.vendors.comeet.check import check as check_comeet
+from source_ats.vendors.kombo import streams as kombo
+from source_ats.vendors.kombo.check import check as check_kombo
+from source_ats.vendors.talemetry import streams as talemetry
+from source_ats.vendors.talemetry.check import check as check_talemetry
 
 log = logging.getLogger("airbyte.source_ats")
 
@@ -35,7 +43,7 @@ def configured(raw_config: Mapping[str, Any]) -> SourceConfig:
 
 def discover(config: SourceConfig, clock: Clock) -> dict[str, Any]:
     """Return the catalog: the streams of the systems that are configured. Calls nobody."""
-    streams = [stream for room in _rooms(config, clock, READ) for stream in room.streams]
+    streams = [stream for vendor in _vendors(config, clock, READ) for stream in vendor.streams]
     return {"streams": [catalog_entry(stream) for stream in streams]}
 
 
@@ -44,7 +52,7 @@ def check(config: SourceConfig, clock: Clock) -> str:
 
     Raises `ConfigError`, `TransientError` or `ContractError` if a configured system cannot be read.
     """
-    return " ".join(note for room in _rooms(config, clock, CHECK) for note in room.check())
+    return " ".join(note for vendor in _vendors(config, clock, CHECK) for note in vendor.check())
 
 
 def read(
@@ -59,10 +67,10 @@ def read(
     Raises `ConfigError` before the first message if an input does not hold, and `Incomplete` after
     the last one if a stream did not finish. Setting `stop` ends the run in order.
     """
-    rooms = _rooms(config, clock, READ)
+    vendors = _vendors(config, clock, READ)
     wanted = {each.name: each for each in input_files.catalog(catalog)}
     stored = input_files.states(states)
-    unknown = set(wanted) - {stream.name for room in rooms for stream in room.streams}
+    unknown = set(wanted) - {stream.name for vendor in vendors for stream in vendor.streams}
     if unknown:
         message = (
             f"The catalog names streams that this configuration does not offer: "
@@ -71,17 +79,17 @@ def read(
         )
         raise ConfigError(message)
     lanes = {
-        room.lane: [
+        vendor.lane: [
             Task(
                 stream=stream,
                 full_refresh=wanted[stream.name].sync_mode == "full_refresh",
                 generation=wanted[stream.name].generation_id,
                 stored_state=stored.get(stream.name),
             )
-            for stream in room.streams
+            for stream in vendor.streams
             if stream.name in wanted
         ]
-        for room in rooms
+        for vendor in vendors
     }
     yield from read_streams({lane: tasks for lane, tasks in lanes.items() if tasks}, clock, stop)
 
@@ -109,11 +117,11 @@ def stream(config: SourceConfig, name: str, clock: Clock) -> Stream:
 
 
 def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
-    return {each.name: each for room in _rooms(config, clock, READ) for each in room.streams}
+    return {each.name: each for vendor in _vendors(config, clock, READ) for each in vendor.streams}
 
 
 @dataclass(frozen=True, slots=True)
-class _Room:
+class _Vendor:
     """One vendor as configured: its streams, its check, and the lane its calls travel in."""
 
     streams: list[Stream]
@@ -121,27 +129,28 @@ class _Room:
     lane: Lane
 
 
-def _rooms(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Room]:
+def _vendors(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Vendor]:
     """Return the vendors that are configured."""
-    rooms = []
+    options = ReadOptions(config.start_date, timedelta(minutes=config.lookback_minutes))
+    vendors = []
     if config.kombo is not None:
         lane = Lane()
         client = kombo.client(config.kombo, clock, waiting=lane.waiting, patience=patience)
-        streams = kombo.streams(config.kombo, config, client)
-        rooms.append(_Room(streams, partial(kombo.check, config.kombo, client), lane))
+        streams = kombo.streams(config.kombo, options, client)
+        vendors.append(_Vendor(streams, partial(check_kombo, config.kombo, client), lane))
     if config.atz_crm is not None:
         lane = Lane()
         client = atz_crm.client(config.atz_crm, clock, waiting=lane.waiting, patience=patience)
-        streams = atz_crm.streams(config.atz_crm, config, client)
-        rooms.append(_Room(streams, partial(atz_crm.check, config.atz_crm, client), lane))
+        streams = atz_crm.streams(config.atz_crm, options, client)
+        vendors.append(_Vendor(streams, partial(check_atz_crm, config.atz_crm, client), lane))
     if config.talemetry is not None:
         lane = Lane()
         client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)
-        streams = talemetry.streams(config.talemetry, config, client)
-        rooms.append(_Room(streams, partial(talemetry.check, config.talemetry, client), lane))
+        streams = talemetry.streams(config.talemetry, options, client)
+        vendors.append(_Vendor(streams, partial(check_talemetry, config.talemetry, client), lane))
     if config.comeet is not None:
         lane = Lane()
         client = comeet.client(config.comeet, clock, waiting=lane.waiting, patience=patience)
-        streams = comeet.streams(config.comeet, config, client)
-        rooms.append(_Room(streams, partial(comeet.check, config.comeet, client), lane))
-    return rooms
+        streams = comeet.streams(config.comeet, options, client)
+        vendors.append(_Vendor(streams, partial(check_comeet, config.comeet, client), lane))
+    return vendors

@@ -71,8 +71,26 @@ def _moment(value: object) -> datetime:
         raise ValueError("must be a date and time such as 2025-01-01T00:00:00Z") from None
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-BaseUrl = Annotated[str, AfterValidator(_checked_url)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    Field(
+        json_schema_extra={
+            "pattern": (
+                r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+                r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+            ),
+            "pattern_descriptor": "YYYY-MM-DDTHH:mm:ssZ",
+        }
+    ),
+]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_checked_url),
+    Field(
+        json_schema_extra={"pattern": r"^https?://.+$", "pattern_descriptor": "https://..."},
+    ),
+]
 Secret = Annotated[
     str,
     Field(min_length=1, json_schema_extra={"airbyte_secret": True}),
@@ -89,8 +107,9 @@ class Section(BaseModel):
 def form(model: type[BaseModel], titles: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return a model's JSON schema in the dialect that Airbyte's form understands.
 
-    No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. `titles` are
-    those of the choices of a `oneOf`, by the names of their models.
+    No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. Fields keep
+    the order of the model. `titles` are those of the choices of a `oneOf`, by the names of their
+    models.
     """
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
@@ -114,7 +133,8 @@ def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
         plain["type"] = "object"
         plain["additionalProperties"] = True
         plain["properties"] = {
-            name: _plain(each, definitions) for name, each in plain["properties"].items()
+            name: {**_plain(each, definitions), "order": number}
+            for number, (name, each) in enumerate(plain["properties"].items())
         }
     if "items" in plain:
         plain["items"] = _plain(plain["items"], definitions)

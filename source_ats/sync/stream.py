@@ -48,6 +48,16 @@ costs more than the pages do."""
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """The common settings that every stream is read with."""
+
+    start_date: datetime | None
+    """Nothing that changed before is read."""
+    lookback: timedelta
+    """Each incremental run begins this much before its bookmark."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a read is, where a total is known: children done, of how many."""
 

@@ -102,6 +102,13 @@ def test_no_import_cycle() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("source_ats")])
+def test_no_import_points_upwards(name: str) -> None:
+    for each in imports(MODULES[name]):
+        if each in MODULES and each != "source_ats":
+            assert layer(each) <= layer(name), f"{name} imports {each}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("source_ats")])
 def test_the_source_does_not_import_the_destination(name: str) -> None:
     assert not [each for each in imports(MODULES[name]) if each.startswith("destination_comeet")]
 
@@ -118,6 +125,20 @@ def test_a_vendor_package_imports_no_other_vendor(vendor: str) -> None:
 def test_every_vendor_package_is_known_here() -> None:
     folders = {path.parent.name for path in (PROJECT / "source_ats/vendors").glob("*/__init__.py")}
     assert folders == set(VENDORS)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_package_has_the_same_files(vendor: str) -> None:
+    there = {path.name for path in (PROJECT / "source_ats/vendors" / vendor).glob("*.py")}
+    assert {
+        "__init__.py",
+        "check.py",
+        "config.py",
+        "requests.py",
+        "responses.py",
+        "schemas.py",
+        "streams.py",
+    } <= there
 
 
 @pytest.mark.parametrize("name", SHARED)

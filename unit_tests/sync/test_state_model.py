@@ -36,13 +36,17 @@ from hypothesis.stateful import (
 )
 
 from source_ats.clock import as_text
-from source_ats.config import AtzCrm, Kombo, SourceConfig, Talemetry, TalemetryToken
 from source_ats.errors import AtsError
 from source_ats.http.client import READ
 from source_ats.sync import concurrency
-from source_ats.sync.stream import Page, State, Stream
-from source_ats.vendors import atz_crm, kombo, talemetry
+from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.atz_crm import listing
+from source_ats.vendors.atz_crm import streams as atz_crm
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
+from source_ats.vendors.kombo import streams as kombo
+from source_ats.vendors.kombo.config import KomboConfig
+from source_ats.vendors.talemetry import streams as talemetry
+from source_ats.vendors.talemetry.config import TalemetryConfig, TokenCredentials
 from unit_tests.fakes import FakeClock
 
 LATEST = timedelta(minutes=50)
@@ -174,13 +178,13 @@ def kombo_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def kombo_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = Kombo(
+    section = KomboConfig(
         api_key="key", integration_ids=["one"], base_url=BASE, page_size=page_size,
         full_read_every_days=0,
     )  # fmt: skip
-    common = SourceConfig(kombo=section, lookback_minutes=lookback)
+    options = ReadOptions(None, timedelta(minutes=lookback))
     client = kombo.client(section, clock, waiting=lambda until: None, patience=READ)
-    return named("candidates", kombo.streams(section, common, client))
+    return named("candidates", kombo.streams(section, options, client))
 
 
 def kombo_held(rows: list[Json]) -> Json:
@@ -242,17 +246,17 @@ def talemetry_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def talemetry_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = Talemetry(
-        credentials=TalemetryToken(auth_type="token", token="token"),
+    section = TalemetryConfig(
+        credentials=TokenCredentials(auth_type="token", token="token"),
         ids_base_url=BASE,
         profiles_base_url=BASE,
         page_size=page_size,
         ids_per_request=2,
         window_days=1,
     )
-    common = SourceConfig(talemetry=section, lookback_minutes=lookback)
+    options = ReadOptions(None, timedelta(minutes=lookback))
     client = talemetry.client(section, clock, waiting=lambda until: None, patience=READ)
-    return named("profiles", talemetry.streams(section, common, client))
+    return named("profiles", talemetry.streams(section, options, client))
 
 
 def talemetry_held(rows: list[Json]) -> Json:
@@ -297,16 +301,16 @@ def atz_crm_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def atz_crm_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = AtzCrm(
+    section = AtzCrmConfig(
         access_token="token",
         base_url=BASE,
         page_size=page_size,
         requests_per_minute=6000,
         min_hours_between_passes=0,
     )
-    common = SourceConfig(atz_crm=section, lookback_minutes=lookback)
+    options = ReadOptions(None, timedelta(minutes=lookback))
     client = atz_crm.client(section, clock, waiting=lambda until: None, patience=READ)
-    return named("candidate_history", atz_crm.streams(section, common, client))
+    return named("candidate_history", atz_crm.streams(section, options, client))
 
 
 def atz_crm_held(rows: list[Json]) -> Json:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats import config
 from source_ats.errors import ConfigError, Refusal
 from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.history import GONE
 from source_ats.vendors.atz_crm.listing import Lister, base_url
 
@@ -15,7 +15,7 @@ HISTORIES_TO_TRY = 3
 """One refusal may be a matter of that candidate."""
 
 
-def check(section: config.AtzCrm, client: Client) -> list[str]:
+def check(section: AtzCrmConfig, client: Client) -> list[str]:
     """Return what the user should know.
 
     Raises `ConfigError` if the token is bad or the job unknown, `Refusal` if no history can be
@@ -42,7 +42,7 @@ def check(section: config.AtzCrm, client: Client) -> list[str]:
     raise refusals[-1]
 
 
-def _check_job(section: config.AtzCrm, client: Client, job_slug: str) -> None:
+def _check_job(section: AtzCrmConfig, client: Client, job_slug: str) -> None:
     """Raise `ConfigError` if there is no such job: its history would just be empty."""
     try:
         client.send(requests.job(base_url(section), job_slug), responses.anything)

@@ -23,7 +23,6 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from source_ats import config
 from source_ats.clock import as_text
 from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
 from source_ats.http.client import Client, Unanswered, misfit
@@ -31,6 +30,7 @@ from source_ats.sync.concurrency import in_order
 from source_ats.sync.set_aside import SetAside
 from source_ats.sync.stream import Page, Piece, Pieces, Progress, State, refuse_the_future
 from source_ats.vendors.atz_crm import requests, responses
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import (
     WHOLE,
     Handover,
@@ -83,7 +83,7 @@ class Reading:
     """All that stays the same while the stream is read."""
 
     client: Client
-    section: config.AtzCrm
+    section: AtzCrmConfig
     start_date: datetime | None
     lookback: timedelta
     handover: Handover

@@ -22,10 +22,10 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from source_ats import config
 from source_ats.errors import ConfigError, ContractError, Refusal
 from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.requests import Resource
 from source_ats.vendors.atz_crm.responses import Listed, ListPage
 
@@ -41,7 +41,7 @@ its own to the next page."""
 PAGES_BETWEEN_LOG_LINES = 50
 
 
-def base_url(section: config.AtzCrm) -> str:
+def base_url(section: AtzCrmConfig) -> str:
     """Return where the API is."""
     return section.base_url or requests.BASE_URL
 
@@ -50,7 +50,7 @@ class Lister:
     """Asks for pages of a list, in a way that the server takes."""
 
     def __init__(
-        self, section: config.AtzCrm, client: Client, resource: Resource, *, whole: bool = False
+        self, section: AtzCrmConfig, client: Client, resource: Resource, *, whole: bool = False
     ) -> None:
         """`resource` is what is listed; with `whole`, objects have their records."""
         self._client = client

@@ -20,13 +20,13 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from source_ats import config
 from source_ats.clock import as_text
 from source_ats.errors import ConfigError
 from source_ats.http.client import Client, misfit
 from source_ats.sync.concurrency import in_order
 from source_ats.sync.stream import Page, State, refuse_the_future
 from source_ats.vendors.atz_crm import requests
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import Handover, Lister, ListFile, Part, WholeList
 from source_ats.vendors.atz_crm.responses import ListPage
 
@@ -58,7 +58,7 @@ class Reading:
     """All that stays the same while a stream is read."""
 
     client: Client
-    section: config.AtzCrm
+    section: AtzCrmConfig
     resource: requests.Resource
     start_date: datetime | None
     lookback: timedelta

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from source_ats import config
 from source_ats.clock import Clock, as_text
 from source_ats.http.client import Client, Patience
 from source_ats.http.rate_limiter import Budget
-from source_ats.sync.stream import Stream
+from source_ats.sync.stream import ReadOptions, Stream
 from source_ats.vendors.atz_crm import history, lists, requests, responses, schemas
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import Handover
 
 
 def client(
-    section: config.AtzCrm,
+    section: AtzCrmConfig,
     clock: Clock,
     *,
     waiting: Callable[[datetime | None], None],
@@ -34,19 +34,19 @@ def client(
     )
 
 
-def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client) -> list[Stream]:
+def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams of this section.
 
     They are read in this order: the short ones do not wait for hours, and the list of candidates is
     there when the histories need it.
     """
     handover = Handover()
-    start_date = as_text(common.start_date) if common.start_date else None
-    lookback = timedelta(minutes=common.lookback_minutes)
+    start_date = as_text(options.start_date) if options.start_date else None
+    lookback = options.lookback
     histories = history.Reading(
         client=client,
         section=section,
-        start_date=common.start_date,
+        start_date=options.start_date,
         lookback=lookback,
         handover=handover,
     )
@@ -65,7 +65,7 @@ def streams(section: config.AtzCrm, common: config.SourceConfig, client: Client)
                         client=client,
                         section=section,
                         resource=resource,
-                        start_date=common.start_date,
+                        start_date=options.start_date,
                         lookback=lookback,
                         handover=handover if resource is requests.CANDIDATES else None,
                     ),

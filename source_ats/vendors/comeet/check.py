@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats import config
 from source_ats.errors import AtsError
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
+from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.comeet.streams import base_url
 
 
-def check(section: config.Comeet, client: Client) -> list[str]:
+def check(section: ComeetConfig, client: Client) -> list[str]:
     """Return what the user should know of streams that cannot be read.
 
     Raises `ConfigError` if the credentials are bad or no stream can be read, and `TransientError`

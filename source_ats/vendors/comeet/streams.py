@@ -17,14 +17,14 @@ from typing import Annotated
 
 import msgspec
 
-from source_ats import config
 from source_ats.clock import Clock, as_text
 from source_ats.errors import ConfigError, ContractError
 from source_ats.http.client import Call, Client, Patience, Reply, misfit
 from source_ats.http.rate_limiter import Budget
 from source_ats.protocol.schemas import Schema
-from source_ats.sync.stream import Page, State, Stream, refuse_the_future
+from source_ats.sync.stream import Page, ReadOptions, State, Stream, refuse_the_future
 from source_ats.vendors.comeet import requests, responses, schemas
+from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.comeet.connection import connected
 from source_ats.vendors.comeet.listing import listed
 
@@ -75,7 +75,7 @@ class Reading:
 
 
 def client(
-    section: config.Comeet,
+    section: ComeetConfig,
     clock: Clock,
     *,
     waiting: Callable[[datetime | None], None],
@@ -95,12 +95,12 @@ def client(
     )
 
 
-def streams(section: config.Comeet, common: config.SourceConfig, client: Client) -> list[Stream]:
+def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams of this section."""
     url = base_url(section)
     # Comeet's times show whole seconds.
-    start_date = common.start_date.replace(microsecond=0) if common.start_date else None
-    lookback = timedelta(minutes=common.lookback_minutes)
+    start_date = options.start_date.replace(microsecond=0) if options.start_date else None
+    lookback = options.lookback
 
     def stream(
         name: str,
@@ -144,7 +144,7 @@ def streams(section: config.Comeet, common: config.SourceConfig, client: Client)
     ]
 
 
-def base_url(section: config.Comeet) -> str:
+def base_url(section: ComeetConfig) -> str:
     """Return where the API is."""
     return section.base_url or requests.BASE_URL
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats import config
 from source_ats.errors import AtsError, ConfigError
 from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
+from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.kombo.streams import MODELS, base_url
 
 
-def check(section: config.Kombo, client: Client) -> list[str]:
+def check(section: KomboConfig, client: Client) -> list[str]:
     """Return what the user should know of integrations that cannot be read now.
 
     Raises `ConfigError` if the key is bad, an integration is unknown, or none can be read, and
@@ -39,7 +39,7 @@ def check(section: config.Kombo, client: Client) -> list[str]:
     return texts
 
 
-def _check_integration(section: config.Kombo, client: Client, integration_id: str) -> list[str]:
+def _check_integration(section: KomboConfig, client: Client, integration_id: str) -> list[str]:
     """Return notes on an integration that can be read; raise `NotReadable` for one that cannot."""
     url = base_url(section)
     about = client.send(requests.integration(url, integration_id), responses.integration)

@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from source_ats import config
 from source_ats.clock import Clock, as_text
 from source_ats.errors import (
     AtsError,
@@ -31,8 +30,17 @@ from source_ats.http.client import Client, Patience, misfit
 from source_ats.http.rate_limiter import Budget
 from source_ats.protocol.schemas import Schema
 from source_ats.sync.concurrency import in_order
-from source_ats.sync.stream import Page, Piece, Pieces, State, Stream, refuse_the_future
+from source_ats.sync.stream import (
+    Page,
+    Piece,
+    Pieces,
+    ReadOptions,
+    State,
+    Stream,
+    refuse_the_future,
+)
 from source_ats.vendors.kombo import requests, responses, schemas
+from source_ats.vendors.kombo.config import KomboConfig
 
 log = logging.getLogger("airbyte.source_ats.kombo")
 
@@ -112,7 +120,7 @@ class Reading:
     """All that stays the same while a stream is read."""
 
     client: Client
-    section: config.Kombo
+    section: KomboConfig
     base_url: str
     model: Model
     about: Callable[[str], responses.Integration]
@@ -122,7 +130,7 @@ class Reading:
 
 
 def client(
-    section: config.Kombo,
+    section: KomboConfig,
     clock: Clock,
     *,
     waiting: Callable[[datetime | None], None],
@@ -142,7 +150,7 @@ def client(
     )
 
 
-def streams(section: config.Kombo, common: config.SourceConfig, client: Client) -> list[Stream]:
+def streams(section: KomboConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams of this section: one for each model."""
 
     @cache
@@ -158,8 +166,8 @@ def streams(section: config.Kombo, common: config.SourceConfig, client: Client) 
             base_url=base_url(section),
             model=model,
             about=about,
-            start_date=common.start_date,
-            lookback=timedelta(minutes=common.lookback_minutes),
+            start_date=options.start_date,
+            lookback=options.lookback,
         )
         for model in MODELS
     ]
@@ -170,7 +178,7 @@ def streams(section: config.Kombo, common: config.SourceConfig, client: Client) 
             primary_key="id",
             cursor_field="changed_at",
             selection={
-                "start_date": as_text(common.start_date) if common.start_date else None,
+                "start_date": as_text(options.start_date) if options.start_date else None,
                 "include_deleted": section.include_deleted,
             },
             pages=partial(pages, reading),
@@ -189,7 +197,7 @@ def pieces(reading: Reading) -> Pieces:
     )
 
 
-def base_url(section: config.Kombo) -> str:
+def base_url(section: KomboConfig) -> str:
     """Return where the API is."""
     return section.base_url or requests.BASE_URLS[section.region]
 

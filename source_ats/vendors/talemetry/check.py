@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from source_ats import config
 from source_ats.errors import Refusal
 from source_ats.http.client import Call, Client
 from source_ats.vendors.talemetry import requests, responses
+from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.streams import BEHIND_THE_CLOCK, ids_base_url, profiles_base_url
 
 PERIOD = timedelta(days=30)
 
 
-def check(section: config.Talemetry, client: Client) -> list[str]:
+def check(section: TalemetryConfig, client: Client) -> list[str]:
     """Return what the user should know of.
 
     Raises `ConfigError` if the credentials or a right are missing, `TransientError` if Talemetry
@@ -41,7 +41,7 @@ def check(section: config.Talemetry, client: Client) -> list[str]:
     return [note]
 
 
-def _listing(section: config.Talemetry, client: Client, event: str | None) -> Call:
+def _listing(section: TalemetryConfig, client: Client, event: str | None) -> Call:
     """Ask for one GUID: of anybody, or of an event in the last days."""
     end = client.now() - BEHIND_THE_CLOCK
     return requests.people_ids(

@@ -29,18 +29,26 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from source_ats import config
 from source_ats.clock import Clock, as_text
 from source_ats.errors import AtsError, ConfigError, Refusal
 from source_ats.http.client import Auth, Client, Patience, StaticAuth, Vendor, misfit
 from source_ats.http.rate_limiter import Budget
 from source_ats.sync.concurrency import in_order
 from source_ats.sync.set_aside import SetAside
-from source_ats.sync.stream import Page, Piece, Pieces, State, Stream, refuse_the_future
+from source_ats.sync.stream import (
+    Page,
+    Piece,
+    Pieces,
+    ReadOptions,
+    State,
+    Stream,
+    refuse_the_future,
+)
 from source_ats.vendors.talemetry import record, requests, responses, schemas
+from source_ats.vendors.talemetry.config import ClientCredentials, TalemetryConfig, TokenCredentials
 from source_ats.vendors.talemetry.details import Answer, Details
 from source_ats.vendors.talemetry.seen import Seen
-from source_ats.vendors.talemetry.token import ClientCredentials
+from source_ats.vendors.talemetry.token import ExchangedToken
 
 log = logging.getLogger("airbyte.source_ats.talemetry")
 
@@ -96,13 +104,13 @@ class Reading:
     """All that stays the same while the stream is read."""
 
     client: Client
-    section: config.Talemetry
+    section: TalemetryConfig
     start_date: datetime | None
     lookback: timedelta
 
 
 def client(
-    section: config.Talemetry,
+    section: TalemetryConfig,
     clock: Clock,
     *,
     waiting: Callable[[datetime | None], None],
@@ -125,25 +133,25 @@ def client(
 
 
 def _auth(
-    credentials: config.TalemetryToken | config.TalemetryClient,
+    credentials: TokenCredentials | ClientCredentials,
     client_with: Callable[[Auth], Client],
 ) -> Auth:
-    if isinstance(credentials, config.TalemetryToken):
+    if isinstance(credentials, TokenCredentials):
         return requests.auth(credentials.token)
     call = requests.authorization(
         credentials.authorization_url, credentials.client_id, credentials.client_secret
     )
     exchange = client_with(StaticAuth({}))
-    return ClientCredentials(partial(exchange.send, call, responses.token))
+    return ExchangedToken(partial(exchange.send, call, responses.token))
 
 
-def streams(section: config.Talemetry, common: config.SourceConfig, client: Client) -> list[Stream]:
+def streams(section: TalemetryConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams of this section."""
     reading = Reading(
         client=client,
         section=section,
-        start_date=common.start_date.replace(microsecond=0) if common.start_date else None,
-        lookback=timedelta(minutes=common.lookback_minutes),
+        start_date=options.start_date.replace(microsecond=0) if options.start_date else None,
+        lookback=options.lookback,
     )
     return [
         Stream(
@@ -152,7 +160,7 @@ def streams(section: config.Talemetry, common: config.SourceConfig, client: Clie
             primary_key="id",
             cursor_field="as_of",
             selection={
-                "start_date": as_text(common.start_date) if common.start_date else None,
+                "start_date": as_text(options.start_date) if options.start_date else None,
                 "include": sorted(section.include),
                 "exclude_sources": sorted(section.exclude_sources),
                 "exclude_life_cycles": sorted(section.exclude_life_cycles),
@@ -167,12 +175,12 @@ def streams(section: config.Talemetry, common: config.SourceConfig, client: Clie
     ]
 
 
-def ids_base_url(section: config.Talemetry) -> str:
+def ids_base_url(section: TalemetryConfig) -> str:
     """Return where the listing is."""
     return section.ids_base_url or requests.IDS_BASE_URL
 
 
-def profiles_base_url(section: config.Talemetry) -> str:
+def profiles_base_url(section: TalemetryConfig) -> str:
     """Return where the people are."""
     return section.profiles_base_url or requests.PROFILES_BASE_URL
 

@@ -9,7 +9,7 @@ from source_ats.errors import Stopped, TransientError
 from source_ats.vendors.talemetry import requests
 
 
-class ClientCredentials:
+class ExchangedToken:
     """A token that is exchanged for client id and secret, when first needed and on a 401.
 
     Nothing is known of its lifetime, so none is assumed. Threads share one token: however many are

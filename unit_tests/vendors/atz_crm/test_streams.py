@@ -18,11 +18,12 @@ import pytest
 import requests_mock
 from pydantic import ValidationError
 
-from source_ats.config import AtzCrm, SourceConfig
 from source_ats.errors import AtsError, ConfigError, ContractError, Refusal, TransientError
 from source_ats.http.client import CHECK, READ
-from source_ats.sync.stream import Page, State
-from source_ats.vendors import atz_crm
+from source_ats.sync.stream import Page, ReadOptions, State
+from source_ats.vendors.atz_crm import streams
+from source_ats.vendors.atz_crm.check import check as check_atz_crm
+from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import ALIKE_AT_MOST
 from unit_tests.fakes import NOON, FakeClock
 
@@ -182,25 +183,23 @@ def read(  # noqa: PLR0913 - each test names what it needs
     **section: Any,
 ) -> Read:
     """Read a stream, to the end or for so many pages; `before` it another one, in the same run."""
-    settings = AtzCrm(
+    settings = AtzCrmConfig(
         access_token="made-up",
         base_url=BASE,
         **{"page_size": 10, "min_hours_between_passes": 0} | section,
     )
-    common = SourceConfig.model_validate(
-        {"atz_crm": settings, "lookback_minutes": lookback, "start_date": start_date}
-        if start_date
-        else {"atz_crm": settings, "lookback_minutes": lookback}
+    options = ReadOptions(
+        datetime.fromisoformat(start_date) if start_date else None, timedelta(minutes=lookback)
     )
-    client = atz_crm.client(settings, atz.clock, waiting=lambda until: None, patience=READ)
-    streams = {each.name: each for each in atz_crm.streams(settings, common, client)}
+    client = streams.client(settings, atz.clock, waiting=lambda until: None, patience=READ)
+    by_name = {each.name: each for each in streams.streams(settings, options, client)}
     found: list[Page] = []
     failure = None
     if before is not None:
         with contextlib.suppress(AtsError):
-            for _ in streams[before].pages({}, False):
+            for _ in by_name[before].pages({}, False):
                 pass
-    pages = streams[name].pages(state or {}, False)
+    pages = by_name[name].pages(state or {}, False)
     try:
         for page in pages:
             found.append(page)
@@ -842,9 +841,9 @@ def test_histories_do_without_a_list_that_failed(atz: Atz) -> None:
 
 
 def check(atz: Atz, **section: Any) -> list[str]:
-    settings = AtzCrm(access_token="made-up", base_url=BASE, **section)
-    client = atz_crm.client(settings, atz.clock, waiting=lambda until: None, patience=CHECK)
-    return atz_crm.check(settings, client)
+    settings = AtzCrmConfig(access_token="made-up", base_url=BASE, **section)
+    client = streams.client(settings, atz.clock, waiting=lambda until: None, patience=CHECK)
+    return check_atz_crm(settings, client)
 
 
 def test_check_reads_a_page_and_a_history(atz: Atz) -> None:
@@ -884,4 +883,4 @@ def test_check_knows_an_unknown_job(status: int, bad: bool) -> None:
 
 def test_a_token_with_spaces_is_refused_at_the_door() -> None:
     with pytest.raises(ValidationError):
-        AtzCrm(access_token="two words")
+        AtzCrmConfig(access_token="two words")

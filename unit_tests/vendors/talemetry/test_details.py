@@ -15,7 +15,7 @@ from source_ats.errors import AtsError, Refusal, Stopped, TransientError
 from source_ats.http.client import Call, Client, Reply, Unanswered
 from source_ats.vendors.talemetry.details import Answer, Details
 from source_ats.vendors.talemetry.seen import Seen
-from source_ats.vendors.talemetry.token import ClientCredentials
+from source_ats.vendors.talemetry.token import ExchangedToken
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 IDS = [f"id-{number:02d}" for number in range(25)]
@@ -186,7 +186,7 @@ class TestToken:
             got.append(f"token-{len(got)}")
             return got[-1]
 
-        auth = ClientCredentials(exchange)
+        auth = ExchangedToken(exchange)
         assert got == []
         first = auth.headers()
         assert first == {"Authorization": "OAUTH token-0"}
@@ -206,6 +206,6 @@ class TestToken:
             raise Again("Busy.", detail="Vendor 503")
 
         with pytest.raises(TransientError) as raised:
-            ClientCredentials(exchange).headers()
+            ExchangedToken(exchange).headers()
         assert type(raised.value) is TransientError
         assert raised.value.detail == "Vendor 503"

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from source_ats.config import TalemetryOption
 from source_ats.vendors.talemetry import responses
+from source_ats.vendors.talemetry.config import IncludeOption
 from source_ats.vendors.talemetry.record import encoded, record, tombstone
 
 SAVED = Path(__file__).parent / "saved_responses"
-ALL = list(get_args(TalemetryOption))
+ALL = list(get_args(IncludeOption))
 AS_OF = "2026-01-31T12:00:00Z"
 GUID = "11111111-aaaa-11ef-8000-000000000001"
 
