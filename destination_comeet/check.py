@@ -7,7 +7,7 @@ positions; where it is not allowed, or not there, the list of deleted candidates
 from __future__ import annotations
 
 from destination_comeet.config import DestinationConfig
-from source_ats.errors import ConfigError
+from source_ats.errors import AccessDenied, ConfigError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import listed
@@ -30,7 +30,7 @@ def check(config: DestinationConfig, client: Client) -> list[str]:
             for page, _ in listed(client.send, requests.positions(base_url), responses.positions)
             for each in page.positions
         }
-    except (responses.NotAllowed, responses.NotFound, responses.NoSuchPath):
+    except (AccessDenied, NotFound, WrongAddress):
         client.send(requests.deleted_since(base_url, client.now()), responses.deleted)
         notes = ["The positions cannot be checked: the integration may not retrieve positions."]
     else:
@@ -39,7 +39,7 @@ def check(config: DestinationConfig, client: Client) -> list[str]:
     now = client.now()
     try:
         client.send(requests.created_between(base_url, now, now), responses.candidates)
-    except responses.NotAllowed:
+    except AccessDenied:
         notes.append(
             "The integration may not retrieve candidates: when a run is cut off, the record that "
             "was being sent is refused as unknown. Ask Comeet for the permission."

@@ -21,7 +21,7 @@ from destination_comeet.rejects import Rejected
 from destination_comeet.writer import Writer
 from source_ats.clock import Clock
 from source_ats.errors import ConfigError
-from source_ats.http.client import CHECK, READ
+from source_ats.http.retry import CHECK_POLICY, READ_POLICY
 
 log = logging.getLogger("airbyte.source_ats")
 
@@ -56,7 +56,7 @@ def check(config: DestinationConfig, clock: Clock) -> str:
     sync could not work.
     """
     comeet.mappers(config, {})
-    notes = comeet.check(config, comeet.client(config, clock, patience=CHECK))
+    notes = comeet.check(config, comeet.client(config, clock, retry_policy=CHECK_POLICY))
     Rejected(config.rejected_path, clock).close()
     note = ledger.make(_where(config), _senders(config), clock)
     return " ".join(filter(None, [*notes, note]))
@@ -79,7 +79,7 @@ def write(
         closing(Rejected(config.rejected_path, clock)) as rejected,
         ledger.opened(_where(config), _senders(config), clock) as opened,
     ):
-        client = comeet.client(config, clock, patience=READ)
+        client = comeet.client(config, clock, retry_policy=READ_POLICY)
         deliveries = comeet.deliveries(config, primary_keys, client, opened, clock)
         streams = {name: deliveries.get(name) for name in primary_keys}
         writer = Writer(streams, opened.settle, rejected, clock, max_rejected=config.max_rejected)

@@ -15,18 +15,19 @@ from destination_comeet.ledger import Ledger
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.writer import Deliver
 from source_ats.clock import Clock
-from source_ats.http.client import Client, Patience
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.client import Client
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
 from source_ats.vendors.comeet import requests
 from source_ats.vendors.comeet.connection import connected
 
 __all__ = ["check", "client", "deliveries", "mappers"]
 
 
-def client(config: DestinationConfig, clock: Clock, *, patience: Patience) -> Client:
+def client(config: DestinationConfig, clock: Clock, *, retry_policy: RetryPolicy) -> Client:
     """Return the client for all calls with this key, evenly paced, one at a time."""
-    budget = Budget(clock, config.requests_per_minute)
-    return connected(config.api_key, config.secret, budget, clock, patience=patience)
+    rate_limiter = RateLimiter(clock, config.requests_per_minute)
+    return connected(config.api_key, config.secret, rate_limiter, clock, retry_policy=retry_policy)
 
 
 def mappers(

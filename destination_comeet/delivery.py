@@ -27,8 +27,20 @@ from destination_comeet.ledger import Entry, Ledger, Standing
 from destination_comeet.mapping import Candidate, Mapper, Refused
 from destination_comeet.writer import Outcome, Record, Result
 from source_ats.clock import Clock
-from source_ats.errors import AtsError, ContractError, Refusal
-from source_ats.http.client import Call, Client, OutcomeUnknown, Reply
+from source_ats.errors import (
+    AccessDenied,
+    AlreadyMerged,
+    AtsError,
+    Conflict,
+    ContractError,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    RequestRefused,
+    WrongAddress,
+)
+from source_ats.http.client import Client
+from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import listed
 
@@ -48,7 +60,7 @@ CONTACTS = ("email", "phone", "mobile_phone", "linkedin_url")
 """By what a candidate is recognised in a list; where none was sent, by both names."""
 NAMES = ("first_name", "last_name")
 
-_MAY_NOT_LOOK = (responses.NotAllowed, Refusal)
+_MAY_NOT_LOOK = (AccessDenied, RequestRefused)
 """The list is observed only: it may not be there, or not take our filters."""
 
 
@@ -148,26 +160,26 @@ class Delivery:
         self, candidate: Candidate, note: Entry, earlier: Entry | None, *, lost: bool
     ) -> Outcome:
         """Post once. Raises `OutcomeUnknown`; after anything else it is known what there is."""
-        call = requests.create(
+        request = requests.create(
             self._base_url, candidate.position_uid, candidate.key, candidate.fields
         )
         try:
-            uid = self._client.send(call, responses.written)
+            uid = self._client.send(request, responses.written)
         except OutcomeUnknown:
             raise
-        except responses.Conflict as conflict:
+        except Conflict as conflict:
             if lost:
                 return self._take_over(candidate, note, conflict, Result.CREATED)
             # What we know of it, if anything, is what an earlier run may have sent.
             held = replace(note, hashes=earlier.hashes if earlier else {})
             return self._take_over(candidate, held, conflict, None)
         except AtsError as error:
-            if isinstance(error, ContractError) and not isinstance(error, Refusal):
+            if isinstance(error, ContractError) and not isinstance(error, RequestRefused):
                 # A success that is not understood: the note stays, and the next run looks.
                 raise
-            if not lost and (earlier is None or isinstance(error, Refusal)):
+            if not lost and (earlier is None or isinstance(error, RequestRefused)):
                 self._ledger.withdraw(note)
-            if not isinstance(error, Refusal):
+            if not isinstance(error, RequestRefused):
                 raise
             if lost:
                 reason = "got no answer, and was refused when it was sent again"
@@ -177,7 +189,7 @@ class Delivery:
         return _outcome(candidate, Result.CREATED)
 
     def _take_over(
-        self, candidate: Candidate, held: Entry, conflict: responses.Conflict, result: Result | None
+        self, candidate: Candidate, held: Entry, conflict: Conflict, result: Result | None
     ) -> Outcome:
         """Note the uid of the candidate that is there, and bring it up to date.
 
@@ -186,11 +198,11 @@ class Delivery:
         shown = None
         if conflict.uid is not None:
             try:
-                call = requests.candidate(self._base_url, conflict.uid)
-                shown = self._send(call, responses.candidate)
-            except responses.Merged:
+                request = requests.candidate(self._base_url, conflict.uid)
+                shown = self._send(request, responses.candidate)
+            except AlreadyMerged:
                 return self._closed(candidate, held, Standing.MERGED)
-            except (Refusal, responses.NotAllowed) as error:
+            except (RequestRefused, AccessDenied) as error:
                 log.warning("The uid of a candidate cannot be found out. [%s]", error.detail)
         if shown is not None and shown.deleted:
             return self._closed(candidate, held, Standing.GONE)
@@ -314,13 +326,13 @@ class Delivery:
                 return _refused(candidate, "", reason)
             after = replace(after, uid=found[0].uid)
         try:
-            call = requests.change(self._base_url, after.uid or "", changes)
-            self._send(call, responses.written)
-        except responses.Merged:
+            request = requests.change(self._base_url, after.uid or "", changes)
+            self._send(request, responses.written)
+        except AlreadyMerged:
             return self._closed(candidate, entry, Standing.MERGED)
-        except responses.NotFound:
+        except NotFound:
             return self._closed(candidate, entry, Standing.GONE)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             return _refused_by_vendor(candidate, refusal)
         self._close(after)
         return _outcome(candidate, Result.UPDATED, left_out=left_out)
@@ -347,17 +359,17 @@ class Delivery:
             position = self._send(
                 requests.position(self._base_url, position_uid), responses.position
             )
-        except responses.NotFound:
+        except NotFound:
             return "is not a position, or not one that is shared with the integration"
-        except (responses.NotAllowed, responses.NoSuchPath, Refusal):
+        except (AccessDenied, WrongAddress, RequestRefused):
             # The path is observed only, and the permission one of its own: let the post tell.
             return None
         return "is a position that is closed" if position.status == "closed" else None
 
-    def _send(self, call: Call, read: Callable[[Reply], T]) -> T:
+    def _send(self, request: Request, read: Callable[[Response], T]) -> T:
         """Send anything but a post; what is closed is made safe first, for the wait may be long."""
         self._ledger.commit()
-        return self._client.send(call, read)
+        return self._client.send(request, read)
 
     def _close(self, entry: Entry) -> None:
         self._ledger.close(entry, self._client.now())
@@ -390,9 +402,9 @@ def _refused(candidate: Candidate, field: str, reason: str) -> Outcome:
     return _outcome(candidate, Result.REFUSED, field=field, reason=reason)
 
 
-def _refused_by_vendor(candidate: Candidate, refusal: Refusal) -> Outcome:
+def _refused_by_vendor(candidate: Candidate, refusal: RequestRefused) -> Outcome:
     code = refusal.code or "no code"
-    said = refusal.said if isinstance(refusal, responses.Refused) else ""
+    said = refusal.vendor_text if isinstance(refusal, InvalidInput) else ""
     reason = f"was refused by Comeet with {refusal.status} {code}"
     return Outcome(Result.REFUSED, candidate.position_uid, candidate.key, reason=reason, said=said)
 

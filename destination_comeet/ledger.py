@@ -48,7 +48,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from source_ats.clock import Clock, as_text
+from source_ats.clock import Clock, rfc3339
 from source_ats.errors import AtsError, ConfigError, TransientError
 
 VERSION = 1
@@ -139,7 +139,7 @@ class Where:
     url: str | None
 
 
-class InUse(TransientError):
+class LedgerInUse(TransientError):
     """Another run writes with this ledger."""
 
 
@@ -300,8 +300,8 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "stream": entry.stream,
         "standing": entry.standing.value,
         "uid": entry.uid,
-        "noted_at": as_text(entry.noted_at),
-        "changed_at": as_text(now),
+        "noted_at": rfc3339(entry.noted_at),
+        "changed_at": rfc3339(now),
         "hashes": orjson.dumps(entry.hashes).decode(),
     }
 
@@ -321,7 +321,7 @@ def make(where: Where, senders: Sequence[Sender], clock: Clock) -> str:
                 connection.execute(insert(_about), row)
             connection.commit()
             _read(connection, clock).admit(senders)
-    except InUse:
+    except LedgerInUse:
         return "A run is writing with the ledger at this moment."
     return ""
 
@@ -330,8 +330,8 @@ def make(where: Where, senders: Sequence[Sender], clock: Clock) -> str:
 def opened(where: Where, senders: Sequence[Sender], clock: Clock) -> Iterator[Ledger]:
     """Open the ledger for one run, and lock it against every other.
 
-    Raises `InUse` at once when another run has it, and `ConfigError` when it is missing: either
-    this is the first run, or it was lost. What was closed is on disk when the block is left.
+    Raises `LedgerInUse` at once when another run has it, and `ConfigError` when it is missing:
+    either this is the first run, or it was lost. What was closed is on disk when the block is left.
     """
     if where.path is not None and not where.path.exists():
         raise _missing()
@@ -384,7 +384,7 @@ def _make_file(path: Path) -> None:
 
 @contextmanager
 def _connected(where: Where) -> Iterator[Connection]:
-    """Connect, and take the lock. Raises `InUse` when another run has it."""
+    """Connect, and take the lock. Raises `LedgerInUse` when another run has it."""
     engine = create_engine(_url(where), poolclass=NullPool, **_options(where))
     with _explained():
         connection = engine.connect()
@@ -437,8 +437,8 @@ def _lock_database(connection: Connection) -> None:
         raise _in_use()
 
 
-def _in_use() -> InUse:
-    return InUse(
+def _in_use() -> LedgerInUse:
+    return LedgerInUse(
         "Another run is writing with this ledger. Wait until it has ended; only one at a time can "
         "make sure that nobody is created twice."
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from source_ats.clock import Clock, as_text
+from source_ats.clock import Clock, rfc3339
 from source_ats.errors import ConfigError
 
 
@@ -48,7 +48,7 @@ class Rejected:
         """Add one record with the reasons; on disk at the next `settle`."""
         row = {
             "stream": stream,
-            "rejected_at": as_text(self._clock.now()),
+            "rejected_at": rfc3339(self._clock.now()),
             "refusals": refusals,
             "record": orjson.Fragment(record),
         }

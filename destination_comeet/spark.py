@@ -27,7 +27,7 @@ from pyspark.sql.types import Row, StructType
 
 from destination_comeet import commands
 from destination_comeet.config import DestinationConfig, PostgresLedger
-from destination_comeet.ledger import InUse
+from destination_comeet.ledger import LedgerInUse
 from source_ats.clock import Clock, SystemClock
 from source_ats.errors import ConfigError
 from source_ats.spark import options, rows
@@ -118,7 +118,7 @@ class Writer(DataSourceWriter):
             return Written()
         clock = SystemClock()
         in_turn = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(InUse),
+            retry=tenacity.retry_if_exception_type(LedgerInUse),
             wait=tenacity.wait_fixed(SECONDS_BETWEEN_ATTEMPTS),
             sleep=clock.sleep,
             before_sleep=_say_that_it_waits,

@@ -47,4 +47,4 @@ def _next_chunk(descriptor: int, stop: threading.Event) -> bytes:
     while not stop.is_set():
         if select.select([descriptor], [], [], _TICK)[0]:
             return os.read(descriptor, CHUNK)
-    raise Stopped("The run was asked to end.")
+    raise Stopped

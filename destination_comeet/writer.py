@@ -26,8 +26,8 @@ import orjson
 
 from destination_comeet.rejects import Rejected
 from source_ats.clock import Clock
+from source_ats.decoding import replace_lone_surrogates
 from source_ats.errors import ConfigError
-from source_ats.http.client import without_half_characters
 
 log = logging.getLogger("airbyte.source_ats.writing")
 
@@ -297,7 +297,7 @@ class Writer:
             # Its text shows types and a path, no values.
             raise self._not_a_message(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            repaired = without_half_characters(text)
+            repaired = replace_lone_surrogates(text)
             if repaired != text:
                 return self._parsed(repaired)
             # It may be half a record: to go on could pass a state on that covers it.

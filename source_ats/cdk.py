@@ -28,9 +28,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_ats import commands, config
 from source_ats.clock import SystemClock
-from source_ats.errors import AtsError
+from source_ats.errors import AtsError, IncompleteRead
 from source_ats.protocol import input_files
-from source_ats.sync.stream import Incomplete
 
 
 class SourceAts(Source):
@@ -129,7 +128,7 @@ def _plain(catalog: ConfiguredAirbyteCatalog) -> dict[str, Any]:
 
 def _traced(error: AtsError) -> AirbyteTracedException:
     failure_type = error.failure_type
-    if isinstance(error, Incomplete):
+    if isinstance(error, IncompleteRead):
         # Streams that failed have said why; what is left to say is whether trying again helps.
         kinds = {getattr(each, "failure_type", "system_error") for each in error.failures.values()}
         failure_type = max(kinds, key=["transient_error", "config_error", "system_error"].index)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from source_ats import config, process
 from source_ats.clock import Clock
+from source_ats.errors import IncompleteRead
 from source_ats.protocol import messages
-from source_ats.sync.stream import Incomplete
 
 
 def source_ats() -> None:
@@ -59,7 +59,7 @@ def _configured_verb(
     try:
         for lines in commands.read(configuration, catalog, states, clock, stop):
             output.write(lines)
-    except Incomplete:
+    except IncompleteRead:
         # Each stream has said why.
         return process.EXIT_TERMINATED if stop.is_set() else process.EXIT_FAILED
     return process.EXIT_DONE

@@ -44,20 +44,20 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait, or raise `Stopped` when the run was asked to end."""
         if self._stop.wait(seconds) if seconds > 0 else self._stop.is_set():
-            raise Stopped("The run was asked to end.")
+            raise Stopped
 
 
-def as_text(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     """Return a moment as states hold it: UTC, whole seconds, `2026-01-31T12:00:00Z`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def as_epoch_ms(moment: datetime) -> int:
+def epoch_ms(moment: datetime) -> int:
     """Return a moment as Airbyte's messages write it: milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
 
 
-def moment(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     """Return a vendor's text as a moment, UTC where it does not say; None if it is none."""
     if not isinstance(value, str):
         return None

@@ -17,10 +17,11 @@ from typing import Any
 from source_ats.clock import Clock, SystemClock
 from source_ats.config import SECTIONS, SourceConfig, parse
 from source_ats.errors import ConfigError
-from source_ats.http.client import CHECK, READ, Patience
+from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from source_ats.protocol import input_files
-from source_ats.sync.stream import Lane, ReadOptions, Stream, Task, catalog_entry
-from source_ats.sync.stream import read as read_streams
+from source_ats.sync.emitter import RateLimitStatus, ReadTask
+from source_ats.sync.reader import read as read_streams
+from source_ats.sync.stream import ReadOptions, Stream, catalog_entry
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
 from source_ats.vendors.comeet import streams as comeet
@@ -43,7 +44,9 @@ def configured(raw_config: Mapping[str, Any]) -> SourceConfig:
 
 def discover(config: SourceConfig, clock: Clock) -> dict[str, Any]:
     """Return the catalog: the streams of the systems that are configured. Calls nobody."""
-    streams = [stream for vendor in _vendors(config, clock, READ) for stream in vendor.streams]
+    streams = [
+        stream for vendor in _vendors(config, clock, READ_POLICY) for stream in vendor.streams
+    ]
     return {"streams": [catalog_entry(stream) for stream in streams]}
 
 
@@ -52,7 +55,9 @@ def check(config: SourceConfig, clock: Clock) -> str:
 
     Raises `ConfigError`, `TransientError` or `ContractError` if a configured system cannot be read.
     """
-    return " ".join(note for vendor in _vendors(config, clock, CHECK) for note in vendor.check())
+    return " ".join(
+        note for vendor in _vendors(config, clock, CHECK_POLICY) for note in vendor.check()
+    )
 
 
 def read(
@@ -64,10 +69,10 @@ def read(
 ) -> Iterator[bytes]:
     """Yield Airbyte messages, each item one or more whole lines.
 
-    Raises `ConfigError` before the first message if an input does not hold, and `Incomplete` after
-    the last one if a stream did not finish. Setting `stop` ends the run in order.
+    Raises `ConfigError` before the first message if an input is wrong, and `IncompleteRead` after
+    the last one if a stream did not finish. Setting `stop` ends the run cleanly.
     """
-    vendors = _vendors(config, clock, READ)
+    vendors = _vendors(config, clock, READ_POLICY)
     wanted = {each.name: each for each in input_files.catalog(catalog)}
     stored = input_files.states(states)
     unknown = set(wanted) - {stream.name for vendor in vendors for stream in vendor.streams}
@@ -78,9 +83,9 @@ def read(
             "configuration that they belong to."
         )
         raise ConfigError(message)
-    lanes = {
-        vendor.lane: [
-            Task(
+    tasks = {
+        vendor.rate_limit: [
+            ReadTask(
                 stream=stream,
                 full_refresh=wanted[stream.name].sync_mode == "full_refresh",
                 generation=wanted[stream.name].generation_id,
@@ -91,7 +96,7 @@ def read(
         ]
         for vendor in vendors
     }
-    yield from read_streams({lane: tasks for lane, tasks in lanes.items() if tasks}, clock, stop)
+    yield from read_streams({each: todo for each, todo in tasks.items() if todo}, clock, stop)
 
 
 def only_for(config: SourceConfig, stream: str) -> SourceConfig:
@@ -117,7 +122,11 @@ def stream(config: SourceConfig, name: str, clock: Clock) -> Stream:
 
 
 def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
-    return {each.name: each for vendor in _vendors(config, clock, READ) for each in vendor.streams}
+    return {
+        each.name: each
+        for vendor in _vendors(config, clock, READ_POLICY)
+        for each in vendor.streams
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +135,41 @@ class _Vendor:
 
     streams: list[Stream]
     check: Callable[[], list[str]]
-    lane: Lane
+    rate_limit: RateLimitStatus
 
 
-def _vendors(config: SourceConfig, clock: Clock, patience: Patience) -> list[_Vendor]:
+def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> list[_Vendor]:
     """Return the vendors that are configured."""
     options = ReadOptions(config.start_date, timedelta(minutes=config.lookback_minutes))
     vendors = []
     if config.kombo is not None:
-        lane = Lane()
-        client = kombo.client(config.kombo, clock, waiting=lane.waiting, patience=patience)
+        rate_limit = RateLimitStatus()
+        client = kombo.client(
+            config.kombo, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
+        )
         streams = kombo.streams(config.kombo, options, client)
-        vendors.append(_Vendor(streams, partial(check_kombo, config.kombo, client), lane))
+        vendors.append(_Vendor(streams, partial(check_kombo, config.kombo, client), rate_limit))
     if config.atz_crm is not None:
-        lane = Lane()
-        client = atz_crm.client(config.atz_crm, clock, waiting=lane.waiting, patience=patience)
+        rate_limit = RateLimitStatus()
+        client = atz_crm.client(
+            config.atz_crm, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
+        )
         streams = atz_crm.streams(config.atz_crm, options, client)
-        vendors.append(_Vendor(streams, partial(check_atz_crm, config.atz_crm, client), lane))
+        vendors.append(_Vendor(streams, partial(check_atz_crm, config.atz_crm, client), rate_limit))
     if config.talemetry is not None:
-        lane = Lane()
-        client = talemetry.client(config.talemetry, clock, waiting=lane.waiting, patience=patience)
+        rate_limit = RateLimitStatus()
+        client = talemetry.client(
+            config.talemetry, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
+        )
         streams = talemetry.streams(config.talemetry, options, client)
-        vendors.append(_Vendor(streams, partial(check_talemetry, config.talemetry, client), lane))
+        vendors.append(
+            _Vendor(streams, partial(check_talemetry, config.talemetry, client), rate_limit)
+        )
     if config.comeet is not None:
-        lane = Lane()
-        client = comeet.client(config.comeet, clock, waiting=lane.waiting, patience=patience)
+        rate_limit = RateLimitStatus()
+        client = comeet.client(
+            config.comeet, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
+        )
         streams = comeet.streams(config.comeet, options, client)
-        vendors.append(_Vendor(streams, partial(check_comeet, config.comeet, client), lane))
+        vendors.append(_Vendor(streams, partial(check_comeet, config.comeet, client), rate_limit))
     return vendors

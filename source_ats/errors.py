@@ -1,19 +1,34 @@
-"""The errors, by who acts next.
+"""Every exception that crosses a module, by who acts next.
 
 AtsError
-├── ConfigError        the user acts: a key, an id, a permission, a file
-├── TransientError     time heals: the next run goes on from the last state
-│   └── Stopped        the run was asked to end (SIGTERM)
-└── ContractError      we act: the vendor answered something we do not understand, or we have a bug
-    └── Refusal        the vendor refused this one call; a room may set the child aside
+├── ConfigError              the user acts: a key, an id, a permission, a file
+│   ├── AccessDenied         one permission is missing; other requests may be allowed
+│   ├── WrongAddress         the host answers, but is not the vendor's API
+│   └── UnknownPartition     the vendor does not know a configured account
+├── TransientError           time heals: the next run resumes from the last state
+│   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
+│   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
+│   ├── IncompleteResponse   the body was cut off or is not JSON
+│   ├── OutcomeUnknown       a POST that creates got no answer
+│   └── LedgerInUse          another run writes with the same ledger
+├── ContractError            we act: an answer that we do not understand, or a bug
+│   └── RequestRefused       the vendor refused this one request
+│       ├── InvalidInput     it does not accept what the request carries
+│       ├── NotFound         it does not know what the request names
+│       ├── Conflict         what the request creates exists already
+│       └── AlreadyMerged    the object was merged into another one
+├── PartitionUnavailable     one account cannot be read now, the others can
+│   └── NoSuchRows           it has no rows of this kind
+└── IncompleteRead           some streams did not finish; each has said why
 
-`failure_type` is Airbyte's name for each. Messages tell the user what to do. They may hold vendor
-ids, endpoint names, statuses, error codes and request ids; never a token, a query value, a body or
-a name.
+`failure_type` is Airbyte's name. A message is one or two whole sentences: what happened, and what
+to do. Messages and details may hold vendor ids, endpoint names, statuses, error codes and request
+ids; never a token, a query value, a body or a name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -35,8 +50,20 @@ class ConfigError(AtsError):
     failure_type = "config_error"
 
 
+class AccessDenied(ConfigError):
+    """The credentials lack the permission for this request; others may be allowed."""
+
+
+class WrongAddress(ConfigError):
+    """The address answers, but is not the vendor's API."""
+
+
+class UnknownPartition(ConfigError):
+    """The credentials are good, but the vendor does not know a configured account."""
+
+
 class TransientError(AtsError):
-    """It will pass; a later run goes on from the last state."""
+    """It will pass; a later run resumes from the last state."""
 
     failure_type = "transient_error"
 
@@ -44,18 +71,110 @@ class TransientError(AtsError):
 class Stopped(TransientError):
     """The run was asked to end before it was done."""
 
+    def __init__(self, message: str = "The run was stopped on request.") -> None:
+        """Nothing was sent, so there is no detail."""
+        super().__init__(message)
+
+
+class RetryableError(TransientError):
+    """The vendor gave no complete answer, or asked to wait. Raised after the last attempt."""
+
+    def __init__(
+        self,
+        what: str,
+        advice: str,
+        *,
+        detail: str,
+        rate_limit: bool = False,
+        after: float | None = None,
+    ) -> None:
+        """`what` happened is logged at each attempt; the message adds `advice`."""
+        super().__init__(f"{what} {advice}", detail=detail)
+        self.what = what
+        self.rate_limit = rate_limit
+        self.after = after
+        """Seconds to wait, as the vendor said; None: back off."""
+
+
+class IncompleteResponse(TransientError):
+    """The body was cut off, or is not JSON: not the vendor's last word."""
+
+
+class OutcomeUnknown(TransientError):
+    """A POST that creates got no answer that says whether it did."""
+
+
+class LedgerInUse(TransientError):
+    """Another run writes with this ledger."""
+
 
 class ContractError(AtsError):
     """The vendor's answer is not what its documentation says, or this package has a bug."""
 
-    failure_type = "system_error"
 
-
-class Refusal(ContractError):
-    """The vendor refused this call (a 4xx that is no matter of key, permission or rate)."""
+class RequestRefused(ContractError):
+    """The vendor refused this request (a 4xx that is about neither key, permission nor rate)."""
 
     def __init__(self, message: str, *, status: int, code: str | None, detail: str = "") -> None:
         """`status` is the HTTP status, `code` the vendor's own error code where it gave one."""
         super().__init__(message, detail=detail)
         self.status = status
         self.code = code
+
+
+class InvalidInput(RequestRefused):
+    """The vendor does not accept what the request carries."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None,
+        detail: str = "",
+        vendor_text: str = "",
+    ) -> None:
+        """`vendor_text` may quote what was sent: it goes to no log and no message."""
+        super().__init__(message, status=status, code=code, detail=detail)
+        self.vendor_text = vendor_text
+
+
+class NotFound(RequestRefused):
+    """The vendor does not know what the request names, or does not show it to this key."""
+
+
+class Conflict(RequestRefused):
+    """What the request creates exists already."""
+
+    def __init__(
+        self, message: str, *, status: int, code: str | None, detail: str, uid: str | int | None
+    ) -> None:
+        """`uid` is the existing object as the answer names it; None if it does not."""
+        super().__init__(message, status=status, code=code, detail=detail)
+        self.uid = uid
+
+
+class AlreadyMerged(RequestRefused):
+    """The object was merged into another one and cannot be changed any more."""
+
+
+class PartitionUnavailable(AtsError):
+    """One account cannot be read now, while the key and the other accounts are fine."""
+
+    def __init__(self, message: str, *, passes: bool, detail: str = "") -> None:
+        """`passes`: waiting helps. Otherwise a person has to act."""
+        super().__init__(message, detail=detail)
+        self.passes = passes
+
+
+class NoSuchRows(PartitionUnavailable):
+    """One account has no rows of this kind; its other rows can be read."""
+
+
+class IncompleteRead(AtsError):
+    """Some streams did not finish; each has said why in messages of its own."""
+
+    def __init__(self, failures: Mapping[str, BaseException]) -> None:
+        """`failures` holds what ended each unfinished stream."""
+        super().__init__(f"These streams did not finish: {', '.join(sorted(failures))}.")
+        self.failures = failures

@@ -71,7 +71,7 @@ def run_command(
     try:
         return verb()
     except Stopped:
-        log.info("The run was asked to end, and ended in order; the next run goes on.")
+        log.info("Stopped cleanly on request. The next run resumes from the last state.")
         return EXIT_TERMINATED
     except AtsError as error:
         output.write(messages.error(error, clock.now()))

@@ -71,7 +71,7 @@ def mark(sandbox: Sandbox, slug: str, answer: int | None) -> None:
 def truth(sandbox: Sandbox) -> Histories:
     """Return the history of everybody who is there and has one."""
     lines = sandbox.truth("/_control/atz_crm/truth")
-    return {line["slug"]: in_order(line["history"]) for line in lines if line["history"]}
+    return {line["slug"]: map_ordered(line["history"]) for line in lines if line["history"]}
 
 
 def delivered(*runs: Run) -> Histories:
@@ -86,7 +86,7 @@ def delivered(*runs: Run) -> Histories:
     histories = {}
     for slug, rows in by_slug.items():
         newest = max(row["read_at"] for row in rows)
-        histories[slug] = in_order(
+        histories[slug] = map_ordered(
             [
                 {name: value for name, value in row.items() if name not in OURS}
                 for row in rows
@@ -96,7 +96,7 @@ def delivered(*runs: Run) -> Histories:
     return histories
 
 
-def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def map_ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
 
 

@@ -209,10 +209,10 @@ def be_quick(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, fault: Fault) 
         return
     for module in (commands, destination_commands):
         for name in ("READ", "CHECK"):
-            patience = dataclasses.replace(getattr(module, name), read_timeout=0.5)
+            retry_policy = dataclasses.replace(getattr(module, name), read_timeout=0.5)
             if endpoint.has_children:
-                patience = dataclasses.replace(patience, attempts=2)
-            monkeypatch.setattr(module, name, patience)
+                retry_policy = dataclasses.replace(retry_policy, attempts=2)
+            monkeypatch.setattr(module, name, retry_policy)
 
 
 def tells_nothing_of_anybody(struck: Struck, folder: Path, beside: str) -> None:

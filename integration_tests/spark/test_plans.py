@@ -20,7 +20,7 @@ from integration_tests.source.test_candidates import change, integrations, kombo
 from integration_tests.source.test_profiles import talemetry_connector
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import AtsDataSource
-from source_ats.spark.source import BatchesReader, Offset, Partition, TableReader
+from source_ats.spark.source import BatchesReader, Offset, TableReader, TaskPartition
 
 DAY = 86_400
 
@@ -76,9 +76,9 @@ def batches(config: object, stream: str, *, available_now: bool = False) -> Batc
     return reader
 
 
-def dealt(reader: BatchesReader, start: Offset, end: Offset) -> list[Partition]:
+def dealt(reader: BatchesReader, start: Offset, end: Offset) -> list[TaskPartition]:
     """Return the partitions of a batch."""
-    return [each for each in reader.partitions(start, end) if isinstance(each, Partition)]
+    return [each for each in reader.partitions(start, end) if isinstance(each, TaskPartition)]
 
 
 def ids(reader: BatchesReader, start: Offset, end: Offset) -> list[str]:
@@ -102,14 +102,16 @@ def switch_off(
 
 def test_each_integration_is_a_partition(world: Sandbox, kombo: dict[str, Any]) -> None:
     partitions = table(kombo, "candidates").partitions()
-    pieces = [piece for each in partitions if isinstance(each, Partition) for piece in each.pieces]
+    pieces = [
+        piece for each in partitions if isinstance(each, TaskPartition) for piece in each.pieces
+    ]
     assert [each and each["integration_id"] for each in pieces] == integrations(world)
     assert len(partitions) == len(pieces)
 
 
 def test_windows_are_dealt_to_as_many_as_may_run_at_once(talemetry: dict[str, Any]) -> None:
     reader = table(talemetry, "profiles")
-    partitions = [each for each in reader.partitions() if isinstance(each, Partition)]
+    partitions = [each for each in reader.partitions() if isinstance(each, TaskPartition)]
     assert [(each.number, each.of) for each in partitions] == [(0, 3), (1, 3), (2, 3)]
     pieces = [piece for each in partitions for piece in each.pieces]
     assert len(pieces) == 13
@@ -142,7 +144,7 @@ def test_a_batch_has_no_more_windows_than_may_run_at_once(talemetry: dict[str, A
 
 def test_a_share_of_everybody_for_each_partition(world: Sandbox, atz: dict[str, Any]) -> None:
     reader = table(atz, "candidate_history", partitions="3")
-    partitions = [each for each in reader.partitions() if isinstance(each, Partition)]
+    partitions = [each for each in reader.partitions() if isinstance(each, TaskPartition)]
     assert [(each.number, each.of) for each in partitions] == [(0, 3), (1, 3), (2, 3)]
     world.reset_log()
     shares = [{row[2] for row in reader.read(each)} for each in partitions]

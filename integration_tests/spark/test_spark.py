@@ -112,8 +112,8 @@ def test_columns_are_typed_and_open_ones_are_variants(
     assert kinds["changed_at"] == "timestamp"
     assert kinds["custom_fields"] == "variant"
     assert kinds["applications"] == "array<variant>"
-    as_text = dict(read(spark, everything.config, "candidates", objects="json").dtypes)
-    assert as_text["applications"] == "array<string>"
+    rfc3339 = dict(read(spark, everything.config, "candidates", objects="json").dtypes)
+    assert rfc3339["applications"] == "array<string>"
     history = dict(read(spark, everything.config, "candidate_history").dtypes)
     assert (history["stage_date"], history["candidate_id"]) == ("date", "bigint")
     # Nobody sees the key by looking at a plan.

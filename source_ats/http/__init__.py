@@ -1,1 +1,1 @@
-"""HTTP: the client and its rate limiter."""
+"""HTTP: requests and responses as values, and the client, the only code that does network I/O."""

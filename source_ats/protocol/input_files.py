@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from source_ats.decoding import describe_mismatch
 from source_ats.errors import ConfigError
-from source_ats.http.client import misfit
 
 
 class _StreamName(msgspec.Struct):
@@ -75,7 +75,7 @@ def catalog(content: object) -> list[ConfiguredStream]:
         streams = msgspec.convert(content, _Catalog).streams
     except msgspec.ValidationError as error:
         message = (
-            f"The catalog is not a configured catalog: {misfit(error)}. "
+            f"The catalog is not a configured catalog: {describe_mismatch(error)}. "
             "Make it from what discover prints."
         )
         raise ConfigError(message) from None
@@ -120,8 +120,8 @@ def states(content: Sequence[object]) -> dict[str, Mapping[str, Any]]:
         except msgspec.ValidationError as error:
             text = (
                 f"The state is damaged or not from this connector: entry {number}: "
-                f"{misfit(error)}. Pass the state of an earlier run, or none to read everything "
-                "again."
+                f"{describe_mismatch(error)}. Pass the state of an earlier run, or none to read "
+                "everything again."
             )
             raise ConfigError(text) from None
         last[stream.stream_descriptor.name] = stream.stream_state or {}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from source_ats.clock import as_epoch_ms
+from source_ats.clock import epoch_ms
 from source_ats.errors import AtsError
 
 Status = Literal["STARTED", "RUNNING", "COMPLETE", "INCOMPLETE"]
@@ -31,7 +31,7 @@ def line(message: Mapping[str, Any]) -> bytes:
 def records(stream: str, rows: Sequence[bytes], emitted_at: datetime) -> bytes:
     """Return RECORD lines for rows that are encoded already, each a JSON object on one line."""
     head = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
-    tail = b',"emitted_at":%d}}\n' % as_epoch_ms(emitted_at)
+    tail = b',"emitted_at":%d}}\n' % epoch_ms(emitted_at)
     return b"".join([part for row in rows for part in (head, row, tail)])
 
 
@@ -58,7 +58,7 @@ def status(
     if quota_reset is not None:
         reason = {
             "type": "RATE_LIMITED",
-            "rate_limited": {"quota_reset": as_epoch_ms(quota_reset)},
+            "rate_limited": {"quota_reset": epoch_ms(quota_reset)},
         }
         stream_status["reasons"] = [reason]
     return _trace("STREAM_STATUS", emitted_at, {"stream_status": stream_status})
@@ -120,5 +120,5 @@ def _error(
 
 def _trace(kind: str, emitted_at: datetime, content: Mapping[str, Any]) -> bytes:
     # The protocol wants a float here too.
-    trace = {"type": kind, "emitted_at": float(as_epoch_ms(emitted_at)), **content}
+    trace = {"type": kind, "emitted_at": float(epoch_ms(emitted_at)), **content}
     return line({"type": "TRACE", "trace": trace})

@@ -32,8 +32,8 @@ from pyspark.sql.types import (
     VariantVal,
 )
 
+from source_ats.decoding import replace_lone_surrogates
 from source_ats.errors import ConfigError
-from source_ats.http.client import without_half_characters
 
 RESCUED = "_rescued_data"
 
@@ -88,7 +88,7 @@ def reader(
 
     def row(record: bytes) -> tuple[Any, ...]:
         if _HALF_CHARACTER.search(record):
-            record = without_half_characters(record)
+            record = replace_lone_surrogates(record)
         fields = _row.decode(record)
         rescued = {name: raw for name, raw in fields.items() if name not in columns}
         values = []

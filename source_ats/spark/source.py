@@ -37,7 +37,8 @@ from source_ats.clock import SystemClock
 from source_ats.config import SourceConfig, limits, seconds_between_calls, shared
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import options, rows
-from source_ats.sync.stream import Piece, Pieces, State, Stream, digest
+from source_ats.sync.state import selection_hash
+from source_ats.sync.stream import Partition, Partitioning, State, Stream
 
 log = logging.getLogger("airbyte.source_ats.spark")
 
@@ -72,10 +73,10 @@ class AtsDataSource(DataSource):
         return BatchesReader(Asked.parsed(self.options))
 
 
-class Partition(InputPartition):
+class TaskPartition(InputPartition):
     """What one task reads, with its share of the token's limits. No pieces: nothing at all."""
 
-    def __init__(self, number: int, of: int, pieces: Sequence[Piece | None]) -> None:
+    def __init__(self, number: int, of: int, pieces: Sequence[Partition | None]) -> None:
         """A piece of None is the whole stream."""
         self.number = number
         self.of = of
@@ -112,15 +113,15 @@ class Asked:
         """Return the stream, to plan with: with the whole limits, which no task uses meanwhile."""
         return commands.stream(self.config, self.name, SystemClock())
 
-    def dealt(self, pieces: Sequence[Piece | None]) -> list[Partition]:
+    def dealt(self, pieces: Sequence[Partition | None]) -> list[TaskPartition]:
         """Deal the pieces to partitions, neighbours together, no more than may run at once."""
         if not limits(self.config):
-            return [Partition(0, 1, [piece]) for piece in pieces] or [Partition(0, 1, [])]
+            return [TaskPartition(0, 1, [piece]) for piece in pieces] or [TaskPartition(0, 1, [])]
         of = max(1, min(self.partitions, len(pieces)))
         ends = [len(pieces) * number // of for number in range(of + 1)]
-        return [Partition(n, of, pieces[ends[n] : ends[n + 1]]) for n in range(of)]
+        return [TaskPartition(n, of, pieces[ends[n] : ends[n + 1]]) for n in range(of)]
 
-    def read(self, partition: Partition) -> Iterator[tuple[Any, ...]]:
+    def read(self, partition: TaskPartition) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a partition, on an executor."""
         clock = SystemClock()
         config = shared(self.config, partition.number, partition.of)
@@ -130,10 +131,10 @@ class Asked:
         clock.sleep(seconds_between_calls(config))
         for piece in partition.pieces:
             state: State = {}
-            if piece is None or stream.pieces is None:
+            if piece is None or stream.partitioning is None:
                 pages = stream.pages({}, False)  # noqa: FBT003 - the signature of Stream.pages
             else:
-                pages = stream.pieces.pages(piece)
+                pages = stream.partitioning.pages(piece)
             for page in pages:
                 state = page.state
                 yield from map(row, page.records)
@@ -160,15 +161,15 @@ class TableReader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         """Return what is read side by side."""
-        pieces = self._asked.stream().pieces
+        pieces = self._asked.stream().partitioning
         if pieces is None:
             return self._asked.dealt([None])
-        after = pieces.until({}, ALL_OF_THEM)
-        return self._asked.dealt(pieces.between({}, after, self._asked.partitions))
+        after = pieces.plan({}, ALL_OF_THEM)
+        return self._asked.dealt(pieces.split({}, after, self._asked.partitions))
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a partition."""
-        assert isinstance(partition, Partition)  # noqa: S101 - ours, and never none
+        assert isinstance(partition, TaskPartition)  # noqa: S101 - ours, and never none
         return self._asked.read(partition)
 
 
@@ -181,8 +182,8 @@ class BatchesReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         self._available_now = False
         self._reached = False
         stream = asked.stream()
-        self._selection = digest(stream.selection)
-        if stream.pieces is None:
+        self._selection = selection_hash(stream.selection)
+        if stream.partitioning is None:
             message = (
                 f"The stream {asked.name} is read as a whole, so it cannot be read in batches. Use "
                 "spark.read instead of spark.readStream."
@@ -203,7 +204,7 @@ class BatchesReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         if self._reached:
             return start
         state = self._state(start, self._selection)
-        after = self._pieces().until(state, self._asked.partitions)
+        after = self._partitioning().plan(state, self._asked.partitions)
         if self._available_now and "in_progress" not in after:
             self._reached = True
         return {"selection": self._selection, **after}
@@ -213,15 +214,15 @@ class BatchesReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         if start == end:
             return []
         before, after = (self._state(each, end.get("selection")) for each in (start, end))
-        return self._asked.dealt(self._pieces().between(before, after, self._asked.partitions))
+        return self._asked.dealt(self._partitioning().split(before, after, self._asked.partitions))
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a partition."""
-        assert isinstance(partition, Partition)  # noqa: S101 - ours
+        assert isinstance(partition, TaskPartition)  # noqa: S101 - ours
         return self._asked.read(partition)
 
-    def _pieces(self) -> Pieces:
-        pieces = self._asked.stream().pieces
+    def _partitioning(self) -> Partitioning:
+        pieces = self._asked.stream().partitioning
         assert pieces is not None  # noqa: S101 - seen when this was made
         return pieces
 

@@ -1,1 +1,1 @@
-"""Reading streams: pages, state, and the messages that are printed."""
+"""Reading streams: pages, state, and the Airbyte messages that are printed."""

@@ -11,7 +11,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def in_order(
+def map_ordered(
     work: Callable[[A], B],
     items: Iterable[A],
     at_once: int,
@@ -29,18 +29,18 @@ def in_order(
     While `alone`, asked before each item, says so, the work is done one by one, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
-    waiting: deque[Future[B]] = deque()
+    pending: deque[Future[B]] = deque()
     try:
         for item in items:
             if alone():
-                while waiting:
-                    yield waiting.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
                 yield work(item)
                 continue
-            waiting.append(pool.submit(work, item))
-            while waiting and (len(waiting) >= at_once * ahead or waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(work, item))
+            while pending and (len(pending) >= at_once * ahead or pending[0].done()):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from source_ats.clock import as_text
+from source_ats.clock import rfc3339
 from source_ats.errors import TransientError
 
 log = logging.getLogger("airbyte.source_ats.set_aside")
@@ -25,7 +25,7 @@ class SetAside:
     def __init__(self, what: str, since: Mapping[str, datetime]) -> None:
         """`what` names one such child in messages; `since` is what the state says."""
         self._what = what
-        self._since = {key: as_text(moment) for key, moment in since.items()}
+        self._since = {key: rfc3339(moment) for key, moment in since.items()}
 
     def __contains__(self, key: str) -> bool:
         """Tell whether this child is set aside."""
@@ -47,10 +47,10 @@ class SetAside:
         if not self.has_room_for(key):
             message = (
                 f"More than {AT_MOST} children ({self._what}) were refused one by one, so the "
-                "trouble is not theirs. The next run goes on from the last state."
+                "trouble is not theirs. The next run resumes from the last state."
             )
             raise TransientError(message, detail=why)
-        since = self._since.setdefault(key, as_text(now))
+        since = self._since.setdefault(key, rfc3339(now))
         log.warning(
             "%s %s is left out, since %s: %s. It is asked for again at the beginning of every run.",
             self._what,

@@ -10,12 +10,12 @@ from unittest import mock
 
 from source_ats.cli import source_ats
 from source_ats.clock import Clock
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.rate_limiter import RateLimiter
 
 
-def _unlimited(clock: Clock, *, per_minute: int) -> Budget:
+def _unlimited(clock: Clock, *, per_minute: int) -> RateLimiter:
     del per_minute
-    return Budget(clock)
+    return RateLimiter(clock)
 
 
 if __name__ == "__main__":

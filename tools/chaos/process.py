@@ -27,7 +27,7 @@ from source_ats import process
 from source_ats.http import client
 from source_ats.http.client import Client
 from source_ats.process import Output
-from source_ats.sync import stream
+from source_ats.sync import emitter
 
 __all__ = ["READ_STEPS", "WRITE_STEPS", "Cut", "Ended", "Fate", "Wish", "ended"]
 
@@ -114,7 +114,7 @@ def _run(
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
     sys.argv = [command.__name__, *arguments]
     vars(process)["SystemClock"] = QuickClock
-    stream.SECONDS_BETWEEN_STATES = fate.seconds_between_states
+    emitter.SECONDS_BETWEEN_STATES = fate.seconds_between_states
     if fate.all_wait:
         client.AT_ONCE_SECONDS = 0.0
     _let_things_happen(fate)

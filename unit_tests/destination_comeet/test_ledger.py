@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from destination_comeet import ledger
-from destination_comeet.ledger import Entry, InUse, Sender, Standing, Where
+from destination_comeet.ledger import Entry, LedgerInUse, Sender, Standing, Where
 from source_ats.clock import SystemClock
 from source_ats.errors import ConfigError
 
@@ -97,7 +97,7 @@ def test_nobody_is_named_in_the_file(where: Where) -> None:
 
 def test_a_second_writer_is_turned_away_and_the_next_let_in(where: Where) -> None:
     with ledger.opened(where, SENDERS, CLOCK) as first:
-        with pytest.raises(InUse), ledger.opened(where, SENDERS, CLOCK):
+        with pytest.raises(LedgerInUse), ledger.opened(where, SENDERS, CLOCK):
             pass
         assert "at this moment" in ledger.make(where, SENDERS, CLOCK)
         first.note(ENTRY, again=False)

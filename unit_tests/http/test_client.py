@@ -26,33 +26,25 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
-    Refusal,
+    OutcomeUnknown,
+    RequestRefused,
     Stopped,
     TransientError,
 )
-from source_ats.http.client import (
-    CHECK,
-    Auth,
-    Call,
-    Client,
-    OutcomeUnknown,
-    Patience,
-    Reply,
-    Situation,
-    StaticAuth,
-    Vendor,
-)
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.client import Client
+from source_ats.http.models import Auth, FailureKind, Request, Response, StaticAuth, Vendor
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import CHECK_POLICY, RetryPolicy
 from unit_tests.fakes import NOON, FakeClock
 
 HOST = "https://api.example.com"
 URL = f"{HOST}/v1/people"
-PATIENCE = Patience(attempts=4, seconds=3600, longest_wait=900)
+PATIENCE = RetryPolicy(attempts=4, seconds=3600, longest_wait=900)
 
 CALLS = {
-    "GET": Call("people", URL),
-    "POST that reads": Call("people", URL, method="POST", json={"ids": [1]}),
-    "POST that creates": Call("people", URL, method="POST", json={"name": "x"}, creates=True),
+    "GET": Request("people", URL),
+    "POST that reads": Request("people", URL, method="POST", json={"ids": [1]}),
+    "POST that creates": Request("people", URL, method="POST", json={"name": "x"}, creates=True),
 }
 
 
@@ -64,21 +56,21 @@ class Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(Answer)
 
 
-def read(reply: Reply) -> Answer:
-    return reply.decode(_answer)
+def read(response: Response) -> Answer:
+    return response.decode(_answer)
 
 
-def read_nothing(reply: Reply) -> Reply:
-    return reply
+def read_nothing(response: Response) -> Response:
+    return response
 
 
-def no_word(reply: Reply) -> None:
+def no_word(response: Response) -> None:
     """Leave every reply to the client's own rules."""
 
 
-def reset_header(reply: Reply) -> float | None:
+def reset_header(response: Response) -> float | None:
     """Read the header of a vendor that counts seconds, as a room does."""
-    value = reply.headers.get("quota-reset", "")
+    value = response.headers.get("quota-reset", "")
     return float(value) if value.isdigit() else None
 
 
@@ -105,18 +97,18 @@ def client(  # noqa: PLR0913 - each test sets one of them
     clock: FakeClock,
     *,
     auth: Auth | None = None,
-    classify: Callable[[Reply], AtsError | Situation | None] = no_word,
-    patience: Patience = PATIENCE,
-    waiting: Callable[[datetime | None], None] = lambda until: None,
-    budget: Budget | None = None,
+    classify: Callable[[Response], AtsError | FailureKind | None] = no_word,
+    retry_policy: RetryPolicy = PATIENCE,
+    on_rate_limit: Callable[[datetime | None], None] = lambda until: None,
+    rate_limiter: RateLimiter | None = None,
 ) -> Client:
     return Client(
         Vendor("Vendor", "vendor.key", classify, reset_header),
         auth or StaticAuth({"Authorization": "Bearer made-up"}),
-        budget or Budget(clock),
+        rate_limiter or RateLimiter(clock),
         clock,
-        patience=patience,
-        waiting=waiting,
+        retry_policy=retry_policy,
+        on_rate_limit=on_rate_limit,
     )
 
 
@@ -287,7 +279,7 @@ ROWS = [
     same("401", [{"status_code": 401}], Outcome(ConfigError, 1)),
     same("403", [{"status_code": 403}], Outcome(ConfigError, 1)),
     *[
-        same(str(status), [{"status_code": status}], Outcome(Refusal, 1))
+        same(str(status), [{"status_code": status}], Outcome(RequestRefused, 1))
         for status in (400, 404, 405, 409, 410, 413, 415, 422)
     ],
     same("JSON of another shape", [{"json": {"fine": True}}], Outcome(ContractError, 1)),
@@ -329,12 +321,12 @@ def _fresh(answer: dict[str, Any]) -> dict[str, Any]:
 class TestPatience:
     def test_waits_grow_and_differ(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, status_code=503)
-        patience = Patience(attempts=9, seconds=3600, longest_wait=900)
+        retry_policy = RetryPolicy(attempts=9, seconds=3600, longest_wait=900)
         seen = set()
         for _ in range(3):
             clock = FakeClock()
             with pytest.raises(TransientError):
-                client(clock, patience=patience).send(CALLS["GET"], read)
+                client(clock, retry_policy=retry_policy).send(CALLS["GET"], read)
             assert clock.waits == sorted(clock.waits)
             assert clock.waits[-1] > 20
             seen.add(clock.waits[0])
@@ -350,9 +342,9 @@ class TestPatience:
 
         requests_mock.get(URL, text=slow)
         began = clock.monotonic()
-        patience = Patience(attempts=1000, seconds=300, longest_wait=900)
+        retry_policy = RetryPolicy(attempts=1000, seconds=300, longest_wait=900)
         with pytest.raises(TransientError):
-            client(clock, patience=patience).send(CALLS["GET"], read)
+            client(clock, retry_policy=retry_policy).send(CALLS["GET"], read)
         assert clock.monotonic() - began <= 360
 
     def test_a_person_does_not_wait_for_check(self, requests_mock: Mocker) -> None:
@@ -360,7 +352,7 @@ class TestPatience:
             clock = FakeClock()
             requests_mock.get(URL, [answer])
             with pytest.raises(TransientError):
-                client(clock, patience=CHECK).send(CALLS["GET"], read)
+                client(clock, retry_policy=CHECK_POLICY).send(CALLS["GET"], read)
             assert sum(clock.waits) <= 12
 
     @pytest.mark.parametrize("headers", [{"Retry_After": "0"}, {"quota_reset": "0"}])
@@ -435,12 +427,14 @@ class TestRateLimit:
 
     def test_all_callers_wait_not_only_the_refused_one(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
-        budget = Budget(clock)
+        rate_limiter = RateLimiter(clock)
         requests_mock.get(URL, [limited(Retry_After="100", quota_reset="100"), OK])
         held: list[float] = []
-        client(clock, budget=budget, waiting=lambda until: held.append(budget.paused_for())).send(
-            CALLS["GET"], read
-        )
+        client(
+            clock,
+            rate_limiter=rate_limiter,
+            on_rate_limit=lambda until: held.append(rate_limiter.blocked_for()),
+        ).send(CALLS["GET"], read)
         assert max(held) == pytest.approx(100)
 
     def test_who_watches_is_told_until_when_and_when_it_is_over(
@@ -449,7 +443,7 @@ class TestRateLimit:
         told: list[datetime | None] = []
         ahead = {"Date": http_date(NOON + timedelta(hours=1))}
         requests_mock.get(URL, [limited(Retry_After="100", **ahead), OK])
-        client(FakeClock(), waiting=told.append).send(CALLS["GET"], read)
+        client(FakeClock(), on_rate_limit=told.append).send(CALLS["GET"], read)
         moments = [each for each in told if each is not None]
         assert moments[0] == NOON + timedelta(hours=1, seconds=100)
         assert told[-1] is None
@@ -457,7 +451,7 @@ class TestRateLimit:
     def test_each_attempt_counts_against_the_budget(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         requests_mock.get(URL, [{"status_code": 503}, {"status_code": 503}, OK])
-        client(clock, budget=Budget(clock, per_minute=1)).send(CALLS["GET"], read)
+        client(clock, rate_limiter=RateLimiter(clock, per_minute=1)).send(CALLS["GET"], read)
         assert clock.monotonic() - 5000 >= 120
 
 
@@ -571,37 +565,37 @@ class TestTheRoomsWord:
         # A vendor whose 401 means a duplicate, not a bad key.
         requests_mock.get(URL, status_code=401)
 
-        def duplicate(reply: Reply) -> AtsError:
-            return Refusal("duplicate", status=reply.status, code="duplicate")
+        def duplicate(response: Response) -> AtsError:
+            return RequestRefused("duplicate", status=response.status, code="duplicate")
 
-        with pytest.raises(Refusal, match="duplicate"):
+        with pytest.raises(RequestRefused, match="duplicate"):
             client(FakeClock(), auth=RenewableAuth(1), classify=duplicate).send(CALLS["GET"], read)
         assert requests_mock.call_count == 1
 
     def test_it_may_call_a_rate_limit_what_has_another_status(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, [{"status_code": 400, "headers": {"Retry-After": "17"}}, OK])
         clock = FakeClock()
-        limited = client(clock, classify=lambda reply: Situation.RATE_LIMITED)
+        limited = client(clock, classify=lambda response: FailureKind.RATE_LIMITED)
         assert limited.send(CALLS["GET"], read).ok
         assert clock.waits == [17]
 
     def test_it_may_call_unavailable_what_has_another_status(self, requests_mock: Mocker) -> None:
         requests_mock.post(URL, [{"status_code": 409}, OK])
-        down = client(FakeClock(), classify=lambda reply: Situation.UNAVAILABLE)
+        down = client(FakeClock(), classify=lambda response: FailureKind.UNAVAILABLE)
         with pytest.raises(OutcomeUnknown):
             down.send(CALLS["POST that creates"], read)
         assert down.send(CALLS["POST that reads"], read).ok
 
     def test_it_is_not_asked_about_a_success(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, json={"ok": True}, status_code=201)
-        asking = client(FakeClock(), classify=lambda reply: ConfigError("no"))
+        asking = client(FakeClock(), classify=lambda response: ConfigError("no"))
         assert asking.send(CALLS["GET"], read).ok
 
 
 class TestTheRequest:
     def test_it_carries_what_the_call_says(self, requests_mock: Mocker) -> None:
         requests_mock.post(URL, **OK)
-        call = Call(
+        call = Request(
             "people",
             URL,
             method="POST",
@@ -660,7 +654,7 @@ class TestTheRequest:
             ("https://inside.example.com", {}),
             ("https://api.example.com", {"https": "http://proxy.example.com:3128"}),
         ):
-            sender.send(Call("people", host), read)
+            sender.send(Request("people", host), read)
             assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
 
     def test_a_certificate_that_is_not_trusted_is_the_users_matter(
@@ -703,9 +697,9 @@ class TestClock:
             asking = client(clock)
             if second_call:
                 asking.send(CALLS["GET"], read_nothing)
-            reply = asking.send(CALLS["GET"], read_nothing)
-        assert reply.sent_at <= sent[-1]
-        assert sent[-1] - reply.sent_at <= timedelta(seconds=there + thinking + back + 1.001)
+            response = asking.send(CALLS["GET"], read_nothing)
+        assert response.sent_at <= sent[-1]
+        assert sent[-1] - response.sent_at <= timedelta(seconds=there + thinking + back + 1.001)
         true_now = clock.now() + offset
         assert asking.now() <= true_now
         assert true_now - asking.now() <= timedelta(seconds=back + 1.001)
@@ -754,16 +748,16 @@ class TestClock:
             URL, [{"status_code": 503, "headers": {"Date": http_date(ahead)}}, {"status_code": 404}]
         )
         asking = client(FakeClock())
-        with pytest.raises(Refusal):
+        with pytest.raises(RequestRefused):
             asking.send(CALLS["GET"], read)
         assert asking.now() >= ahead
 
     def test_sent_at_is_when_the_answered_attempt_was_sent(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         requests_mock.get(URL, [limited(Retry_After="100"), OK])
-        reply = client(clock).send(CALLS["GET"], read_nothing)
-        assert reply.sent_at == NOON + timedelta(seconds=100)
-        assert reply.sent_at.tzinfo == UTC
+        response = client(clock).send(CALLS["GET"], read_nothing)
+        assert response.sent_at == NOON + timedelta(seconds=100)
+        assert response.sent_at.tzinfo == UTC
 
 
 class TestBody:
@@ -794,13 +788,13 @@ class TestBody:
 
         requests_mock.get(URL, content=rb'{"rows": [{"name": "cut \ud83d here, in the middle"}]}')
         decoder = msgspec.json.Decoder(Rows)
-        got = client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+        got = client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
         assert msgspec.json.decode(got.rows[0]) == {"name": "cut ? here, in the middle"}
 
     def test_header_names_are_found_in_any_spelling(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, **OK, headers={"x-MADE-up": "1"})
-        reply = client(FakeClock()).send(CALLS["GET"], read_nothing)
-        assert reply.headers["X-Made-Up"] == "1"
+        response = client(FakeClock()).send(CALLS["GET"], read_nothing)
+        assert response.headers["X-Made-Up"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -835,7 +829,7 @@ def test_most_of_the_last_answers_tell_whether_they_are_there_at_once(
 class TestWhatIsTold:
     def test_an_error_names_vendor_endpoint_status_and_request(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, status_code=400, headers={"X-Request-Id": "request-7"})
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RequestRefused) as caught:
             client(FakeClock()).send(CALLS["GET"], read)
         for word in ("Vendor", "people", "400", "request-7"):
             assert word in caught.value.detail
@@ -870,7 +864,7 @@ class TestWhatIsTold:
         for body in ("[" * 100_000, "[" * 100_000 + '"\\ud800"' + "]" * 100_000):
             requests_mock.get(URL, text=body)
             with pytest.raises(ContractError, match="deeply"):
-                client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+                client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
 
     def test_wrong_shape_is_told_with_its_place_and_without_its_value(
         self, requests_mock: Mocker
@@ -890,7 +884,7 @@ class TestWhatIsTold:
         ):
             requests_mock.get(URL, json=content)
             with pytest.raises(ContractError) as caught:
-                client(FakeClock()).send(CALLS["GET"], lambda reply: reply.decode(decoder))
+                client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
             assert "canary" not in f"{caught.value} {caught.value.detail}"
 
     @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -909,7 +903,7 @@ class TestWhatIsTold:
                 answer["exc"] = answer["exc"](f"canary-library {URL}?q=canary-query")
         requests_mock.register_uri(ANY, URL, answers)
         auth = StaticAuth({"Authorization": "Bearer canary-token"})
-        call = Call(
+        call = Request(
             "people",
             URL,
             method="POST",

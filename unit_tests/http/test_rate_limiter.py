@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_ats.errors import Stopped
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.rate_limiter import RateLimiter
 from unit_tests.fakes import FakeClock
 
 A_HAIR = 1e-6
@@ -39,12 +39,12 @@ IDLE_SECONDS = st.lists(
 @settings(max_examples=60)
 def test_never_more_than_the_limit_in_any_60_seconds(per_minute: int, idle: list[float]) -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute)
+    rate_limiter = RateLimiter(clock, per_minute)
     takes = []
     for number in range(3 * per_minute + 20):
         # A few idle times at the start, then as fast as it is allowed.
         clock.advance(idle[number] if number < len(idle) else 0.0)
-        budget.take()
+        rate_limiter.acquire()
         takes.append(clock.monotonic())
     assert most_in_a_minute(takes) <= per_minute
 
@@ -55,13 +55,13 @@ def test_pauses_in_between_never_free_more_calls(
     per_minute: int, idle: list[float], pauses: list[float]
 ) -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute)
+    rate_limiter = RateLimiter(clock, per_minute)
     takes = []
     for number in range(2 * per_minute + 20):
         clock.advance(idle[number % len(idle)] if number % 7 == 0 else 0.0)
         if number % 11 == 0:
-            budget.pause(pauses[number % len(pauses)])
-        budget.take()
+            rate_limiter.block(pauses[number % len(pauses)])
+        rate_limiter.acquire()
         takes.append(clock.monotonic())
     assert most_in_a_minute(takes) <= per_minute
 
@@ -69,12 +69,12 @@ def test_pauses_in_between_never_free_more_calls(
 @pytest.mark.parametrize("idle", [0.0, 0.3, 3600.0])
 def test_no_burst_at_the_start_or_after_a_pause(idle: float) -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute=60)
-    budget.take()
+    rate_limiter = RateLimiter(clock, per_minute=60)
+    rate_limiter.acquire()
     clock.advance(idle)
     takes = []
     for _ in range(10):
-        budget.take()
+        rate_limiter.acquire()
         takes.append(clock.monotonic())
     assert takes[-1] - takes[0] >= 9 - A_HAIR
 
@@ -88,11 +88,11 @@ def test_a_caller_who_always_asks_gets_97_percent_of_the_limit(
     per_minute: int, latencies: list[float]
 ) -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute)
+    rate_limiter = RateLimiter(clock, per_minute)
     calls = 400
     began = clock.monotonic()
     for number in range(calls):
-        budget.take()
+        rate_limiter.acquire()
         # The call itself takes up to nine tenths of the time between two calls.
         clock.advance(latencies[number % len(latencies)] * 60 / per_minute)
     minutes = (clock.monotonic() - began) / 60
@@ -101,31 +101,31 @@ def test_a_caller_who_always_asks_gets_97_percent_of_the_limit(
 
 def test_without_a_limit_nobody_waits() -> None:
     clock = FakeClock()
-    budget = Budget(clock)
+    rate_limiter = RateLimiter(clock)
     for _ in range(1000):
-        budget.take()
+        rate_limiter.acquire()
     assert clock.waits == []
 
 
 @pytest.mark.parametrize("per_minute", [None, 60])
 def test_nobody_calls_during_a_pause(per_minute: int | None) -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute)
+    rate_limiter = RateLimiter(clock, per_minute)
     asked = clock.monotonic()
-    budget.pause(90)
-    assert budget.paused_for() == pytest.approx(90)
-    budget.take()
+    rate_limiter.block(90)
+    assert rate_limiter.blocked_for() == pytest.approx(90)
+    rate_limiter.acquire()
     assert clock.monotonic() - asked == pytest.approx(90)
-    assert budget.paused_for() == 0
+    assert rate_limiter.blocked_for() == 0
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     clock = FakeClock()
-    budget = Budget(clock)
-    budget.pause(90)
-    budget.pause(5)
-    assert budget.paused_for() == pytest.approx(90)
-    budget.take()
+    rate_limiter = RateLimiter(clock)
+    rate_limiter.block(90)
+    rate_limiter.block(5)
+    assert rate_limiter.blocked_for() == pytest.approx(90)
+    rate_limiter.acquire()
     assert sum(clock.waits) == pytest.approx(90)
 
 
@@ -134,25 +134,25 @@ def test_a_pause_that_comes_while_a_caller_waits_holds_that_caller_too() -> None
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
             if len(self.waits) == 1:
-                budget.pause(30)
+                rate_limiter.block(30)
 
     clock = PausedMeanwhile()
-    budget = Budget(clock, per_minute=60)
-    budget.take()
+    rate_limiter = RateLimiter(clock, per_minute=60)
+    rate_limiter.acquire()
     first = clock.monotonic()
-    budget.take()
+    rate_limiter.acquire()
     assert clock.monotonic() - first == pytest.approx(31, abs=0.1)
 
 
 def test_the_limit_holds_for_all_threads_together() -> None:
     clock = FakeClock()
-    budget = Budget(clock, per_minute=60)
+    rate_limiter = RateLimiter(clock, per_minute=60)
     takes: list[float] = []
     lock = threading.Lock()
 
     def work() -> None:
         for _ in range(40):
-            budget.take()
+            rate_limiter.acquire()
             with lock:
                 takes.append(clock.monotonic())
 
@@ -168,7 +168,7 @@ def test_the_limit_holds_for_all_threads_together() -> None:
 @pytest.mark.parametrize("per_minute", [None, 60])
 def test_a_stopped_run_gets_no_permission(per_minute: int | None) -> None:
     stop = threading.Event()
-    budget = Budget(FakeClock(stop), per_minute)
+    rate_limiter = RateLimiter(FakeClock(stop), per_minute)
     stop.set()
     with pytest.raises(Stopped):
-        budget.take()
+        rate_limiter.acquire()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_ats.sync.concurrency import in_order
+from source_ats.sync.concurrency import map_ordered
 
 
 def close(results: Iterator[int]) -> None:
@@ -21,7 +21,7 @@ def close(results: Iterator[int]) -> None:
 @given(items=st.lists(st.integers(), max_size=60), at_once=st.integers(1, 5))
 @settings(max_examples=30)
 def test_results_come_in_the_order_of_the_items(items: list[int], at_once: int) -> None:
-    assert list(in_order(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
+    assert list(map_ordered(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
 
 
 def test_a_slow_first_call_does_not_change_the_order() -> None:
@@ -34,7 +34,7 @@ def test_a_slow_first_call_does_not_change_the_order() -> None:
             others_are_done.set()
         return item
 
-    assert list(in_order(work, range(10), at_once=2)) == list(range(10))
+    assert list(map_ordered(work, range(10), at_once=2)) == list(range(10))
 
 
 def test_so_many_are_in_flight_and_no_more() -> None:
@@ -53,7 +53,7 @@ def test_so_many_are_in_flight_and_no_more() -> None:
             now -= 1
         return item
 
-    assert list(in_order(work, range(12), at_once=3)) == list(range(12))
+    assert list(map_ordered(work, range(12), at_once=3)) == list(range(12))
     assert most == 3
 
 
@@ -69,7 +69,7 @@ def test_while_alone_no_other_thread_works() -> None:
     def work(item: int) -> tuple[int, bool]:
         return item, threading.current_thread() is here
 
-    results = list(in_order(work, range(200), at_once=4, alone=alone))
+    results = list(map_ordered(work, range(200), at_once=4, alone=alone))
     assert [item for item, _ in results] == list(range(200))
     assert [by_itself for _, by_itself in results] == [True] * 50 + [False] * 100 + [True] * 50
 
@@ -83,7 +83,7 @@ def test_items_are_taken_only_as_results_are_taken() -> None:
             taken += 1
             yield number
 
-    results = in_order(lambda item: item, items(), at_once=2)
+    results = map_ordered(lambda item: item, items(), at_once=2)
     for expected in range(50):
         assert next(results) == expected
     close(results)
@@ -96,7 +96,7 @@ def test_an_exception_comes_after_the_results_before_it() -> None:
             raise ValueError(item)
         return item
 
-    results = in_order(work, range(10), at_once=4)
+    results = map_ordered(work, range(10), at_once=4)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="3"):
         next(results)
@@ -108,7 +108,7 @@ def test_an_exception_of_the_items_comes_through() -> None:
         raise KeyError("listing")
 
     with pytest.raises(KeyError, match="listing"):
-        list(in_order(lambda item: item, items(), at_once=2))
+        list(map_ordered(lambda item: item, items(), at_once=2))
 
 
 @pytest.mark.parametrize("how", ["closed", "failed"])
@@ -122,7 +122,7 @@ def test_no_thread_is_left_behind_and_no_new_work_begins(how: str) -> None:
             raise ValueError
         return item
 
-    results = in_order(work, iter(range(100_000)), at_once=2)
+    results = map_ordered(work, iter(range(100_000)), at_once=2)
     next(results)
     if how == "closed":
         close(results)

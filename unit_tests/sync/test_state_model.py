@@ -35,9 +35,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from source_ats.clock import as_text
+from source_ats.clock import rfc3339
 from source_ats.errors import AtsError
-from source_ats.http.client import READ
+from source_ats.http.retry import READ_POLICY
 from source_ats.sync import concurrency
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.atz_crm import listing
@@ -163,8 +163,8 @@ def kombo_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
         found = [
             {
                 "id": str(number),
-                "changed_at": as_text(changes[-1].at),
-                "remote_deleted_at": as_text(changes[-1].at) if is_gone(changes) else None,
+                "changed_at": rfc3339(changes[-1].at),
+                "remote_deleted_at": rfc3339(changes[-1].at) if is_gone(changes) else None,
                 "version": len(changes),
             }
             for number, changes in vendor.seen().items()
@@ -183,7 +183,9 @@ def kombo_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
         full_read_every_days=0,
     )  # fmt: skip
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = kombo.client(section, clock, waiting=lambda until: None, patience=READ)
+    client = kombo.client(
+        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
     return named("candidates", kombo.streams(section, options, client))
 
 
@@ -214,7 +216,7 @@ def talemetry_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
                 matches = not is_gone(changes)
             elif between["Event"] == "deleted" or not is_gone(changes):
                 at = last.get(between["Event"])
-                matches = at is not None and between["From"] <= as_text(at) < between["To"]
+                matches = at is not None and between["From"] <= rfc3339(at) < between["To"]
             else:
                 matches = False
             if matches and guid(number) > body.get("Cursor", ""):
@@ -255,7 +257,9 @@ def talemetry_stream(clock: SkewedClock, lookback: int, page_size: int) -> Strea
         window_days=1,
     )
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = talemetry.client(section, clock, waiting=lambda until: None, patience=READ)
+    client = talemetry.client(
+        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
     return named("profiles", talemetry.streams(section, options, client))
 
 
@@ -293,7 +297,7 @@ def atz_crm_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
     def history(request: Request, context: Any) -> str:
         number = 10_000 - int(request.path.split("/")[2].removeprefix("candidate_"))
         changes = vendor.seen()[number]
-        rows = [{"stage_date": str(n), "updated_at": as_text(c.at)} for n, c in enumerate(changes)]
+        rows = [{"stage_date": str(n), "updated_at": rfc3339(c.at)} for n, c in enumerate(changes)]
         return vendor.answer(rows, context)
 
     mocker.get(f"{BASE}/candidate", text=candidates)
@@ -309,7 +313,9 @@ def atz_crm_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
         min_hours_between_passes=0,
     )
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = atz_crm.client(section, clock, waiting=lambda until: None, patience=READ)
+    client = atz_crm.client(
+        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
     return named("candidate_history", atz_crm.streams(section, options, client))
 
 

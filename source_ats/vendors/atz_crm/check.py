@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats.errors import ConfigError, Refusal
+from source_ats.errors import ConfigError, RequestRefused
 from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
@@ -18,8 +18,8 @@ HISTORIES_TO_TRY = 3
 def check(section: AtzCrmConfig, client: Client) -> list[str]:
     """Return what the user should know.
 
-    Raises `ConfigError` if the token is bad or the job unknown, `Refusal` if no history can be
-    read, and `TransientError` if ATZ CRM does not answer.
+    Raises `ConfigError` if the token is bad or the job unknown, `RequestRefused` if no history can
+    be read, and `TransientError` if ATZ CRM does not answer.
     """
     candidates = Lister(section, client, requests.CANDIDATES).first_page().objects
     if section.job_slug:
@@ -28,13 +28,13 @@ def check(section: AtzCrmConfig, client: Client) -> list[str]:
         return ["ATZ CRM shows no candidates to this token; it shows what its user may see."]
     refusals = []
     for candidate in candidates[:HISTORIES_TO_TRY]:
-        call = requests.history(base_url(section), candidate.slug, section.job_slug)
+        request = requests.history(base_url(section), candidate.slug, section.job_slug)
         read = partial(
             responses.history, candidate=candidate, job_slug=section.job_slug, since=None
         )
         try:
-            client.send(call, read)
-        except Refusal as refusal:
+            client.send(request, read)
+        except RequestRefused as refusal:
             if refusal.status not in GONE:
                 refusals.append(refusal)
                 continue
@@ -46,7 +46,7 @@ def _check_job(section: AtzCrmConfig, client: Client, job_slug: str) -> None:
     """Raise `ConfigError` if there is no such job: its history would just be empty."""
     try:
         client.send(requests.job(base_url(section), job_slug), responses.anything)
-    except Refusal as refusal:
+    except RequestRefused as refusal:
         if refusal.status == 404:
             message = f"ATZ CRM has no job {job_slug}. Correct atz_crm.job_slug."
             raise ConfigError(message, detail=refusal.detail) from None

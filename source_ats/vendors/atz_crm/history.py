@@ -19,16 +19,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from source_ats.clock import as_text
-from source_ats.errors import AtsError, ConfigError, Refusal, TransientError
-from source_ats.http.client import Client, Unanswered, misfit
-from source_ats.sync.concurrency import in_order
+from source_ats.clock import rfc3339
+from source_ats.errors import AtsError, RequestRefused, RetryableError, TransientError
+from source_ats.http.client import Client
+from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.set_aside import SetAside
-from source_ats.sync.stream import Page, Piece, Pieces, Progress, State, refuse_the_future
+from source_ats.sync.state import Timestamp, parse_state, reject_future_state
+from source_ats.sync.stream import Page, Partition, Partitioning, Progress, State
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import (
@@ -53,26 +54,24 @@ NOTHING = History([])
 NEIGHBOURS = 3
 """So many others are asked, where no other has answered yet, before the vendor counts as down."""
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pass that began at `started_at` and is done with all candidates up to `after_slug`."""
 
-    started_at: Moment
+    started_at: Timestamp
     after_slug: str
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The stream's state. Without `updated_at` no pass was finished yet."""
 
-    updated_at: Moment | None = None
+    updated_at: Timestamp | None = None
     """When the last finished pass began, less the lookback."""
-    finished_at: Moment | None = None
+    finished_at: Timestamp | None = None
     in_progress: InProgress | None = None
-    set_aside: dict[str, Moment] = msgspec.field(default_factory=dict)
+    set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
 
-    def moments(self) -> list[Moment | None]:
+    def moments(self) -> list[Timestamp | None]:
         """Return the times that tell how far the stream was read."""
         going_on = self.in_progress
         return [self.updated_at, self.finished_at, going_on.started_at if going_on else None]
@@ -99,7 +98,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     """
     # A full refresh that goes on has no bookmark, so that everything is new to it.
     del full_refresh
-    kept = _parsed(state)
+    kept = parse_state(state, Entry, "candidate_history")
     whole = reading.handover.take()
     candidates_list = Lister(reading.section, reading.client, requests.CANDIDATES)
     first_page = None
@@ -108,7 +107,7 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     else:
         first_page = candidates_list.first_page()
         began_at = first_page.sent_at.replace(microsecond=0)
-    refuse_the_future("candidate_history", kept.moments(), began_at)
+    reject_future_state("candidate_history", kept.moments(), began_at)
     if kept.in_progress is None and _is_too_young(reading, kept.finished_at, began_at):
         return
     here = _Pass(
@@ -134,19 +133,19 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     yield here.finished(reading.lookback, reading.client.now())
 
 
-def pieces(reading: Reading) -> Pieces:
+def partitioning(reading: Reading) -> Partitioning:
     """Return how the stream is read side by side: each piece is a share of the candidates."""
-    return Pieces(
-        until=partial(_until, reading),
-        between=_between,
-        pages=partial(_piece_pages, reading),
+    return Partitioning(
+        plan=partial(_plan_batch, reading),
+        split=_split_batch,
+        pages=partial(_partition_pages, reading),
     )
 
 
-def _until(reading: Reading, state: State, most: int) -> State:
+def _plan_batch(reading: Reading, state: State, most: int) -> State:
     """Return the state after a pass that begins now; the same if the last one is too young."""
     del most
-    kept = _parsed(state)
+    kept = parse_state(state, Entry, "candidate_history")
     candidates_list = Lister(reading.section, reading.client, requests.CANDIDATES)
     now = candidates_list.first_page().sent_at.replace(microsecond=0)
     if _is_too_young(reading, kept.finished_at, now):
@@ -154,21 +153,21 @@ def _until(reading: Reading, state: State, most: int) -> State:
     return _bookmark(now - reading.lookback, now)
 
 
-def _between(before: State, after: State, most: int) -> list[Piece]:
+def _split_batch(before: State, after: State, most: int) -> list[Partition]:
     """Return `most` pieces, each with its share of the candidates.
 
     The shares are by slug, not by pages of the list: pages shift while they are read, and whoever
     slipped from one piece's pages into another's would be missed. So each lists everybody.
     """
     del after
-    since = _bookmark(_parsed(before).updated_at, None)
+    since = _bookmark(parse_state(before, Entry, "candidate_history").updated_at, None)
     return [{**since, "number": number, "of": most} for number in range(most)]
 
 
-def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+def _partition_pages(reading: Reading, partition: Partition) -> Iterator[Page]:
     """Yield the pages of one pass over a share of the candidates."""
-    state = {name: piece[name] for name in piece if name == "updated_at"}
-    reading = replace(reading, share=Share(piece["number"], piece["of"]))
+    state = {name: partition[name] for name in partition if name == "updated_at"}
+    reading = replace(reading, share=Share(partition["number"], partition["of"]))
     yield from pages(reading, state, full_refresh=False)
 
 
@@ -191,7 +190,7 @@ def _is_too_young(reading: Reading, finished_at: datetime | None, now: datetime)
     log.info(
         "candidate_history: the last pass ended at %s, less than %g hours ago "
         "(atz_crm.min_hours_between_passes); nothing is read.",
-        as_text(finished_at),
+        rfc3339(finished_at),
         hours,
     )
     return True
@@ -215,7 +214,7 @@ class _Pass:
 
     def page(self, records: Sequence[bytes] = ()) -> Page:
         """Return what is new, and the state of the pass as it is now."""
-        in_progress = {"started_at": as_text(self.started_at), "after_slug": self.after_slug}
+        in_progress = {"started_at": rfc3339(self.started_at), "after_slug": self.after_slug}
         state = {
             **_bookmark(self.kept.updated_at, self.kept.finished_at),
             "in_progress": in_progress,
@@ -231,7 +230,7 @@ class _Pass:
 
 def _bookmark(updated_at: datetime | None, finished_at: datetime | None) -> dict[str, str]:
     moments = {"updated_at": updated_at, "finished_at": finished_at}
-    return {name: as_text(at) for name, at in moments.items() if at is not None}
+    return {name: rfc3339(at) for name, at in moments.items() if at is not None}
 
 
 def _changed_since(reading: Reading, here: _Pass) -> datetime | None:
@@ -314,7 +313,7 @@ def _read_missed(reading: Reading, here: _Pass, listed: ListFile) -> Iterator[Pa
 
 def _in_order(reading: Reading, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     at_once = reading.section.concurrent_requests
-    return in_order(work, items, at_once, alone=reading.client.answers_at_once)
+    return map_ordered(work, items, at_once, alone=reading.client.answers_at_once)
 
 
 def _counted(here: _Pass, history: History) -> Page:
@@ -328,23 +327,23 @@ class _Asked:
     """A candidate, and its history or why there was none to get."""
 
     candidate: Listed
-    outcome: History | Refusal | Unanswered
+    outcome: History | RequestRefused | RetryableError
 
 
 def _ask(reading: Reading, here: _Pass, since: datetime | None, candidate: Listed) -> _Asked:
     """Ask for a candidate's history. Raises what is no matter of this candidate alone."""
-    call = requests.history(base_url(reading.section), candidate.slug, reading.section.job_slug)
+    request = requests.history(base_url(reading.section), candidate.slug, reading.section.job_slug)
     read = partial(
         responses.history, candidate=candidate, job_slug=reading.section.job_slug, since=since
     )
     try:
-        history = reading.client.send(call, read)
-    except Refusal as refusal:
+        history = reading.client.send(request, read)
+    except RequestRefused as refusal:
         if refusal.status in GONE:
             log.debug("Candidate %s has no history any more. [%s]", candidate.slug, refusal.detail)
             return _Asked(candidate, History([], gone=True))
         return _Asked(candidate, refusal)
-    except Unanswered as error:
+    except RetryableError as error:
         # A rate limit is everybody's.
         if error.rate_limit:
             raise
@@ -363,7 +362,7 @@ def _settled(reading: Reading, here: _Pass, listed: ListFile, asked: _Asked) -> 
         return asked.outcome
     others = [here.answered] if here.answered else _some_others(listed, asked.candidate)
     if not any(_is_answered(reading, here, other) for other in others):
-        if isinstance(asked.outcome, Unanswered):
+        if isinstance(asked.outcome, RetryableError):
             raise asked.outcome
         message = (
             "ATZ CRM refuses the history of one candidate after the other. The next run goes on "
@@ -388,14 +387,3 @@ def _is_answered(reading: Reading, here: _Pass, candidate: Listed) -> bool:
 
 def _set_aside(reading: Reading, here: _Pass, candidate: Listed, error: AtsError) -> None:
     here.set_aside.add(candidate.slug, reading.client.now(), error.detail)
-
-
-def _parsed(state: State) -> Entry:
-    try:
-        return msgspec.convert(state, Entry)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of candidate_history is damaged: {misfit(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None

@@ -22,7 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from source_ats.errors import ConfigError, ContractError, Refusal
+from source_ats.errors import ConfigError, ContractError, RequestRefused
 from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
@@ -74,12 +74,12 @@ class Lister:
     def first_page(self) -> ListPage:
         """Return the first page. A refused `limit` or sort is given up for a smaller, or none.
 
-        Raises `ConfigError` where there is no such list, and `Refusal` when nothing helps.
+        Raises `ConfigError` where there is no such list, and `RequestRefused` when nothing helps.
         """
         while True:
             try:
                 page = self._ask(1)
-            except Refusal as refusal:
+            except RequestRefused as refusal:
                 if refusal.status == 404:
                     message = (
                         f"ATZ CRM has no list of {self._resource.name} there. Check "
@@ -98,7 +98,7 @@ class Lister:
         """Return any other page; an empty one after the last."""
         try:
             return self._ask(number)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             # What a page after the last answers is not documented.
             if refusal.status != 404:
                 raise
@@ -151,8 +151,10 @@ class Lister:
 
     def _ask(self, number: int) -> ListPage:
         limit, sort = self._ways[0]
-        call = requests.listed(self._resource, self._base_url, page=number, limit=limit, sort=sort)
-        return self._client.send(call, self._read)
+        request = requests.listed(
+            self._resource, self._base_url, page=number, limit=limit, sort=sort
+        )
+        return self._client.send(request, self._read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,22 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Annotated
 
 import msgspec
 from msgspec.structs import replace
 
-from source_ats.clock import as_text
-from source_ats.errors import ConfigError
-from source_ats.http.client import Client, misfit
-from source_ats.sync.concurrency import in_order
-from source_ats.sync.stream import Page, State, refuse_the_future
+from source_ats.clock import rfc3339
+from source_ats.http.client import Client
+from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.state import Timestamp, parse_state, reject_future_state
+from source_ats.sync.stream import Page, State
 from source_ats.vendors.atz_crm import requests
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing import Handover, Lister, ListFile, Part, WholeList
 from source_ats.vendors.atz_crm.responses import ListPage
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,7 +36,7 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     Forwards, all pages up to `page` are done; `backwards` then, all from the last one down to it.
     """
 
-    started_at: Moment
+    started_at: Timestamp
     limit: int
     page: int = 0
     backwards: bool = False
@@ -48,7 +45,7 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The stream's state. Without `updated_at` no reading was finished yet."""
 
-    updated_at: Moment | None = None
+    updated_at: Timestamp | None = None
     """When the last finished reading began, less the lookback."""
     in_progress: InProgress | None = None
 
@@ -59,6 +56,7 @@ class Reading:
 
     client: Client
     section: AtzCrmConfig
+    stream: str
     resource: requests.Resource
     start_date: datetime | None
     lookback: timedelta
@@ -70,12 +68,12 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     """Yield a page for each page of the list, also if nothing in it is new."""
     # A full refresh that goes on has no bookmark, so that everything is new to it.
     del full_refresh
-    kept = _parsed(state, reading.resource)
+    kept = parse_state(state, Entry, reading.stream)
     lister = Lister(reading.section, reading.client, reading.resource, whole=True)
     first_page = lister.first_page()
     at = kept.in_progress
-    refuse_the_future(
-        f"the stream of ATZ CRM's {reading.resource.name}",
+    reject_future_state(
+        reading.stream,
         [kept.updated_at, at.started_at if at else None],
         first_page.sent_at,
     )
@@ -98,12 +96,12 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     before = range(at.page - 1, 0, -1)
     # A page may be 100 whole objects, so not many wait for their turn.
     at_once = reading.section.concurrent_requests
-    for page in in_order(lister.page, before, at_once, ahead=2):
+    for page in map_ordered(lister.page, before, at_once, ahead=2):
         at = replace(at, page=at.page - 1)
         yield here.page(page, at)
     if whole and reading.handover is not None:
         reading.handover.whole = WholeList(here.listed, at.started_at)
-    yield Page([], {"updated_at": as_text(at.started_at - reading.lookback)})
+    yield Page([], {"updated_at": rfc3339(at.started_at - reading.lookback)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +120,3 @@ class _Run:
             if self.since is None or each.updated_at is None or each.updated_at >= self.since
         ]
         return Page(records, msgspec.to_builtins(Entry(self.bookmark, at)))
-
-
-def _parsed(state: State, resource: requests.Resource) -> Entry:
-    try:
-        return msgspec.convert(state, Entry)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of the stream of ATZ CRM's {resource.name} is damaged: {misfit(error)}. "
-            "Pass the state of an earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None

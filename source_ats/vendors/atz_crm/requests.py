@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from source_ats.http.client import Call, StaticAuth
+from source_ats.http.models import Request, StaticAuth
 
 BASE_URL = "https://api.atzcrm.com/v1"
 
@@ -37,7 +37,7 @@ DEALS = Resource("deals", "deal")
 
 def listed(
     resource: Resource, base_url: str, *, page: int, limit: int, sort: Mapping[str, str]
-) -> Call:
+) -> Request:
     """Ask for one page of a list.
 
     Assumed: the first page is 1. No filter is documented, by time, job or anything else. Linked
@@ -45,12 +45,12 @@ def listed(
     are not theirs.
     """
     params = {"page": str(page), "limit": str(limit), **sort}
-    return Call(resource.name, f"{base_url}/{resource.path}", params=params)
+    return Request(resource.name, f"{base_url}/{resource.path}", params=params)
 
 
-def history(base_url: str, slug: str, job_slug: str | None) -> Call:
+def history(base_url: str, slug: str, job_slug: str | None) -> Request:
     """Ask for the whole history of a candidate, in one job or in all. It is not paged."""
-    return Call(
+    return Request(
         endpoint="history",
         url=f"{base_url}/candidate/{quote(slug, safe='')}/history",
         params={"job_slug": job_slug} if job_slug else {},
@@ -59,6 +59,6 @@ def history(base_url: str, slug: str, job_slug: str | None) -> Call:
     )
 
 
-def job(base_url: str, job_slug: str) -> Call:
+def job(base_url: str, job_slug: str) -> Request:
     """Ask for one job."""
-    return Call("job", f"{base_url}/job/{quote(job_slug, safe='')}")
+    return Request("job", f"{base_url}/job/{quote(job_slug, safe='')}")

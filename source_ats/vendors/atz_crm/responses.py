@@ -12,20 +12,20 @@ from typing import Annotated, Any
 import msgspec
 import orjson
 
-from source_ats.clock import moment
+from source_ats.clock import parse_timestamp
 from source_ats.errors import AtsError, ContractError
-from source_ats.http.client import Reply, Situation, Vendor
+from source_ats.http.models import FailureKind, Response, Vendor
 
 
-def classify(reply: Reply) -> AtsError | Situation | None:
+def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means. The vendor documents no error codes, so its status says all."""
     # 5xx is not documented at all; a proxy in front may have numbers of its own.
-    return Situation.UNAVAILABLE if reply.status >= 500 else None
+    return FailureKind.UNAVAILABLE if response.status >= 500 else None
 
 
-def seconds_to_reset(reply: Reply) -> float | None:
+def seconds_to_reset(response: Response) -> float | None:
     """Return None: no header that tells when the limit is reset is documented."""
-    del reply
+    del response
     return None
 
 
@@ -84,41 +84,41 @@ _NAMES_OF_THE_LIST = (
 )
 
 
-def listed(reply: Reply, name: str, *, whole: bool) -> ListPage:
+def listed(response: Response, name: str, *, whole: bool) -> ListPage:
     """Return a page of a list; `name` is what is listed, and `whole` asks for its records.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
     names, or under one of them in `data`. Raises `ContractError` for anything else: never "no
     candidates".
     """
-    array = _array_in(reply)
+    array = _array_in(response)
     if array is None:
-        raise ContractError(f"ATZ CRM's answer has no list of {name}.", detail=reply.where)
+        raise ContractError(f"ATZ CRM's answer has no list of {name}.", detail=response.where)
     objects = array.decode(_objects)
     records = [b""] * len(objects)
     if whole:
         records = [_record(each) for each in array.decode(_whole_objects)]
     return ListPage(
         [
-            Listed(each.slug, each.id, moment(each.updated_at), record)
+            Listed(each.slug, each.id, parse_timestamp(each.updated_at), record)
             for each, record in zip(objects, records, strict=True)
         ],
-        reply.sent_at,
-        reply.where,
+        response.sent_at,
+        response.where,
     )
 
 
-def _array_in(reply: Reply) -> Reply | None:
+def _array_in(response: Response) -> Response | None:
     """Return the reply with nothing but the array in its body; None if there is none."""
-    answer = reply.decode(_envelope)
+    answer = response.decode(_envelope)
     if isinstance(answer, list):
-        return reply
+        return response
     for name in _NAMES_OF_THE_LIST:
         inner = bytes(answer.get(name, b""))
         if inner.startswith(b"["):
-            return replace(reply, body=inner)
+            return replace(response, body=inner)
     inner = bytes(answer.get("data", b""))
-    return _array_in(replace(reply, body=inner)) if inner.startswith(b"{") else None
+    return _array_in(replace(response, body=inner)) if inner.startswith(b"{") else None
 
 
 LISTS = ("jobs", "candidates", "contacts", "custom_fields")
@@ -162,7 +162,7 @@ _whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
 
 
 def history(
-    reply: Reply, candidate: Listed, *, job_slug: str | None, since: datetime | None
+    response: Response, candidate: Listed, *, job_slug: str | None, since: datetime | None
 ) -> History:
     """Return all rows as the vendor sent them, with whose they are and when they were read.
 
@@ -170,18 +170,19 @@ def history(
     missing or not understood counts as changed. Raises `ContractError` for anything but an array;
     `null` is taken for no rows (assumed).
     """
-    rows = reply.decode(_rows) or []
-    whole = reply.decode(_whole_rows) or []
+    rows = response.decode(_rows) or []
+    whole = response.decode(_whole_rows) or []
     ids = row_ids(candidate.slug, rows, whole)
     # Of one job only; should the server not know the parameter, the rows of others come too.
     chosen = [
         number for number, row in enumerate(rows) if job_slug is None or row.job_slug == job_slug
     ]
     if since is not None and not any(
-        at is None or at >= since for at in (moment(rows[number].updated_at) for number in chosen)
+        at is None or at >= since
+        for at in (parse_timestamp(rows[number].updated_at) for number in chosen)
     ):
         return History([])
-    read_at = _with_milliseconds(reply.sent_at)
+    read_at = _with_milliseconds(response.sent_at)
     return History(
         [
             orjson.dumps(
@@ -229,7 +230,7 @@ def row_ids(
 
 def _age(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
     """Return what orders rows from the oldest to the newest, whatever order they came in."""
-    at = moment(row.updated_at) or datetime.min.replace(tzinfo=UTC)
+    at = parse_timestamp(row.updated_at) or datetime.min.replace(tzinfo=UTC)
     return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
 
 
@@ -237,6 +238,6 @@ def _with_milliseconds(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def anything(reply: Reply) -> None:
+def anything(response: Response) -> None:
     """Take any answer: that there is one is all that counts."""
-    del reply
+    del response

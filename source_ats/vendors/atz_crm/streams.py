@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from source_ats.clock import Clock, as_text
-from source_ats.http.client import Client, Patience
-from source_ats.http.rate_limiter import Budget
+from source_ats.clock import Clock, rfc3339
+from source_ats.http.client import Client
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
 from source_ats.sync.stream import ReadOptions, Stream
 from source_ats.vendors.atz_crm import history, lists, requests, responses, schemas
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
@@ -19,17 +20,17 @@ def client(
     section: AtzCrmConfig,
     clock: Clock,
     *,
-    waiting: Callable[[datetime | None], None],
-    patience: Patience,
+    on_rate_limit: Callable[[datetime | None], None],
+    retry_policy: RetryPolicy,
 ) -> Client:
     """Return the client for all calls with this token, which share one budget."""
     return Client(
         responses.VENDOR,
         requests.auth(section.access_token),
-        Budget(clock, per_minute=section.requests_per_minute),
+        RateLimiter(clock, per_minute=section.requests_per_minute),
         clock,
-        patience=patience,
-        waiting=waiting,
+        retry_policy=retry_policy,
+        on_rate_limit=on_rate_limit,
         connections=section.concurrent_requests,
     )
 
@@ -41,7 +42,7 @@ def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list
     there when the histories need it.
     """
     handover = Handover()
-    start_date = as_text(options.start_date) if options.start_date else None
+    start_date = rfc3339(options.start_date) if options.start_date else None
     lookback = options.lookback
     histories = history.Reading(
         client=client,
@@ -64,6 +65,7 @@ def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list
                     lists.Reading(
                         client=client,
                         section=section,
+                        stream=name,
                         resource=resource,
                         start_date=options.start_date,
                         lookback=lookback,
@@ -83,6 +85,6 @@ def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list
             cursor_field="updated_at",
             selection={"start_date": start_date, "job_slug": section.job_slug},
             pages=partial(history.pages, histories),
-            pieces=history.pieces(histories),
+            partitioning=history.partitioning(histories),
         ),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats.errors import AtsError
+from source_ats.errors import AccessDenied, AtsError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.config import ComeetConfig
@@ -22,14 +22,14 @@ def check(section: ComeetConfig, client: Client) -> list[str]:
     """
     url, now = base_url(section), client.now()
     problems: dict[str, AtsError] = {}
-    for stream, call, read in (
+    for stream, request, read in (
         ("comeet_positions", requests.positions(url, limit=1), responses.position_rows),
         ("comeet_candidates", requests.active_since(url, now, limit=1), responses.candidate_rows),
         ("comeet_deleted_candidates", requests.deleted_since(url, now), responses.deleted_rows),
     ):
         try:
-            client.send(call, partial(read, since=None))
-        except (responses.NotAllowed, responses.NotFound, responses.NoSuchPath) as error:
+            client.send(request, partial(read, since=None))
+        except (AccessDenied, NotFound, WrongAddress) as error:
             problems[stream] = error
     if len(problems) == 3:
         raise problems["comeet_candidates"]

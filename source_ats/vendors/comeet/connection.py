@@ -6,21 +6,29 @@ from collections.abc import Callable
 from datetime import datetime
 
 from source_ats.clock import Clock
-from source_ats.http.client import Client, Patience
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.client import Client
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
 from source_ats.vendors.comeet import requests, responses
 
 
 def connected(  # noqa: PLR0913 - what a client of this vendor is made of
     api_key: str,
     secret: str,
-    budget: Budget,
+    rate_limiter: RateLimiter,
     clock: Clock,
     *,
-    patience: Patience,
-    waiting: Callable[[datetime | None], None] = lambda until: None,
+    retry_policy: RetryPolicy,
+    on_rate_limit: Callable[[datetime | None], None] = lambda until: None,
 ) -> Client:
     """Return a client that sends one call at a time, with tokens dated by the vendor's clock."""
     tokens = requests.Tokens(api_key, secret, lambda: made.now())  # noqa: PLW0108 - it is made below
-    made = Client(responses.VENDOR, tokens, budget, clock, patience=patience, waiting=waiting)
+    made = Client(
+        responses.VENDOR,
+        tokens,
+        rate_limiter,
+        clock,
+        retry_policy=retry_policy,
+        on_rate_limit=on_rate_limit,
+    )
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from source_ats.http.client import Call, Reply
+from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests
 
 
@@ -18,17 +18,17 @@ PageT = TypeVar("PageT", bound=_HasLink)
 
 
 def listed(
-    send: Callable[[Call, Callable[[Reply], PageT]], PageT],
-    first: Call,
-    read: Callable[[Reply], PageT],
+    send: Callable[[Request, Callable[[Response], PageT]], PageT],
+    first: Request,
+    read: Callable[[Response], PageT],
 ) -> Iterator[tuple[PageT, str | None]]:
     """Yield each page from that call on, and the link to the next one, None after the last.
 
     A link that leads to another host ends the list with `ContractError` instead of the page that
     bore it: it is neither followed nor handed on.
     """
-    call: Call | None = first
-    while call is not None:
-        page = send(call, read)
-        call = requests.following(call, page.next_page)
-        yield page, None if call is None else call.url
+    request: Request | None = first
+    while request is not None:
+        page = send(request, read)
+        request = requests.following(request, page.next_page)
+        yield page, None if request is None else request.url

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit
 
-from source_ats.clock import as_text
+from source_ats.clock import rfc3339
 from source_ats.errors import ContractError
-from source_ats.http.client import Call
+from source_ats.http.models import Request
 
 BASE_URL = "https://api.comeet.co"
 # The samples use 600 s; the longest lifetime is not documented.
@@ -58,43 +58,45 @@ class Tokens:
         self._headers = {"Authorization": f"Bearer {token}"}
 
 
-def create(base_url: str, position_uid: str, key: str, fields: Mapping[str, object]) -> Call:
+def create(base_url: str, position_uid: str, key: str, fields: Mapping[str, object]) -> Request:
     """Create a candidate on a position."""
     body = {"position_uid": position_uid, "partner_candidate_id": key, **fields}
-    return Call("create", f"{base_url}/candidates", method="POST", json=body, creates=True)
+    return Request("create", f"{base_url}/candidates", method="POST", json=body, creates=True)
 
 
-def change(base_url: str, uid: str, fields: Mapping[str, object]) -> Call:
+def change(base_url: str, uid: str, fields: Mapping[str, object]) -> Request:
     """Change fields of a candidate. Takes the string uid only; harmless to repeat."""
     body = {"updated_by": {"type": "app", "name": "Airbyte destination-comeet"}, **fields}
-    return Call("update", _candidate(base_url, uid), method="PATCH", json=body)
+    return Request("update", _candidate(base_url, uid), method="PATCH", json=body)
 
 
-def candidate(base_url: str, uid: str | int) -> Call:
+def candidate(base_url: str, uid: str | int) -> Request:
     """Read a candidate; a number is the id of its profile page, and needs the header."""
     headers = {"IDENTIFIER_TYPE": "REAL_ID"} if isinstance(uid, int) else {}
-    return Call("candidate", _candidate(base_url, str(uid)), headers=headers)
+    return Request("candidate", _candidate(base_url, str(uid)), headers=headers)
 
 
-def created_between(base_url: str, after: datetime, before: datetime) -> Call:
+def created_between(base_url: str, after: datetime, before: datetime) -> Request:
     """List the candidates of all positions and statuses that were created in that time."""
-    return Call(
+    return Request(
         "candidates",
         f"{base_url}/candidates",
         params={
-            "time_created:after": as_text(after),
-            "time_created:before": as_text(before),
+            "time_created:after": rfc3339(after),
+            "time_created:before": rfc3339(before),
             "limit": str(MOST_CANDIDATES),
         },
     )
 
 
-def position(base_url: str, uid: str) -> Call:
+def position(base_url: str, uid: str) -> Request:
     """Read a position (observed)."""
-    return Call("position", f"{base_url}/positions/{quote(uid, safe='')}")
+    return Request("position", f"{base_url}/positions/{quote(uid, safe='')}")
 
 
-def active_since(base_url: str, moment: datetime | None, *, limit: int = MOST_CANDIDATES) -> Call:
+def active_since(
+    base_url: str, moment: datetime | None, *, limit: int = MOST_CANDIDATES
+) -> Request:
     """List the candidates that had any activity since, in their words; all of them without it.
 
     Whether deleted ones are listed when nothing is said about them is not documented. If they are,
@@ -102,22 +104,22 @@ def active_since(base_url: str, moment: datetime | None, *, limit: int = MOST_CA
     """
     params = {"limit": str(limit)}
     if moment is not None:
-        params["time_hiring_process_updated:after"] = as_text(moment)
-    return Call("candidates", f"{base_url}/candidates", params=params)
+        params["time_hiring_process_updated:after"] = rfc3339(moment)
+    return Request("candidates", f"{base_url}/candidates", params=params)
 
 
-def positions(base_url: str, *, limit: int = MOST_POSITIONS) -> Call:
+def positions(base_url: str, *, limit: int = MOST_POSITIONS) -> Request:
     """List the positions that are shared with the integration (observed), open or not."""
-    return Call("positions", f"{base_url}/positions", params={"limit": str(limit)})
+    return Request("positions", f"{base_url}/positions", params={"limit": str(limit)})
 
 
-def deleted_since(base_url: str, moment: datetime | None) -> Call:
+def deleted_since(base_url: str, moment: datetime | None) -> Request:
     """List the candidates that were deleted since, or ever: the whole list at once."""
-    params = {} if moment is None else {"time_deleted:after": as_text(moment)}
-    return Call("deleted-candidates", f"{base_url}/deleted-candidates", params=params)
+    params = {} if moment is None else {"time_deleted:after": rfc3339(moment)}
+    return Request("deleted-candidates", f"{base_url}/deleted-candidates", params=params)
 
 
-def following(call: Call, next_page: str | None) -> Call | None:
+def following(request: Request, next_page: str | None) -> Request | None:
     """Return the call for the next page, None after the last one.
 
     The link is an absolute URL, and our token goes with it: raises `ContractError` where it leads
@@ -125,16 +127,16 @@ def following(call: Call, next_page: str | None) -> Call | None:
     """
     if not next_page:
         return None
-    here, there = urlsplit(call.url), urlsplit(next_page)
+    here, there = urlsplit(request.url), urlsplit(next_page)
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         message = "Comeet's link to the next page leads to another host, and is not followed."
-        raise ContractError(message, detail=call.endpoint)
+        raise ContractError(message, detail=request.endpoint)
     # Put together again, so that no library downstream can read another host out of it.
     url = there.geturl()
-    if url == call.url:
+    if url == request.url:
         message = "Comeet's link to the next page leads to the same page."
-        raise ContractError(message, detail=call.endpoint)
-    return Call(call.endpoint, url)
+        raise ContractError(message, detail=request.endpoint)
+    return Request(request.endpoint, url)
 
 
 def _candidate(base_url: str, uid: str) -> str:

@@ -10,45 +10,18 @@ from typing import Any
 import msgspec
 import orjson
 
-from source_ats.clock import as_text, moment
-from source_ats.errors import AtsError, ConfigError, Refusal
-from source_ats.http.client import Reply, Situation, Vendor, named
-
-
-class Conflict(Refusal):
-    """Such a candidate is in progress in this position (409 `candidate_post_conflict`)."""
-
-    def __init__(self, message: str, *, uid: str | int | None, detail: str) -> None:
-        """`uid` is what the answer names: a number in the vendor's sample, a string elsewhere."""
-        super().__init__(message, status=409, code="candidate_post_conflict", detail=detail)
-        self.uid = uid
-
-
-class Merged(Refusal):
-    """The candidate was merged into another one (401 `duplicate_candidate`): no matter of keys."""
-
-
-class NotFound(Refusal):
-    """There is no such thing, or it is not shared with this integration."""
-
-
-class NotAllowed(ConfigError):
-    """The integration lacks the permission for this call; others may be allowed."""
-
-
-class NoSuchPath(ConfigError):
-    """The address answers, but is not the API."""
-
-
-class Refused(Refusal):
-    """Comeet does not take what the call carries."""
-
-    def __init__(
-        self, message: str, *, status: int, code: str | None, detail: str, said: str
-    ) -> None:
-        """`said` is the vendor's text: it may quote what was sent."""
-        super().__init__(message, status=status, code=code, detail=detail)
-        self.said = said
+from source_ats.clock import parse_timestamp, rfc3339
+from source_ats.decoding import safe_identifier
+from source_ats.errors import (
+    AccessDenied,
+    AlreadyMerged,
+    AtsError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    WrongAddress,
+)
+from source_ats.http.models import FailureKind, Response, Vendor
 
 
 class _Error(msgspec.Struct):
@@ -62,55 +35,59 @@ class _Error(msgspec.Struct):
 _error = msgspec.json.Decoder(_Error)
 
 
-def classify(reply: Reply) -> AtsError | Situation | None:
+def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means, by its code where it has one; None leaves it to the client."""
     try:
-        error = _error.decode(reply.body)
+        error = _error.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _without_envelope(reply)
-    code = named(error.error) or "no code"
-    where = f"{reply.where} {code}"
-    found: AtsError | Situation | None = None
-    if reply.status == 409:
+        return _without_envelope(response)
+    code = safe_identifier(error.error) or "no code"
+    where = f"{response.where} {code}"
+    found: AtsError | FailureKind | None = None
+    if response.status == 409:
         message = "Comeet has such a candidate in progress."
-        found = Conflict(message, uid=_named(error.candidate_uid), detail=where)
-    elif reply.status == 401 and error.error == "duplicate_candidate":
+        found = Conflict(
+            message, status=409, code=code, uid=_conflicting_uid(error.candidate_uid), detail=where
+        )
+    elif response.status == 401 and error.error == "duplicate_candidate":
         message = "The candidate was merged into another one."
-        found = Merged(message, status=401, code=code, detail=where)
-    elif reply.status == 403:
+        found = AlreadyMerged(message, status=401, code=code, detail=where)
+    elif response.status == 403:
         message = (
             "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
             "then activate it again."
         )
-        found = NotAllowed(message, detail=where)
-    elif reply.status == 404:
+        found = AccessDenied(message, detail=where)
+    elif response.status == 404:
         message = "Comeet does not know it."
         found = NotFound(message, status=404, code=code, detail=where)
-    elif 400 <= reply.status <= 499 and reply.status not in {401, 408, 429}:
+    elif 400 <= response.status <= 499 and response.status not in {401, 408, 429}:
         message = f"Comeet refused a call with {code}."
-        said = error.message if isinstance(error.message, str) else error.error
-        found = Refused(message, status=reply.status, code=code, detail=where, said=said)
+        text = error.message if isinstance(error.message, str) else error.error
+        found = InvalidInput(
+            message, status=response.status, code=code, detail=where, vendor_text=text
+        )
     return found
 
 
-def _named(uid: object) -> str | int | None:
+def _conflicting_uid(uid: object) -> str | int | None:
     """Return the id that a conflict names: a number in the sample, a string elsewhere."""
     if isinstance(uid, str):
         return int(uid) if uid.isascii() and uid.isdigit() else uid
     return uid if isinstance(uid, int) and not isinstance(uid, bool) else None
 
 
-def _without_envelope(reply: Reply) -> AtsError | Situation | None:
-    if reply.status == 404:
+def _without_envelope(response: Response) -> AtsError | FailureKind | None:
+    if response.status == 404:
         # Wrong paths lead to the marketing site (observed).
         message = "There is no Comeet API at this address. Correct base_url, or leave it empty."
-        return NoSuchPath(message, detail=reply.where)
-    if reply.status == 302:
+        return WrongAddress(message, detail=response.where)
+    if response.status == 302:
         # A splash page of theirs; third parties ask again (observed).
-        return Situation.UNAVAILABLE
-    if 400 <= reply.status <= 499 and reply.status not in {401, 403, 408, 429}:
-        message = f"Comeet refused a call with status {reply.status}."
-        return Refused(message, status=reply.status, code=None, detail=reply.where, said="")
+        return FailureKind.UNAVAILABLE
+    if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
+        message = f"Comeet refused a call with status {response.status}."
+        return InvalidInput(message, status=response.status, code=None, detail=response.where)
     return None
 
 
@@ -122,7 +99,7 @@ VENDOR = Vendor(
     ),
     classify=classify,
     # No headers for the rate limit are documented.
-    seconds_to_reset=lambda reply: None,
+    seconds_to_reset=lambda response: None,
 )
 
 
@@ -177,37 +154,37 @@ _positions = msgspec.json.Decoder(Positions)
 _uids = msgspec.json.Decoder(list[str])
 
 
-def written(reply: Reply) -> str | None:
+def written(response: Response) -> str | None:
     """Return the uid of what was created or updated; None if the answer is empty.
 
     Neither the status nor that there is a body is documented: any 2xx will do.
     """
-    return reply.decode(_candidate).uid if reply.body.strip() else None
+    return response.decode(_candidate).uid if response.body.strip() else None
 
 
-def candidate(reply: Reply) -> Candidate:
+def candidate(response: Response) -> Candidate:
     """Return one candidate."""
-    return reply.decode(_candidate)
+    return response.decode(_candidate)
 
 
-def candidates(reply: Reply) -> Candidates:
+def candidates(response: Response) -> Candidates:
     """Return one page of candidates."""
-    return reply.decode(_candidates)
+    return response.decode(_candidates)
 
 
-def position(reply: Reply) -> Position:
+def position(response: Response) -> Position:
     """Return one position."""
-    return reply.decode(_position)
+    return response.decode(_position)
 
 
-def positions(reply: Reply) -> Positions:
+def positions(response: Response) -> Positions:
     """Return one page of positions."""
-    return reply.decode(_positions)
+    return response.decode(_positions)
 
 
-def deleted(reply: Reply) -> Sequence[str]:
+def deleted(response: Response) -> Sequence[str]:
     """Return the uids of deleted candidates."""
-    return reply.decode(_uids)
+    return response.decode(_uids)
 
 
 # What is read for its own sake
@@ -251,35 +228,35 @@ _position_rows = msgspec.json.Decoder(_PositionRows)
 _raw_rows = msgspec.json.Decoder(_RawRows)
 
 
-def candidate_rows(reply: Reply, since: datetime | None) -> RowsPage:
+def candidate_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return the candidates as the vendor sent them: it chose those that had activity."""
     del since
-    page = reply.decode(_candidate_rows)
-    rows = [_on_one_line(row) for row in reply.decode(_raw_rows).candidates]
-    return RowsPage(rows, page.next_page, not rows, reply.sent_at)
+    page = response.decode(_candidate_rows)
+    rows = [_on_one_line(row) for row in response.decode(_raw_rows).candidates]
+    return RowsPage(rows, page.next_page, not rows, response.sent_at)
 
 
-def position_rows(reply: Reply, since: datetime | None) -> RowsPage:
+def position_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return the positions that changed at `since` or later, as the vendor sent them.
 
     There is no filter for that. Assumed: whatever is changed in a position moves its
     `time_updated`. One that is missing or not understood counts as changed.
     """
-    page = reply.decode(_position_rows)
+    page = response.decode(_position_rows)
     rows = [
         _on_one_line(row)
-        for each, row in zip(page.positions, reply.decode(_raw_rows).positions, strict=True)
-        if since is None or (at := moment(each.time_updated)) is None or at >= since
+        for each, row in zip(page.positions, response.decode(_raw_rows).positions, strict=True)
+        if since is None or (at := parse_timestamp(each.time_updated)) is None or at >= since
     ]
-    return RowsPage(rows, page.next_page, not page.positions, reply.sent_at)
+    return RowsPage(rows, page.next_page, not page.positions, response.sent_at)
 
 
-def deleted_rows(reply: Reply, since: datetime | None) -> RowsPage:
+def deleted_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return a row for each uid of a deleted candidate: the vendor tells no more, and no page."""
     del since
-    read_at = as_text(reply.sent_at)
-    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(reply)]
-    return RowsPage(rows, None, not rows, reply.sent_at)
+    read_at = rfc3339(response.sent_at)
+    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
+    return RowsPage(rows, None, not rows, response.sent_at)
 
 
 def _on_one_line(row: msgspec.Raw) -> bytes:

@@ -17,12 +17,15 @@ from typing import Annotated
 
 import msgspec
 
-from source_ats.clock import Clock, as_text
-from source_ats.errors import ConfigError, ContractError
-from source_ats.http.client import Call, Client, Patience, Reply, misfit
-from source_ats.http.rate_limiter import Budget
+from source_ats.clock import Clock, rfc3339
+from source_ats.errors import ContractError, WrongAddress
+from source_ats.http.client import Client
+from source_ats.http.models import Request, Response
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
-from source_ats.sync.stream import Page, ReadOptions, State, Stream, refuse_the_future
+from source_ats.sync.state import Timestamp, parse_state, reject_future_state
+from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.comeet import requests, responses, schemas
 from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.comeet.connection import connected
@@ -35,24 +38,22 @@ LINK_IS_GOOD_FOR = timedelta(hours=24)
 OVERLAP = timedelta(seconds=1)
 """Whether a filter's end belongs to it is not documented, and times show whole seconds."""
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reading that goes on at `next_page`; `kept_at` is when the vendor gave the link."""
 
-    started_at: Moment
+    started_at: Timestamp
     next_page: Annotated[str, msgspec.Meta(min_length=1)]
-    kept_at: Moment
+    kept_at: Timestamp
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The stream's state. Without `updated_after` no reading was finished yet."""
 
-    updated_after: Moment | None = None
+    updated_after: Timestamp | None = None
     in_progress: InProgress | None = None
 
-    def moments(self) -> list[Moment | None]:
+    def moments(self) -> list[Timestamp | None]:
         """Return all times that the state tells."""
         going_on = self.in_progress
         return [
@@ -67,9 +68,9 @@ class Reading:
 
     client: Client
     name: str
-    first_page: Callable[[datetime | None], Call]
+    first_page: Callable[[datetime | None], Request]
     """The call for the first page of what changed since then; `None`: of everything."""
-    read: Callable[[Reply, datetime | None], responses.RowsPage]
+    read: Callable[[Response, datetime | None], responses.RowsPage]
     start_date: datetime | None
     lookback: timedelta
 
@@ -78,8 +79,8 @@ def client(
     section: ComeetConfig,
     clock: Clock,
     *,
-    waiting: Callable[[datetime | None], None],
-    patience: Patience,
+    on_rate_limit: Callable[[datetime | None], None],
+    retry_policy: RetryPolicy,
 ) -> Client:
     """Return the client for all calls with this key.
 
@@ -88,10 +89,10 @@ def client(
     return connected(
         section.api_key,
         section.secret,
-        Budget(clock),
+        RateLimiter(clock),
         clock,
-        patience=patience,
-        waiting=waiting,
+        retry_policy=retry_policy,
+        on_rate_limit=on_rate_limit,
     )
 
 
@@ -106,15 +107,15 @@ def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list
         name: str,
         schema: Schema,
         cursor_field: str,
-        first_page: Callable[[datetime | None], Call],
-        read: Callable[[Reply, datetime | None], responses.RowsPage],
+        first_page: Callable[[datetime | None], Request],
+        read: Callable[[Response, datetime | None], responses.RowsPage],
     ) -> Stream:
         return Stream(
             name=name,
             schema=schema,
             primary_key="uid",
             cursor_field=cursor_field,
-            selection={"start_date": as_text(start_date) if start_date else None},
+            selection={"start_date": rfc3339(start_date) if start_date else None},
             pages=partial(pages, Reading(client, name, first_page, read, start_date, lookback)),
         )
 
@@ -151,31 +152,31 @@ def base_url(section: ComeetConfig) -> str:
 
 def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield the pages of the list, from the kept link on where there is one that is still good."""
-    kept = _parsed(reading, state)
+    kept = parse_state(state, Entry, reading.name)
     if full_refresh and kept.updated_after is not None and kept.in_progress is None:
         return
-    bookmark = {} if kept.updated_after is None else {"updated_after": as_text(kept.updated_after)}
+    bookmark = {} if kept.updated_after is None else {"updated_after": rfc3339(kept.updated_after)}
     moments = [each for each in (kept.updated_after, reading.start_date) if each is not None]
     since = max(moments, default=None)
     first = reading.first_page(since)
 
-    def read(reply: Reply) -> responses.RowsPage:
-        return reading.read(reply, since)
+    def read(response: Response) -> responses.RowsPage:
+        return reading.read(response, since)
 
     found, started_at = None, None
     if kept.in_progress is not None:
         found, started_at = _resumed(reading, kept.in_progress, first, read)
     for page, next_page in found or listed(reading.client.send, first, read):
-        refuse_the_future(reading.name, kept.moments(), page.sent_at)
+        reject_future_state(reading.name, kept.moments(), page.sent_at)
         started_at = started_at or page.sent_at.replace(microsecond=0)
         if next_page is None:
             until = started_at - max(reading.lookback, OVERLAP)
-            yield Page(page.rows, {"updated_after": as_text(until)})
+            yield Page(page.rows, {"updated_after": rfc3339(until)})
         else:
             going_on = {
-                "started_at": as_text(started_at),
+                "started_at": rfc3339(started_at),
                 "next_page": next_page,
-                "kept_at": as_text(reading.client.now()),
+                "kept_at": rfc3339(reading.client.now()),
             }
             yield Page(page.rows, {**bookmark, "in_progress": going_on})
 
@@ -186,8 +187,8 @@ _Listed = Iterator[tuple[responses.RowsPage, str | None]]
 def _resumed(
     reading: Reading,
     going_on: InProgress,
-    first: Call,
-    read: Callable[[Reply], responses.RowsPage],
+    first: Request,
+    read: Callable[[Response], responses.RowsPage],
 ) -> tuple[_Listed, datetime] | tuple[None, None]:
     """Return the pages from a kept link on and when their reading began; None if it is no good.
 
@@ -197,16 +198,16 @@ def _resumed(
     why = "it is too old"
     if reading.client.now() - going_on.kept_at <= LINK_IS_GOOD_FOR:
         try:
-            call = requests.following(first, going_on.next_page)
-            if call is not None:
-                rest = listed(reading.client.send, call, read)
+            request = requests.following(first, going_on.next_page)
+            if request is not None:
+                rest = listed(reading.client.send, request, read)
                 page, next_page = next(rest)
                 # Now the time is the vendor's.
                 if page.is_empty:
                     why = "it answers nothing"
                 elif page.sent_at - going_on.kept_at <= LINK_IS_GOOD_FOR:
                     return chain([(page, next_page)], rest), going_on.started_at
-        except (ContractError, responses.NoSuchPath) as error:
+        except (ContractError, WrongAddress) as error:
             why = f"{error.message} [{error.detail}]"
     log.info(
         "%s: the earlier run's link to the next page is no longer good (%s); reading from the "
@@ -215,14 +216,3 @@ def _resumed(
         why,
     )
     return None, None
-
-
-def _parsed(reading: Reading, state: State) -> Entry:
-    try:
-        return msgspec.convert(state, Entry)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of {reading.name} is damaged: {misfit(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from source_ats.errors import AtsError, ConfigError
+from source_ats.errors import AtsError, ConfigError, PartitionUnavailable, UnknownPartition
 from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.config import KomboConfig
@@ -24,8 +24,8 @@ def check(section: KomboConfig, client: Client) -> list[str]:
     for integration_id in section.integration_ids:
         try:
             notes += _check_integration(section, client, integration_id)
-        except (responses.NotReadable, responses.UnknownIntegration) as error:
-            if isinstance(error, responses.UnknownIntegration):
+        except (PartitionUnavailable, UnknownPartition) as error:
+            if isinstance(error, UnknownPartition):
                 message = (
                     f"Integration {integration_id} {error.message}. Correct "
                     "kombo.integration_ids, kombo.region or kombo.api_key."
@@ -40,7 +40,7 @@ def check(section: KomboConfig, client: Client) -> list[str]:
 
 
 def _check_integration(section: KomboConfig, client: Client, integration_id: str) -> list[str]:
-    """Return notes on an integration that can be read; raise `NotReadable` for one that cannot."""
+    """Return notes on an integration. Raises `PartitionUnavailable` if it cannot be read."""
     url = base_url(section)
     about = client.send(requests.integration(url, integration_id), responses.integration)
     problem = _problem(about)
@@ -75,7 +75,7 @@ def _problem(about: responses.Integration) -> AtsError | None:
     """Return why an integration cannot be read, by what it says of itself."""
     # An integration that is INVALID or INACTIVE may still serve its last, stale copy.
     if about.category != "ATS":
-        return responses.NotReadable(
+        return PartitionUnavailable(
             f"is of category {about.category}, not an applicant tracking system", passes=False
         )
     if about.status == "INVALID":

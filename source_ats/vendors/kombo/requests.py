@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from source_ats.http.client import Call, StaticAuth
+from source_ats.http.models import Request, StaticAuth
 
 BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v1"}
 
@@ -16,14 +16,14 @@ def auth(api_key: str) -> StaticAuth:
     return StaticAuth({"Authorization": f"Bearer {api_key}"})
 
 
-def check_api_key(base_url: str) -> Call:
+def check_api_key(base_url: str) -> Request:
     """Ask whether the key is good for this region."""
-    return Call("check-api-key", f"{base_url}/check-api-key")
+    return Request("check-api-key", f"{base_url}/check-api-key")
 
 
-def integration(base_url: str, integration_id: str) -> Call:
+def integration(base_url: str, integration_id: str) -> Request:
     """Ask for one integration and what can be read of it."""
-    return Call("integration", f"{base_url}/integrations/{quote(integration_id, safe='')}")
+    return Request("integration", f"{base_url}/integrations/{quote(integration_id, safe='')}")
 
 
 def rows(  # noqa: PLR0913 - the API's own parameters
@@ -35,7 +35,7 @@ def rows(  # noqa: PLR0913 - the API's own parameters
     include_deleted: bool,
     updated_after: datetime | None = None,
     cursor: str | None = None,
-) -> Call:
+) -> Request:
     """Ask for one page of a model. The filters have to be the same on every page of a read."""
     params: dict[str, str] = {
         "page_size": str(page_size),
@@ -46,7 +46,7 @@ def rows(  # noqa: PLR0913 - the API's own parameters
         params["updated_after"] = _milliseconds(updated_after)
     if cursor is not None:
         params["cursor"] = cursor
-    return Call(
+    return Request(
         endpoint=path,
         url=f"{base_url}/ats/{path}",
         params=params,

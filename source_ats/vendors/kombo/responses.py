@@ -8,30 +8,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
-from source_ats.http.client import NotWhole, Reply, Situation, Vendor, misfit, named
-
-
-class NotReadable(AtsError):
-    """One integration cannot be read now, while the key and the others are fine."""
-
-    def __init__(self, message: str, *, passes: bool, detail: str = "") -> None:
-        """`passes` tells whether waiting helps, or only a person does."""
-        super().__init__(message, detail=detail)
-        self.passes = passes
-
-
-class WithoutModel(NotReadable):
-    """One integration has no rows of this kind to show; its other rows can be read."""
-
-
-class UnknownIntegration(ConfigError):
-    """The key's environment has no such integration."""
-
-
-class RefusedInput(Refusal):
-    """Kombo does not take a parameter: a cursor that it no longer knows, or a mistake of ours."""
-
+from source_ats.decoding import describe_mismatch, safe_identifier
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    ContractError,
+    IncompleteResponse,
+    InvalidInput,
+    NoSuchRows,
+    PartitionUnavailable,
+    RequestRefused,
+    UnknownPartition,
+)
+from source_ats.http.models import FailureKind, Response, Vendor
 
 _NOT_SUPPORTED = "INTEGRATION.MODEL_NOT_AVAILABLE"
 _SWITCHED_OFF = "INTEGRATION.MODEL_DISABLED"
@@ -70,14 +59,14 @@ _NOT_READABLE = {
     ),
 }
 _SITUATIONS = {
-    "PLATFORM.RATE_LIMIT_EXCEEDED": Situation.RATE_LIMITED,
-    "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED": Situation.RATE_LIMITED,
-    "REMOTE.RATE_LIMIT_EXCEEDED": Situation.RATE_LIMITED,
-    "REMOTE.SERVICE_UNAVAILABLE": Situation.UNAVAILABLE,
+    "PLATFORM.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
+    "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
+    "REMOTE.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
+    "REMOTE.SERVICE_UNAVAILABLE": FailureKind.UNAVAILABLE,
     # The vendor advises against blind repeats of unknown errors; for reads they do no harm.
-    "PLATFORM.UNKNOWN_ERROR": Situation.UNAVAILABLE,
-    "PLATFORM.TASK_TIMED_OUT": Situation.UNAVAILABLE,
-    "PLATFORM.AUTHENTICATION_INVALID": Situation.UNAUTHORIZED,
+    "PLATFORM.UNKNOWN_ERROR": FailureKind.UNAVAILABLE,
+    "PLATFORM.TASK_TIMED_OUT": FailureKind.UNAVAILABLE,
+    "PLATFORM.AUTHENTICATION_INVALID": FailureKind.UNAUTHORIZED,
 }
 _CONFIG_ERRORS = {
     "PLATFORM.IP_NOT_WHITELISTED": (
@@ -87,10 +76,10 @@ _CONFIG_ERRORS = {
 }
 
 
-def classify(reply: Reply) -> AtsError | Situation | None:
+def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means, by its `error.code`; None where it has none that we know."""
-    code = _error_code(reply)
-    where = f"{reply.where} {code}" if code else reply.where
+    code = _error_code(response)
+    where = f"{response.where} {code}" if code else response.where
     if code in _SITUATIONS:
         return _SITUATIONS[code]
     if code in _NOT_READABLE:
@@ -98,14 +87,14 @@ def classify(reply: Reply) -> AtsError | Situation | None:
     if code in _CONFIG_ERRORS:
         return ConfigError(_CONFIG_ERRORS[code], detail=where)
     if code == "PLATFORM.INTEGRATION_NOT_FOUND":
-        return UnknownIntegration("is not known in this environment and region", detail=where)
+        return UnknownPartition("is not known in this environment and region", detail=where)
     if code == "PLATFORM.INPUT_INVALID":
         message = "Kombo does not accept a parameter of the call."
-        return RefusedInput(message, status=reply.status, code=code, detail=where)
-    if code and 400 <= reply.status <= 499 and reply.status not in {401, 403, 408, 429}:
+        return InvalidInput(message, status=response.status, code=code, detail=where)
+    if code and 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
         message = f"Kombo refused a call with {code}."
-        return Refusal(message, status=reply.status, code=code, detail=where)
-    if reply.status == 404:
+        return RequestRefused(message, status=response.status, code=code, detail=where)
+    if response.status == 404:
         message = (
             "There is no Kombo API at this address. Correct kombo.base_url, or leave it empty."
         )
@@ -113,22 +102,22 @@ def classify(reply: Reply) -> AtsError | Situation | None:
     return None
 
 
-def not_readable(code: str, where: str = "") -> NotReadable:
+def not_readable(code: str, where: str = "") -> PartitionUnavailable:
     """Return what one of the `INTEGRATION.*` codes means for an integration."""
     what, passes = _NOT_READABLE[code]
-    kind = WithoutModel if code in {_NOT_SUPPORTED, _SWITCHED_OFF} else NotReadable
+    kind = NoSuchRows if code in {_NOT_SUPPORTED, _SWITCHED_OFF} else PartitionUnavailable
     return kind(what, passes=passes, detail=where)
 
 
-def seconds_to_reset(reply: Reply) -> float | None:
+def seconds_to_reset(response: Response) -> float | None:
     """Return the seconds until the next call is allowed, when the quota is used up.
 
     `ratelimit-reset` counts seconds; the header names are documented for Kombo's assessment API
     and seen as lower case.
     """
-    if reply.status != 429 and reply.headers.get("ratelimit-remaining") != "0":
+    if response.status != 429 and response.headers.get("ratelimit-remaining") != "0":
         return None
-    reset = reply.headers.get("ratelimit-reset", "")
+    reset = response.headers.get("ratelimit-reset", "")
     return float(reset) if reset.isascii() and reset.isdigit() and len(reset) < 10 else None
 
 
@@ -151,10 +140,10 @@ class _Failure(msgspec.Struct):
 _failure = msgspec.json.Decoder(_Failure)
 
 
-def _error_code(reply: Reply) -> str | None:
+def _error_code(response: Response) -> str | None:
     """Return the code in the error envelope; None for any other body, or where it is none."""
     try:
-        return named(_failure.decode(reply.body).error.code)
+        return safe_identifier(_failure.decode(response.body).error.code)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -185,39 +174,40 @@ class RowsPage:
 
     rows: Sequence[bytes]
     next_cursor: str | None
-    reply: Reply
+    response: Response
 
 
-def rows(reply: Reply, integration_id: str) -> RowsPage:
+def rows(response: Response, integration_id: str) -> RowsPage:
     """Return the rows as the vendor sent them, `integration_id` added.
 
     The bytes of a row are passed on without being decoded, unless they span lines or hold an
     `integration_id` of their own. Raises `ContractError` when the envelope or a row's `id` is
     missing.
     """
-    data = reply.decode(_rows_answer).data
+    data = response.decode(_rows_answer).data
     if data is None:
-        raise _without_data(reply)
+        raise _without_data(response)
     raw = data.results
-    _check(raw, reply)
-    if b"\n" in reply.body or b"\r" in reply.body or b'integration_id"' in reply.body:
+    _check(raw, response)
+    if b"\n" in response.body or b"\r" in response.body or b'integration_id"' in response.body:
         encoded: Sequence[bytes] = [_encoded_anew(row, integration_id) for row in raw]
     else:
         tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
         encoded = [bytes(row)[:-1] + tail for row in raw]
-    return RowsPage(encoded, (data.next or "").strip() or None, reply)
+    return RowsPage(encoded, (data.next or "").strip() or None, response)
 
 
-def _check(raw: Sequence[msgspec.Raw], reply: Reply) -> None:
+def _check(raw: Sequence[msgspec.Raw], response: Response) -> None:
     """Raise `ContractError` unless each row is what the code leans on."""
     for number, row in enumerate(raw):
         try:
             _row.decode(row)
         except msgspec.ValidationError as error:
             message = (
-                f"Row {number} of the answer does not have the documented shape: {misfit(error)}."
+                f"Row {number} of the response does not have the documented shape: "
+                f"{describe_mismatch(error)}."
             )
-            raise ContractError(message, detail=reply.where) from None
+            raise ContractError(message, detail=response.where) from None
 
 
 class _Environment(msgspec.Struct):
@@ -231,11 +221,11 @@ class _EnvironmentAnswer(msgspec.Struct):
 _environment_answer = msgspec.json.Decoder(_EnvironmentAnswer)
 
 
-def environment(reply: Reply) -> str:
+def environment(response: Response) -> str:
     """Return the id of the environment that the key belongs to."""
-    data = reply.decode(_environment_answer).data
+    data = response.decode(_environment_answer).data
     if data is None:
-        raise _without_data(reply)
+        raise _without_data(response)
     return data.environment_id
 
 
@@ -273,15 +263,15 @@ class _IntegrationAnswer(msgspec.Struct):
 _integration_answer = msgspec.json.Decoder(_IntegrationAnswer)
 
 
-def integration(reply: Reply) -> Integration:
+def integration(response: Response) -> Integration:
     """Return the integration. Raises `ContractError` when a field that `check` needs is missing."""
-    data = reply.decode(_integration_answer).data
+    data = response.decode(_integration_answer).data
     if data is None:
-        raise _without_data(reply)
+        raise _without_data(response)
     return data
 
 
-def missing(about: Integration, model: str) -> NotReadable | None:
+def missing(about: Integration, model: str) -> PartitionUnavailable | None:
     """Return why an integration shows no rows of a model; None if it does, or does not say."""
     for each in about.read_models:
         if each.id == model and not each.is_available:
@@ -296,12 +286,12 @@ def _encoded_anew(row: msgspec.Raw, integration_id: str) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _without_data(reply: Reply) -> AtsError:
+def _without_data(response: Response) -> AtsError:
     """Return what a success without `data` means: an error with status 200, or a riddle."""
-    match classify(reply):
+    match classify(response):
         case AtsError() as error:
             return error
-        case Situation():
-            return NotWhole("Kombo answered with an error.", detail=reply.where)
+        case FailureKind():
+            return IncompleteResponse("Kombo answered with an error.", detail=response.where)
         case None:
-            return ContractError('Kombo\'s answer has no "data".', detail=reply.where)
+            return ContractError('Kombo\'s answer has no "data".', detail=response.where)

@@ -13,32 +13,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from source_ats.clock import Clock, as_text
+from source_ats.clock import Clock, rfc3339
 from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
-    Refusal,
+    NoSuchRows,
+    PartitionUnavailable,
+    RequestRefused,
     Stopped,
     TransientError,
+    UnknownPartition,
 )
-from source_ats.http.client import Client, Patience, misfit
-from source_ats.http.rate_limiter import Budget
+from source_ats.http.client import Client
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
-from source_ats.sync.concurrency import in_order
-from source_ats.sync.stream import (
-    Page,
-    Piece,
-    Pieces,
-    ReadOptions,
-    State,
-    Stream,
-    refuse_the_future,
-)
+from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.state import Timestamp, parse_state, reject_future_state
+from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.kombo import requests, responses, schemas
 from source_ats.vendors.kombo.config import KomboConfig
 
@@ -51,25 +48,22 @@ BOOKMARK_IS_GOOD_FOR = timedelta(days=13)
 PROBES_AT_ONCE = 8
 
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A read that goes on at `cursor`; `kept_at` is when the vendor gave it."""
 
-    started_at: Moment
+    started_at: Timestamp
     cursor: str
-    kept_at: Moment
+    kept_at: Timestamp
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The state of one integration. A read without `updated_after` reads everything."""
 
-    updated_after: Moment | None = None
-    full_read_at: Moment | None = None
+    updated_after: Timestamp | None = None
+    full_read_at: Timestamp | None = None
     in_progress: InProgress | None = None
 
-    def moments(self) -> list[Moment | None]:
+    def moments(self) -> list[Timestamp | None]:
         """Return all times that the state tells."""
         going_on = self.in_progress
         return [
@@ -133,8 +127,8 @@ def client(
     section: KomboConfig,
     clock: Clock,
     *,
-    waiting: Callable[[datetime | None], None],
-    patience: Patience,
+    on_rate_limit: Callable[[datetime | None], None],
+    retry_policy: RetryPolicy,
 ) -> Client:
     """Return the client for all calls with this key.
 
@@ -143,10 +137,10 @@ def client(
     return Client(
         responses.VENDOR,
         requests.auth(section.api_key),
-        Budget(clock),
+        RateLimiter(clock),
         clock,
-        patience=patience,
-        waiting=waiting,
+        retry_policy=retry_policy,
+        on_rate_limit=on_rate_limit,
     )
 
 
@@ -178,22 +172,22 @@ def streams(section: KomboConfig, options: ReadOptions, client: Client) -> list[
             primary_key="id",
             cursor_field="changed_at",
             selection={
-                "start_date": as_text(options.start_date) if options.start_date else None,
+                "start_date": rfc3339(options.start_date) if options.start_date else None,
                 "include_deleted": section.include_deleted,
             },
             pages=partial(pages, reading),
-            pieces=pieces(reading),
+            partitioning=partitioning(reading),
         )
         for reading in readings
     ]
 
 
-def pieces(reading: Reading) -> Pieces:
+def partitioning(reading: Reading) -> Partitioning:
     """Return how a stream is read side by side: each integration is a piece."""
-    return Pieces(
-        until=partial(_until, reading),
-        between=partial(_between, reading),
-        pages=partial(_piece_pages, reading),
+    return Partitioning(
+        plan=partial(_plan_batch, reading),
+        split=partial(_split_batch, reading),
+        pages=partial(_partition_pages, reading),
     )
 
 
@@ -209,13 +203,13 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
     the stream only after the others were read. Where an integration has no such rows to show, that
     is no failure, except for candidates.
     """
-    kept = _parsed(state).integrations
+    kept = parse_state(state, Entries, reading.model.stream).integrations
     done: dict[str, Any] = {
         name: msgspec.to_builtins(kept[name])
         for name in reading.section.integration_ids
         if name in kept
     }
-    left_out: dict[str, responses.NotReadable] = {}
+    left_out: dict[str, PartitionUnavailable] = {}
     failures: list[AtsError] = []
     for integration_id in reading.section.integration_ids:
         entry = kept.get(integration_id, Entry())
@@ -226,11 +220,11 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
             for rows, after in _integration_pages(reading, integration_id, entry):
                 done = {**done, integration_id: msgspec.to_builtins(after)}
                 yield Page(rows, {"integrations": done})
-        except responses.NotReadable as error:
+        except PartitionUnavailable as error:
             left_out[integration_id] = error
             message = f"Integration {integration_id} {error.message}. It is left out of this run."
             log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
-        except responses.UnknownIntegration as error:
+        except UnknownPartition as error:
             failures.append(_named(integration_id, error))
             message = failures[-1].message
             log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
@@ -246,12 +240,12 @@ def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:
         _nothing_was_read(reading.model, left_out)
 
 
-def _nothing_was_read(model: Model, left_out: Mapping[str, responses.NotReadable]) -> None:
+def _nothing_was_read(model: Model, left_out: Mapping[str, PartitionUnavailable]) -> None:
     """Raise what ends the stream, unless all that is wrong is that nobody has such rows."""
     reasons = {
         integration_id: error
         for integration_id, error in left_out.items()
-        if model is CANDIDATES or not isinstance(error, responses.WithoutModel)
+        if model is CANDIDATES or not isinstance(error, NoSuchRows)
     }
     if reasons:
         text = " ".join(f"Integration {each} {error.message}." for each, error in reasons.items())
@@ -260,7 +254,7 @@ def _nothing_was_read(model: Model, left_out: Mapping[str, responses.NotReadable
 
 
 def _find_model(reading: Reading, integration_id: str) -> None:
-    """Raise `WithoutModel` if the integration says that it has no such rows to show.
+    """Raise `NoSuchRows` if the integration says that it has no such rows to show.
 
     Candidates are not looked for: nearly all integrations have them, and if one has not, its list
     says so.
@@ -314,7 +308,7 @@ def _integration_pages(
     while True:
         try:
             page = _ask(reading, integration_id, plan)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             if plan.cursor is None or begun_again:
                 raise
             log.warning(
@@ -328,12 +322,12 @@ def _integration_pages(
             begun_again, first = True, False
             continue
         if first:
-            refuse_the_future("a Kombo stream", entry.moments(), page.reply.sent_at)
+            reject_future_state(reading.model.stream, entry.moments(), page.response.sent_at)
         if first and not begun_again:
             # Until the first reply, "now" was the machine's; the vendor's may tell another plan.
-            better = _plan(reading, entry, page.reply.sent_at)
+            better = _plan(reading, entry, page.response.sent_at)
             if better.cursor is not None and not page.rows:
-                better = _Plan(_bookmark(reading, entry, page.reply.sent_at), None, None)
+                better = _Plan(_bookmark(reading, entry, page.response.sent_at), None, None)
             if better != plan:
                 log.info(
                     "%s: Integration %s: reading from the bookmark again.",
@@ -343,13 +337,13 @@ def _integration_pages(
                 plan, begun_again = better, True
                 continue
         first = False
-        started_at = plan.started_at or page.reply.sent_at.replace(microsecond=0)
+        started_at = plan.started_at or page.response.sent_at.replace(microsecond=0)
         if page.next_cursor is None:
             yield page.rows, _finished(reading, plan.entry, started_at)
             return
         if page.next_cursor == plan.cursor:
             message = "Kombo answers the same page again and again."
-            raise ContractError(message, detail=page.reply.where)
+            raise ContractError(message, detail=page.response.where)
         kept_at = reading.client.now().replace(microsecond=0)
         going_on = InProgress(started_at, page.next_cursor, kept_at)
         after = msgspec.structs.replace(plan.entry, in_progress=going_on)
@@ -357,23 +351,23 @@ def _integration_pages(
         plan = _Plan(plan.entry, started_at, page.next_cursor)
 
 
-def _until(reading: Reading, state: State, most: int) -> State:
+def _plan_batch(reading: Reading, state: State, most: int) -> State:
     """Return the state once all integrations that can be read now were read.
 
     Each is asked for one row: so those that cannot be read are left out of the batch, and keep
     their bookmark, before anything is claimed of them.
     """
     del most
-    kept = _parsed(state).integrations
+    kept = parse_state(state, Entries, reading.model.stream).integrations
     integration_ids = reading.section.integration_ids
     after = {name: kept[name] for name in integration_ids if name in kept}
-    left_out: dict[str, responses.NotReadable] = {}
+    left_out: dict[str, PartitionUnavailable] = {}
     for integration_id, asked in zip(
         integration_ids,
-        in_order(partial(_probe, reading), integration_ids, PROBES_AT_ONCE),
+        map_ordered(partial(_probe, reading), integration_ids, PROBES_AT_ONCE),
         strict=True,
     ):
-        if isinstance(asked, responses.NotReadable):
+        if isinstance(asked, PartitionUnavailable):
             left_out[integration_id] = asked
             message = f"Integration {integration_id} {asked.message}. It is left out of this batch."
             log.warning("%s: %s [%s]", reading.model.stream, message, asked.detail)
@@ -385,32 +379,34 @@ def _until(reading: Reading, state: State, most: int) -> State:
     return {"integrations": msgspec.to_builtins(after)}
 
 
-def _probe(reading: Reading, integration_id: str) -> datetime | responses.NotReadable:
+def _probe(reading: Reading, integration_id: str) -> datetime | PartitionUnavailable:
     """Return the vendor's time if this integration can be read, or why it cannot."""
     try:
         _find_model(reading, integration_id)
         page = _ask(reading, integration_id, _Plan(Entry(), None, None), page_size=1)
-    except responses.NotReadable as error:
+    except PartitionUnavailable as error:
         return error
-    except responses.UnknownIntegration as error:
+    except UnknownPartition as error:
         raise _named(integration_id, error) from None
     except Stopped:
         raise
     except TransientError as error:
-        return responses.NotReadable(
+        return PartitionUnavailable(
             f"does not answer: {error.message}", passes=True, detail=error.detail
         )
-    return page.reply.sent_at.replace(microsecond=0)
+    return page.response.sent_at.replace(microsecond=0)
 
 
-def _between(reading: Reading, before: State, after: State, most: int) -> list[Piece]:
+def _split_batch(reading: Reading, before: State, after: State, most: int) -> list[Partition]:
     """Return a piece for each integration whose state moves.
 
     One that was taken out of the configuration since is not read: the next state drops it, and it
     is read in full when it comes back.
     """
     del most
-    was, will_be = _parsed(before).integrations, _parsed(after).integrations
+    was, will_be = (
+        parse_state(each, Entries, reading.model.stream).integrations for each in (before, after)
+    )
     return [
         {"integration_id": name, "entry": msgspec.to_builtins(was.get(name, Entry()))}
         for name, entry in will_be.items()
@@ -418,23 +414,23 @@ def _between(reading: Reading, before: State, after: State, most: int) -> list[P
     ]
 
 
-def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+def _partition_pages(reading: Reading, partition: Partition) -> Iterator[Page]:
     """Yield the pages of one integration, from its bookmark on."""
-    integration_id = str(piece["integration_id"])
-    entry = msgspec.structs.replace(msgspec.convert(piece["entry"], Entry), in_progress=None)
+    integration_id = str(partition["integration_id"])
+    entry = msgspec.structs.replace(msgspec.convert(partition["entry"], Entry), in_progress=None)
     try:
         for rows, _ in _integration_pages(reading, integration_id, entry):
             yield Page(rows, {})
-    except (responses.NotReadable, responses.UnknownIntegration) as error:
+    except (PartitionUnavailable, UnknownPartition) as error:
         raise _named(integration_id, error) from None
 
 
 def _named(
-    integration_id: str, error: responses.NotReadable | responses.UnknownIntegration
+    integration_id: str, error: PartitionUnavailable | UnknownPartition
 ) -> ConfigError | TransientError:
     """Return the error as the user is told it."""
     message = f"Integration {integration_id} {error.message}."
-    if isinstance(error, responses.UnknownIntegration):
+    if isinstance(error, UnknownPartition):
         message += " Correct kombo.integration_ids, kombo.region or kombo.api_key."
     elif error.passes:
         return TransientError(message, detail=error.detail)
@@ -445,7 +441,7 @@ def _ask(
     reading: Reading, integration_id: str, plan: _Plan, *, page_size: int | None = None
 ) -> responses.RowsPage:
     moments = [each for each in (plan.entry.updated_after, reading.start_date) if each is not None]
-    call = requests.rows(
+    request = requests.rows(
         reading.base_url,
         reading.model.path,
         integration_id=integration_id,
@@ -454,7 +450,7 @@ def _ask(
         updated_after=max(moments, default=None),
         cursor=plan.cursor,
     )
-    return reading.client.send(call, partial(responses.rows, integration_id=integration_id))
+    return reading.client.send(request, partial(responses.rows, integration_id=integration_id))
 
 
 def _finished(reading: Reading, entry: Entry, started_at: datetime) -> Entry:
@@ -463,14 +459,3 @@ def _finished(reading: Reading, entry: Entry, started_at: datetime) -> Entry:
         updated_after=started_at - reading.lookback,
         full_read_at=started_at if full else entry.full_read_at,
     )
-
-
-def _parsed(state: State) -> Entries:
-    try:
-        return msgspec.convert(state, Entries)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of a Kombo stream is damaged: {misfit(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None

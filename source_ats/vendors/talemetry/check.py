@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from source_ats.errors import Refusal
-from source_ats.http.client import Call, Client
+from source_ats.errors import AccessDenied, RequestRefused
+from source_ats.http.client import Client
+from source_ats.http.models import Request
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.streams import BEHIND_THE_CLOCK, ids_base_url, profiles_base_url
@@ -29,7 +30,7 @@ def check(section: TalemetryConfig, client: Client) -> list[str]:
     )
     try:
         changed = client.send(_listing(section, client, "updated"), responses.listing).ids
-    except (Refusal, responses.Denied):
+    except (RequestRefused, AccessDenied):
         changed = []
     if changed:
         return []
@@ -41,7 +42,7 @@ def check(section: TalemetryConfig, client: Client) -> list[str]:
     return [note]
 
 
-def _listing(section: TalemetryConfig, client: Client, event: str | None) -> Call:
+def _listing(section: TalemetryConfig, client: Client, event: str | None) -> Request:
     """Ask for one GUID: of anybody, or of an event in the last days."""
     end = client.now() - BEHIND_THE_CLOCK
     return requests.people_ids(

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from source_ats.errors import Refusal, Stopped, TransientError
-from source_ats.http.client import Client, Reply, Unanswered
+from source_ats.errors import RequestRefused, RetryableError, Stopped, TransientError
+from source_ats.http.client import Client
+from source_ats.http.models import Response
 from source_ats.vendors.talemetry import record, requests, responses
 
 log = logging.getLogger("airbyte.source_ats.talemetry")
@@ -46,7 +47,7 @@ class Details:
         the bad ones are found. Raises `TransientError` when nobody at all is answered.
         """
         answer = Answer()
-        refused: dict[str, Refusal | TransientError] = {}
+        refused: dict[str, RequestRefused | TransientError] = {}
         refusals = 0
         compared = False
         somebody_is_answered = False
@@ -56,7 +57,7 @@ class Details:
             group = groups.popleft()
             try:
                 people = self._ask(group, as_of)
-            except (Refusal, TransientError) as error:
+            except (RequestRefused, TransientError) as error:
                 if _is_no_matter_of_anybody(error):
                     raise
                 refusals += 1
@@ -81,7 +82,7 @@ class Details:
         if not somebody_is_answered:
             _make_sure_that_it_is_their_matter(refused)
         for guid, refusal in refused.items():
-            if isinstance(refusal, Refusal) and refusal.status == 404:
+            if isinstance(refusal, RequestRefused) and refusal.status == 404:
                 answer.gone.append(guid)
             else:
                 answer.bad[guid] = f"{refusal.message.split('. ')[0]} [{refusal.detail}]"
@@ -89,13 +90,15 @@ class Details:
 
     def _ask(self, ids: Sequence[str], as_of: str) -> dict[str, bytes]:
         """Return the records of those asked for whom the answer holds, by GUID as asked."""
-        call = requests.profiles(self.base_url, ids, self.include)
+        request = requests.profiles(self.base_url, ids, self.include)
         read = partial(_records, ids=ids, include=self.include, as_of=as_of)
-        found = self.client.send(call, read)
+        found = self.client.send(request, read)
         self._good = next(iter(found), self._good)
         return found
 
-    def _others_are_answered(self, ids: Sequence[str], error: Refusal | TransientError) -> bool:
+    def _others_are_answered(
+        self, ids: Sequence[str], error: RequestRefused | TransientError
+    ) -> bool:
         """Tell whether somebody else is answered; False: there is nobody else.
 
         Raises `TransientError` when no other is. The vendor documents no errors, so only this tells
@@ -108,36 +111,38 @@ class Details:
                 self._ask([guid], "")
             except Stopped:
                 raise
-            except (Refusal, TransientError):
+            except (RequestRefused, TransientError):
                 continue
             return True
         if others:
             raise _nobody_is_answered(error)
         return False
 
-    def _others_than(self, ids: Sequence[str], error: Refusal | TransientError) -> list[str]:
+    def _others_than(self, ids: Sequence[str], error: RequestRefused | TransientError) -> list[str]:
         try:
             return [guid for guid in self.others() if guid not in ids][:2]
         except Stopped:
             raise
-        except (Refusal, TransientError):
+        except (RequestRefused, TransientError):
             raise _nobody_is_answered(error) from None
 
 
-def _is_no_matter_of_anybody(error: Refusal | TransientError) -> bool:
+def _is_no_matter_of_anybody(error: RequestRefused | TransientError) -> bool:
     """Tell whether the run is to end, or the rate limit, which is everybody's, is used up."""
-    return isinstance(error, Stopped) or (isinstance(error, Unanswered) and error.rate_limit)
+    return isinstance(error, Stopped) or (isinstance(error, RetryableError) and error.rate_limit)
 
 
-def _make_sure_that_it_is_their_matter(refused: Mapping[str, Refusal | TransientError]) -> None:
+def _make_sure_that_it_is_their_matter(
+    refused: Mapping[str, RequestRefused | TransientError],
+) -> None:
     """Raise `TransientError` unless a single person was refused, where there is nobody else."""
     for refusal in refused.values():
         if len(refused) > 1 or isinstance(refusal, TransientError):
             raise _nobody_is_answered(refusal)
 
 
-def _halves(group: list[str], error: Refusal | TransientError) -> list[list[str]]:
-    if isinstance(error, Refusal) and error.status == 413:
+def _halves(group: list[str], error: RequestRefused | TransientError) -> list[list[str]]:
+    if isinstance(error, RequestRefused) and error.status == 413:
         log.warning(
             "Talemetry takes fewer than %d ids in a request. Set talemetry.ids_per_request lower, "
             "for fewer requests.",
@@ -148,10 +153,10 @@ def _halves(group: list[str], error: Refusal | TransientError) -> list[list[str]
 
 
 def _records(
-    reply: Reply, ids: Sequence[str], include: Sequence[str], as_of: str
+    response: Response, ids: Sequence[str], include: Sequence[str], as_of: str
 ) -> dict[str, bytes]:
     """Return the records by GUID as asked. Who was not asked for is passed over."""
-    people = responses.people(reply)
+    people = responses.people(response)
     return {
         guid: record.encoded(people[guid.lower()], guid, include, as_of)
         for guid in ids
@@ -159,11 +164,11 @@ def _records(
     }
 
 
-def _nobody_is_answered(error: Refusal | TransientError) -> TransientError:
+def _nobody_is_answered(error: RequestRefused | TransientError) -> TransientError:
     if isinstance(error, TransientError):
         return TransientError(error.message, detail=error.detail)
     message = (
-        "Talemetry refuses to answer for any person. The next run goes on from the last state. If "
+        "Talemetry refuses to answer for any person. The next run resumes from the last state. If "
         "it stays so, check talemetry.profiles_base_url and talemetry.include."
     )
     return TransientError(message, detail=error.detail)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from source_ats.clock import as_text
-from source_ats.http.client import Call, StaticAuth
+from source_ats.clock import rfc3339
+from source_ats.http.models import Request, StaticAuth
 
 IDS_BASE_URL = "https://api.talemetry.com"
 PROFILES_BASE_URL = "https://api2.talemetry.com"
@@ -25,9 +25,9 @@ def auth(token: str) -> StaticAuth:
     return StaticAuth({"Authorization": f"OAUTH {token}"})
 
 
-def authorization(url: str, client_id: str, client_secret: str) -> Call:
+def authorization(url: str, client_id: str, client_secret: str) -> Request:
     """Ask for a new token."""
-    return Call(
+    return Request(
         endpoint="authorization",
         url=url,
         method="POST",
@@ -50,26 +50,26 @@ def people_ids(  # noqa: PLR0913 - the API's own parameters
     exclude_sources: Sequence[str] = (),
     exclude_life_cycles: Sequence[str] = (),
     cursor: str | None = None,
-) -> Call:
+) -> Request:
     """Ask for one page of GUIDs: of one event in a window or, without them, of everybody.
 
     Where a range is sent it is whole: the vendor's text contradicts itself on what may be left out.
     """
     body: dict[str, object] = {"PageSize": page_size}
     if event is not None and start is not None and end is not None:
-        body["DateTimeRange"] = {"From": as_text(start), "To": as_text(end), "Event": event}
+        body["DateTimeRange"] = {"From": rfc3339(start), "To": rfc3339(end), "Event": event}
     if exclude_sources:
         body["ExcludeSources"] = list(exclude_sources)
     if exclude_life_cycles:
         body["ExcludeLifeCycles"] = list(exclude_life_cycles)
     if cursor is not None:
         body["Cursor"] = cursor
-    return Call("people/ids", f"{base_url}/match/v1/people/ids", method=method, json=body)
+    return Request("people/ids", f"{base_url}/match/v1/people/ids", method=method, json=body)
 
 
-def profiles(base_url: str, ids: Sequence[str], include: Sequence[str]) -> Call:
+def profiles(base_url: str, ids: Sequence[str], include: Sequence[str]) -> Request:
     """Ask for people. Without `include` the vendor leaves out notes, tags and custom fields."""
-    return Call(
+    return Request(
         endpoint="profiles",
         url=f"{base_url}/soap/profiles/v1",
         method="POST",

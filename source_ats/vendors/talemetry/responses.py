@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
-from source_ats.http.client import Reply, Situation, Vendor
+from source_ats.errors import AccessDenied, AtsError, ConfigError, ContractError, RequestRefused
+from source_ats.http.models import FailureKind, Response, Vendor
 
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
 _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
@@ -25,41 +25,37 @@ _NO_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORE
 _anything = msgspec.json.Decoder()
 
 
-class Denied(ConfigError):
-    """The user behind the token lacks a right, or the customer a feature."""
-
-
-def classify(reply: Reply) -> AtsError | Situation | None:
+def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means. No error body is documented, so only the status can tell."""
-    if reply.status == 403:
+    if response.status == 403:
         message = (
             "Talemetry denies access. The user behind talemetry.credentials needs the privilege "
             '"Source&CRM - API User", and the customer the module Source&CRM.'
         )
-        return Denied(message, detail=reply.where)
-    if reply.status == 405:
+        return AccessDenied(message, detail=response.where)
+    if response.status == 405:
         message = (
             "Talemetry does not take the method of a call. Set talemetry.ids_method to the other "
             "one; if it stays so, check the base URLs in talemetry."
         )
-        return ConfigError(message, detail=reply.where)
+        return ConfigError(message, detail=response.where)
     return None
 
 
-def classify_authorization(reply: Reply) -> AtsError | Situation | None:
+def classify_authorization(response: Response) -> AtsError | FailureKind | None:
     """Return what an error of the exchange for a token means: mostly that the user has to act."""
-    if 400 <= reply.status <= 499 and reply.status not in {408, 429}:
+    if 400 <= response.status <= 499 and response.status not in {408, 429}:
         message = (
             "Talemetry gives out no token. Check client_id, client_secret and authorization_url in "
             "talemetry.credentials, or paste a ready token instead."
         )
-        return ConfigError(message, detail=reply.where)
+        return ConfigError(message, detail=response.where)
     return None
 
 
-def seconds_to_reset(reply: Reply) -> float | None:
+def seconds_to_reset(response: Response) -> float | None:
     """Return None: no rate limit headers are documented."""
-    del reply
+    del response
     return None
 
 
@@ -77,13 +73,13 @@ AUTHORIZATION = Vendor(
 )
 
 
-def token(reply: Reply) -> str:
+def token(response: Response) -> str:
     """Return the token out of the answer to the Authorization call. All of it is assumed.
 
     Accepted: an object with `access_token`, `token`, `oauth_token`, `AccessToken` or `Token`, at
     the top or under `result`, or the token alone as a JSON string.
     """
-    answer = reply.decode(_anything)
+    answer = response.decode(_anything)
     if isinstance(answer, str) and _is_token(answer):
         return answer
     for level in _levels(answer):
@@ -91,7 +87,7 @@ def token(reply: Reply) -> str:
             value = level.get(key)
             if isinstance(value, str) and _is_token(value):
                 return value
-    raise _not_understood("The answer to the authorization call holds no token", answer, reply)
+    raise _not_understood("The answer to the authorization call holds no token", answer, response)
 
 
 def _is_token(text: str) -> bool:
@@ -110,7 +106,7 @@ class Listing:
     sent_at: datetime
 
 
-def listing(reply: Reply) -> Listing:
+def listing(response: Response) -> Listing:
     """Return a page of GUIDs. All of the answer's shape is assumed.
 
     Accepted, at the top or under `result`:
@@ -119,12 +115,12 @@ def listing(reply: Reply) -> Listing:
       was collapsed, that GUID or object itself. Instead of an empty list also null, `{}` or no key.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
-    answer = reply.decode(_anything)
+    answer = response.decode(_anything)
     levels = list(_levels(answer))
     cursors = [level[key] for level in levels for key in _CURSOR_KEYS if key in level]
     if any(each and not isinstance(each, str) for each in cursors):
         # Taken for none, it would end the listing before its end.
-        raise _not_understood("The listing's cursor is no text", answer, reply)
+        raise _not_understood("The listing's cursor is no text", answer, response)
     cursor = next((text for text in map(_text, cursors) if text is not None), None)
     found = _first_list(answer)
     if found is None:
@@ -133,8 +129,8 @@ def listing(reply: Reply) -> Listing:
     if found is None and cursor is None and _is_hollow(levels):
         found = []
     if found is None:
-        raise _not_understood("The listing holds no list of GUIDs", answer, reply)
-    return Listing(found, cursor, bool(cursors), reply.sent_at)
+        raise _not_understood("The listing holds no list of GUIDs", answer, response)
+    return Listing(found, cursor, bool(cursors), response.sent_at)
 
 
 def _first_list(value: object) -> list[str] | None:
@@ -170,26 +166,26 @@ def _is_hollow(levels: list[Mapping[str, Any]]) -> bool:
     return any(levels) and not any(others) and not any(map(_is_failure, levels))
 
 
-def people(reply: Reply) -> dict[str, dict[str, Any]]:
+def people(response: Response) -> dict[str, dict[str, Any]]:
     """Return the people of an answer by their GUID in lower case, in no order that means anything.
 
     `result.Candidates[].Candidate` is documented. Accepted beside it: no `result` around it, a
     single entry that is not in a list, entries without their `Candidate`, and for nobody at all a
     `result` or `Candidates` that is missing, null or empty.
     """
-    answer = reply.decode(_anything)
+    answer = response.decode(_anything)
     if not isinstance(answer, dict) or not (answer.keys() & {"result", "Candidates"}):
-        raise _not_understood("The answer holds no candidates", answer, reply)
+        raise _not_understood("The answer holds no candidates", answer, response)
     result = answer.get("result", answer)
     if result and not (isinstance(result, dict) and "Candidates" in result):
-        raise _not_understood("The answer holds no candidates", answer, reply)
+        raise _not_understood("The answer holds no candidates", answer, response)
     found = {}
     for candidate in _candidates(result["Candidates"] if result else None):
         if not isinstance(candidate, dict):
-            raise _not_understood("A candidate is no object", candidate, reply)
+            raise _not_understood("A candidate is no object", candidate, response)
         guid = guid_of(candidate)
         if guid is None:
-            raise _not_understood("A candidate has no CandidateRecordInfo.Id", candidate, reply)
+            raise _not_understood("A candidate has no CandidateRecordInfo.Id", candidate, response)
         found[guid.lower()] = candidate
     return found
 
@@ -224,14 +220,14 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _not_understood(what: str, answer: object, reply: Reply) -> ContractError:
+def _not_understood(what: str, answer: object, response: Response) -> ContractError:
     """Return the error for an answer outside the accepted shapes: its keys, none of its values."""
     keys = ", ".join(_keys(answer)) or f"none ({type(answer).__name__})"
     message = f"{what}. Please report the keys that it has: {keys}."
     if isinstance(answer, dict) and _is_failure(answer):
         # Undocumented, and seen elsewhere: an error under a status that says success.
-        return Refusal(message, status=reply.status, code=None, detail=reply.where)
-    return ContractError(message, detail=reply.where)
+        return RequestRefused(message, status=response.status, code=None, detail=response.where)
+    return ContractError(message, detail=response.where)
 
 
 def _is_failure(answer: Mapping[str, Any]) -> bool:

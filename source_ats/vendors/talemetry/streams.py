@@ -25,25 +25,20 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-from source_ats.clock import Clock, as_text
-from source_ats.errors import AtsError, ConfigError, Refusal
-from source_ats.http.client import Auth, Client, Patience, StaticAuth, Vendor, misfit
-from source_ats.http.rate_limiter import Budget
-from source_ats.sync.concurrency import in_order
+from source_ats.clock import Clock, rfc3339
+from source_ats.errors import AccessDenied, AtsError, ConfigError, RequestRefused
+from source_ats.http.client import Client
+from source_ats.http.models import Auth, StaticAuth, Vendor
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import RetryPolicy
+from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.set_aside import SetAside
-from source_ats.sync.stream import (
-    Page,
-    Piece,
-    Pieces,
-    ReadOptions,
-    State,
-    Stream,
-    refuse_the_future,
-)
+from source_ats.sync.state import Timestamp, parse_state, reject_future_state
+from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.talemetry import record, requests, responses, schemas
 from source_ats.vendors.talemetry.config import ClientCredentials, TalemetryConfig, TokenCredentials
 from source_ats.vendors.talemetry.details import Answer, Details
@@ -64,8 +59,6 @@ CURSOR_IS_GOOD_FOR = timedelta(hours=24)
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 MANY_YEARS = timedelta(days=3650)
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A window that is being read: the listing of `event` goes on at `cursor`.
@@ -74,20 +67,20 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gave the cursor. Earlier events of the window are done.
     """
 
-    start: Moment | None = msgspec.field(name="from")
-    to: Moment
+    start: Timestamp | None = msgspec.field(name="from")
+    to: Timestamp
     event: Event
     cursor: str | None
-    kept_at: Moment
+    kept_at: Timestamp
 
 
 class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What was read whole, and what is being read."""
 
-    listed_until: Moment | None = None
+    listed_until: Timestamp | None = None
     in_progress: InProgress | None = None
 
-    def moments(self) -> list[Moment | None]:
+    def moments(self) -> list[Timestamp | None]:
         """Return all times that the state tells."""
         going_on = self.in_progress
         return [self.listed_until, *((going_on.to, going_on.kept_at) if going_on else ())]
@@ -96,7 +89,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class Kept(Position, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The state of the stream, beside what the adapter keeps."""
 
-    set_aside: dict[str, Moment] = msgspec.field(default_factory=dict)
+    set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +106,8 @@ def client(
     section: TalemetryConfig,
     clock: Clock,
     *,
-    waiting: Callable[[datetime | None], None],
-    patience: Patience,
+    on_rate_limit: Callable[[datetime | None], None],
+    retry_policy: RetryPolicy,
 ) -> Client:
     """Return the client for all calls of this customer. Nothing is known of a rate limit."""
 
@@ -122,10 +115,10 @@ def client(
         return Client(
             vendor,
             auth,
-            Budget(clock),
+            RateLimiter(clock),
             clock,
-            patience=patience,
-            waiting=waiting,
+            retry_policy=retry_policy,
+            on_rate_limit=on_rate_limit,
             connections=section.concurrent_requests,
         )
 
@@ -138,11 +131,11 @@ def _auth(
 ) -> Auth:
     if isinstance(credentials, TokenCredentials):
         return requests.auth(credentials.token)
-    call = requests.authorization(
+    request = requests.authorization(
         credentials.authorization_url, credentials.client_id, credentials.client_secret
     )
     exchange = client_with(StaticAuth({}))
-    return ExchangedToken(partial(exchange.send, call, responses.token))
+    return ExchangedToken(partial(exchange.send, request, responses.token))
 
 
 def streams(section: TalemetryConfig, options: ReadOptions, client: Client) -> list[Stream]:
@@ -160,16 +153,16 @@ def streams(section: TalemetryConfig, options: ReadOptions, client: Client) -> l
             primary_key="id",
             cursor_field="as_of",
             selection={
-                "start_date": as_text(options.start_date) if options.start_date else None,
+                "start_date": rfc3339(options.start_date) if options.start_date else None,
                 "include": sorted(section.include),
                 "exclude_sources": sorted(section.exclude_sources),
                 "exclude_life_cycles": sorted(section.exclude_life_cycles),
             },
             pages=partial(pages, reading),
-            pieces=Pieces(
-                until=partial(_until, reading),
-                between=partial(_between, reading),
-                pages=partial(_piece_pages, reading),
+            partitioning=Partitioning(
+                plan=partial(_plan_batch, reading),
+                split=partial(_split_batch, reading),
+                pages=partial(_partition_pages, reading),
             ),
         )
     ]
@@ -187,16 +180,16 @@ def profiles_base_url(section: TalemetryConfig) -> str:
 
 def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield those set aside who are answered now, then everybody who is listed, in that order."""
-    kept = _parsed(state)
+    kept = parse_state(state, Kept, "profiles")
     if full_refresh and kept.listed_until is not None and kept.in_progress is None:
         return
     with Seen() as known_deleted:
         yield from _Run(reading, kept, known_deleted, full_refresh=full_refresh).pages()
 
 
-def _until(reading: Reading, state: State, most: int) -> State:
+def _plan_batch(reading: Reading, state: State, most: int) -> State:
     """Return the state after the next windows; `in_progress` is the window after them."""
-    kept = _parsed(state)
+    kept = parse_state(state, Kept, "profiles")
     end = _listed_up_to(reading)
     if kept.in_progress is None and kept.listed_until is not None and end <= kept.listed_until:
         return state
@@ -214,21 +207,21 @@ def _until(reading: Reading, state: State, most: int) -> State:
     return after
 
 
-def _between(reading: Reading, before: State, after: State, most: int) -> list[Piece]:
+def _split_batch(reading: Reading, before: State, after: State, most: int) -> list[Partition]:
     """Return a piece for each window.
 
     Its events stay together: whoever is created and updated in it is asked for once, and who cannot
     be read because of a deletion is told from who is refused.
     """
     del most
-    kept, then = _parsed(before), _parsed(after)
+    kept, then = (parse_state(each, Kept, "profiles") for each in (before, after))
     end = then.listed_until
     if then.in_progress is not None and then.in_progress.start is not None:
         # With a long lookback the batch may end before the bookmark.
         end = then.in_progress.start + OVERLAP
-    assert end is not None  # noqa: S101 - set by _until
+    assert end is not None  # noqa: S101 - set by _plan_batch
     return [
-        {"from": as_text(each.start) if each.start else None, "to": as_text(each.end)}
+        {"from": rfc3339(each.start) if each.start else None, "to": rfc3339(each.end)}
         for each in _windows(reading, kept, end)
     ]
 
@@ -257,7 +250,7 @@ def _listed_up_to(reading: Reading) -> datetime:
     """Return where the last window ends now. One small request tells the vendor's time."""
     section = reading.section
     now = reading.client.now() - BEHIND_THE_CLOCK
-    call = requests.people_ids(
+    request = requests.people_ids(
         ids_base_url(section),
         method=section.ids_method,
         event="created",
@@ -267,31 +260,20 @@ def _listed_up_to(reading: Reading) -> datetime:
         exclude_sources=section.exclude_sources,
         exclude_life_cycles=section.exclude_life_cycles,
     )
-    sent_at = reading.client.send(call, responses.listing).sent_at
+    sent_at = reading.client.send(request, responses.listing).sent_at
     return sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
 
 
-def _piece_pages(reading: Reading, piece: Piece) -> Iterator[Page]:
+def _partition_pages(reading: Reading, partition: Partition) -> Iterator[Page]:
     """Yield the pages of one window."""
-    start = piece["from"]
+    start = partition["from"]
     window = _Window(
         None if start is None else datetime.fromisoformat(start),
-        datetime.fromisoformat(piece["to"]),
+        datetime.fromisoformat(partition["to"]),
     )
     with Seen() as known_deleted:
         run = _Run(reading, Kept(), known_deleted, full_refresh=False, only=window)
         yield from run.pages()
-
-
-def _parsed(state: State) -> Kept:
-    try:
-        return msgspec.convert(state, Kept)
-    except msgspec.ValidationError as error:
-        message = (
-            f"The state of the stream profiles is damaged: {misfit(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +351,7 @@ class _Run:
         # Two more than the client lets through: while one reads an answer, another is sent.
         at_once = self._section.concurrent_requests + 2
         # A result may be 100 whole people, so not many wait for their turn.
-        answers = in_order(
+        answers = map_ordered(
             self._details_of,
             self._steps(),
             at_once,
@@ -382,7 +364,7 @@ class _Run:
             for guid in (*answer.people, *answer.gone, *step.deleted):
                 self._set_aside.release(guid)
             self._position = step.after or self._position
-            as_of = as_text(step.window.end)
+            as_of = rfc3339(step.window.end)
             tombstones = [record.tombstone(guid, as_of) for guid in step.deleted]
             yield Page([*answer.people.values(), *tombstones], self._state())
 
@@ -393,7 +375,7 @@ class _Run:
     def _details_of(self, step: _Step | _Failure) -> tuple[_Step, Answer]:
         if isinstance(step, _Failure):
             raise step.error
-        return step, self._details.of(step.ids, as_text(step.window.end))
+        return step, self._details.of(step.ids, rfc3339(step.window.end))
 
     # Set aside
 
@@ -403,7 +385,7 @@ class _Run:
         as_of = going_on.to if going_on else until or self._now()
         guids = self._set_aside.keys()
         for batch in _batches(guids, self._section.ids_per_request):
-            answer = self._details.of(batch, as_text(as_of))
+            answer = self._details.of(batch, rfc3339(as_of))
             self._refuse_a_state_from_the_future()
             for guid, why in answer.bad.items():
                 self._set_aside.add(guid, self._now(), why)
@@ -536,7 +518,7 @@ class _Run:
             return None
         try:
             page = self._list(window, going_on.event, cursor)
-        except (Refusal, responses.Denied):
+        except (RequestRefused, AccessDenied):
             return None
         # Now the time is the vendor's.
         old = page.sent_at - going_on.kept_at > CURSOR_IS_GOOD_FOR
@@ -581,7 +563,7 @@ class _Run:
         while True:
             try:
                 page = ready or self._list(window, event, cursor)
-            except (Refusal, responses.Denied) as error:
+            except (RequestRefused, AccessDenied) as error:
                 if cursor is None:
                     self._warn_if_not_tracked(window, event, error)
                     page = responses.Listing([], None, names_cursor=True, sent_at=self._now())
@@ -648,7 +630,7 @@ class _Run:
     ) -> responses.Listing:
         """Ask for one page of GUIDs. The run's first answer sets the end of its last window."""
         ranged = window is not None and window.start is not None
-        call = requests.people_ids(
+        request = requests.people_ids(
             ids_base_url(self._section),
             method=self._section.ids_method,
             event=event if ranged else None,
@@ -660,8 +642,8 @@ class _Run:
             cursor=cursor,
         )
         try:
-            page = self._client.send(call, responses.listing)
-        except Refusal as refusal:
+            page = self._client.send(request, responses.listing)
+        except RequestRefused as refusal:
             if refusal.status != 404 or cursor is not None or event not in {"all", "created"}:
                 raise
             message = "Talemetry has no listing there. Check talemetry.ids_base_url."
@@ -672,7 +654,7 @@ class _Run:
         return page
 
     def _warn_if_not_tracked(
-        self, window: _Window, event: Event, error: Refusal | responses.Denied
+        self, window: _Window, event: Event, error: RequestRefused | AccessDenied
     ) -> None:
         """Warn that an event cannot be listed; raise the error if nothing can be."""
         if event not in {"updated", "deleted"}:
@@ -694,7 +676,7 @@ class _Run:
 
     def _refuse_a_state_from_the_future(self) -> None:
         """Compare the state with the vendor's clock, once that is known."""
-        refuse_the_future("the stream profiles", self._kept.moments(), self._now())
+        reject_future_state("profiles", self._kept.moments(), self._now())
 
     def _now(self) -> datetime:
         """Return the vendor's time, in whole seconds."""

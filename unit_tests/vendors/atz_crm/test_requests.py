@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from requests import Request
+from requests import Request as HttpRequest
 
-from source_ats.http.client import Call
+from source_ats.http.models import Request
 from source_ats.vendors.atz_crm import requests
 
 BASE = "https://api.example.com/v1"
 
 
-def url(call: Call) -> str:
+def url(call: Request) -> str:
     """Return the address as the HTTP library sends it."""
-    prepared = Request(call.method, call.url, params=dict(call.params)).prepare()
+    prepared = HttpRequest(call.method, call.url, params=dict(call.params)).prepare()
     assert prepared.url is not None
     return prepared.url
 

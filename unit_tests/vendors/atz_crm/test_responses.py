@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from source_ats.errors import ContractError
-from source_ats.http.client import Reply, Situation
+from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.atz_crm import responses, schemas
 from source_ats.vendors.atz_crm.responses import History, Listed
 
@@ -31,8 +31,8 @@ def content(name: str) -> dict[str, Any]:
     return saved
 
 
-def reply(body: object, status: int = 200) -> Reply:
-    return Reply(
+def response(body: object, status: int = 200) -> Response:
+    return Response(
         status=status,
         headers=CaseInsensitiveDict(),
         body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
@@ -41,13 +41,13 @@ def reply(body: object, status: int = 200) -> Reply:
     )
 
 
-def saved(name: str) -> Reply:
+def saved(name: str) -> Response:
     whole = content(name)
-    return reply(whole["body"], whole["status"])
+    return response(whole["body"], whole["status"])
 
 
 def history(
-    answer: Reply, *, job_slug: str | None = None, since: datetime | None = None
+    answer: Response, *, job_slug: str | None = None, since: datetime | None = None
 ) -> History:
     return responses.history(answer, ADA, job_slug=job_slug, since=since)
 
@@ -55,7 +55,7 @@ def history(
 def records(
     body: object, *, job_slug: str | None = None, since: datetime | None = None
 ) -> list[Row]:
-    answer = body if isinstance(body, Reply) else reply(body)
+    answer = body if isinstance(body, Response) else response(body)
     return [orjson.loads(row) for row in history(answer, job_slug=job_slug, since=since).records]
 
 
@@ -131,7 +131,7 @@ def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str)
 )
 def test_other_json_is_an_error(body: object) -> None:
     with pytest.raises(ContractError):
-        responses.listed(reply(body), "candidates", whole=False)
+        responses.listed(response(body), "candidates", whole=False)
 
 
 # A history
@@ -237,7 +237,7 @@ def test_of_one_job_only_also_if_the_server_sends_others() -> None:
 
 
 def test_a_status_that_only_a_proxy_has_is_a_server_error() -> None:
-    assert responses.classify(saved("error_522")) is Situation.UNAVAILABLE
+    assert responses.classify(saved("error_522")) is FailureKind.UNAVAILABLE
     for name in ("error_400", "error_401", "error_404", "error_429"):
         assert responses.classify(saved(name)) is None
 
@@ -261,7 +261,7 @@ some_rows = st.lists(
 
 
 def ids(rows: list[Row], candidate: Listed = ADA) -> list[str]:
-    answer = responses.history(reply(rows), candidate, job_slug=None, since=None)
+    answer = responses.history(response(rows), candidate, job_slug=None, since=None)
     return [orjson.loads(each)["id"] for each in answer.records]
 
 

@@ -18,8 +18,8 @@ import pytest
 import requests_mock
 from pydantic import ValidationError
 
-from source_ats.errors import AtsError, ConfigError, ContractError, Refusal, TransientError
-from source_ats.http.client import CHECK, READ
+from source_ats.errors import AtsError, ConfigError, ContractError, RequestRefused, TransientError
+from source_ats.http.retry import CHECK_POLICY, READ_POLICY
 from source_ats.sync.stream import Page, ReadOptions, State
 from source_ats.vendors.atz_crm import streams
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
@@ -191,7 +191,9 @@ def read(  # noqa: PLR0913 - each test names what it needs
     options = ReadOptions(
         datetime.fromisoformat(start_date) if start_date else None, timedelta(minutes=lookback)
     )
-    client = streams.client(settings, atz.clock, waiting=lambda until: None, patience=READ)
+    client = streams.client(
+        settings, atz.clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
     by_name = {each.name: each for each in streams.streams(settings, options, client)}
     found: list[Page] = []
     failure = None
@@ -495,7 +497,7 @@ def test_an_order_that_is_refused_is_left_out(atz: Atz) -> None:
 
 def test_a_list_that_is_always_refused_ends_the_stream(atz: Atz) -> None:
     atz.refuses = lambda query: 422
-    assert isinstance(read(atz).failure, Refusal)
+    assert isinstance(read(atz).failure, RequestRefused)
     assert len(atz.calls) == 2
 
 
@@ -657,7 +659,7 @@ def test_a_rate_limit_of_hours_is_nobody_s_fault(atz: Atz) -> None:
     atz.answers = dict.fromkeys((3, 4), 429)
     run = read(atz)
     assert isinstance(run.failure, TransientError)
-    assert "next call" in run.failure.message
+    assert "next request" in run.failure.message
     assert "set_aside" not in run.state
 
 
@@ -666,7 +668,7 @@ def test_an_answer_that_is_not_understood_ends_the_stream(atz: Atz) -> None:
     atz.rows[3] = {"message": "canary"}  # type: ignore[assignment]
     run = read(atz)
     assert isinstance(run.failure, ContractError)
-    assert not isinstance(run.failure, Refusal)
+    assert not isinstance(run.failure, RequestRefused)
     assert "canary" not in run.failure.message + run.failure.detail
 
 
@@ -842,7 +844,9 @@ def test_histories_do_without_a_list_that_failed(atz: Atz) -> None:
 
 def check(atz: Atz, **section: Any) -> list[str]:
     settings = AtzCrmConfig(access_token="made-up", base_url=BASE, **section)
-    client = streams.client(settings, atz.clock, waiting=lambda until: None, patience=CHECK)
+    client = streams.client(
+        settings, atz.clock, on_rate_limit=lambda until: None, retry_policy=CHECK_POLICY
+    )
     return check_atz_crm(settings, client)
 
 
@@ -857,7 +861,7 @@ def test_check_minds_one_refusal_as_little_as_the_read_does(atz: Atz) -> None:
     atz.answers = {0: 400, 1: 404}
     assert check(atz) == []
     atz.answers = dict.fromkeys(range(25), 422)
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestRefused):
         check(atz)
     assert len(atz.calls) <= 2 * (1 + 3)
 

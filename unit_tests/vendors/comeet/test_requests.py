@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from requests import Request
+from requests import Request as HttpRequest
 
 from source_ats.errors import ContractError
-from source_ats.http.client import Call
+from source_ats.http.models import Request
 from source_ats.vendors.comeet import requests
 
 BASE = "https://api.example.com"
@@ -17,9 +17,9 @@ SECRET = "a-secret-of-the-app-of-32-letters"  # noqa: S105 - made up
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def url(call: Call) -> str:
+def url(call: Request) -> str:
     """Return the address as the HTTP library sends it."""
-    prepared = Request(call.method, call.url, params=dict(call.params)).prepare()
+    prepared = HttpRequest(call.method, call.url, params=dict(call.params)).prepare()
     assert prepared.url is not None
     return prepared.url
 

@@ -12,17 +12,27 @@ import jsonschema
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from source_ats.errors import AtsError, ContractError
-from source_ats.http.client import NotWhole, Reply, Situation
+from source_ats.errors import (
+    AccessDenied,
+    AlreadyMerged,
+    AtsError,
+    Conflict,
+    ContractError,
+    IncompleteResponse,
+    InvalidInput,
+    NotFound,
+    WrongAddress,
+)
+from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.comeet import responses, schemas
 
 SAVED = Path(__file__).parent / "saved_responses"
 
 
-def saved(name: str) -> Reply:
+def saved(name: str) -> Response:
     whole: dict[str, Any] = json.loads((SAVED / f"{name}.json").read_text("utf-8"))
     body = whole["body"]
-    return Reply(
+    return Response(
         status=whole["status"],
         headers=CaseInsensitiveDict(whole["headers"]),
         body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
@@ -31,9 +41,9 @@ def saved(name: str) -> Reply:
     )
 
 
-def reply(status: int, body: bytes) -> Reply:
+def response(status: int, body: bytes) -> Response:
     where = f"Comeet create {status} request-7"
-    return Reply(status, {}, body, datetime(2026, 1, 31, 12, tzinfo=UTC), where)
+    return Response(status, {}, body, datetime(2026, 1, 31, 12, tzinfo=UTC), where)
 
 
 @pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
@@ -46,14 +56,14 @@ def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("error_merged", responses.Merged),
-        ("error_permission", responses.NotAllowed),
-        ("error_not_found", responses.NotFound),
-        ("error_marketing_site", responses.NoSuchPath),
-        ("error_validation", responses.Refused),
-        ("error_too_large", responses.Refused),
-        ("error_odd_envelope", responses.Refused),
-        ("error_conflict", responses.Conflict),
+        ("error_merged", AlreadyMerged),
+        ("error_permission", AccessDenied),
+        ("error_not_found", NotFound),
+        ("error_marketing_site", WrongAddress),
+        ("error_validation", InvalidInput),
+        ("error_too_large", InvalidInput),
+        ("error_odd_envelope", InvalidInput),
+        ("error_conflict", Conflict),
     ],
 )
 def test_errors_that_have_a_meaning(name: str, kind: type[AtsError]) -> None:
@@ -68,10 +78,10 @@ def test_errors_that_have_a_meaning(name: str, kind: type[AtsError]) -> None:
         ("error_token", None),
         ("error_rate_limit", None),
         ("error_load_balancer", None),
-        ("error_splash_page", Situation.UNAVAILABLE),
+        ("error_splash_page", FailureKind.UNAVAILABLE),
     ],
 )
-def test_errors_that_the_client_knows(name: str, situation: Situation | None) -> None:
+def test_errors_that_the_client_knows(name: str, situation: FailureKind | None) -> None:
     assert responses.classify(saved(name)) is situation
 
 
@@ -86,34 +96,34 @@ def test_errors_that_the_client_knows(name: str, situation: Situation | None) ->
 )
 def test_a_conflict_names_the_candidate_that_is_there(name: str, uid: object) -> None:
     found = responses.classify(saved(name))
-    assert isinstance(found, responses.Conflict)
+    assert isinstance(found, Conflict)
     assert found.uid == uid
 
 
 def test_what_the_vendor_says_is_kept_apart() -> None:
     found = responses.classify(saved("error_validation"))
-    assert isinstance(found, responses.Refused)
-    assert found.said == "Text that may quote what was sent"
+    assert isinstance(found, InvalidInput)
+    assert found.vendor_text == "Text that may quote what was sent"
     assert found.code == "validation_error"
 
 
 def test_a_sentence_is_no_code() -> None:
     body = b'{"status": 400, "error": "mira@example.org is wrong", "message": null}'
-    found = responses.classify(reply(400, body))
-    assert isinstance(found, responses.Refused)
+    found = responses.classify(response(400, body))
+    assert isinstance(found, InvalidInput)
     assert "mira" not in f"{found.message} {found.detail} {found.code}"
-    assert found.said == "mira@example.org is wrong"
+    assert found.vendor_text == "mira@example.org is wrong"
 
 
 @pytest.mark.parametrize("body", [b"", b'{"status": 408, "error": "timeout"}'])
 def test_a_timeout_of_the_vendor_is_no_refusal(body: bytes) -> None:
-    assert responses.classify(reply(408, body)) is None
+    assert responses.classify(response(408, body)) is None
 
 
 def test_created() -> None:
     assert responses.written(saved("created")) == "B3.07F"
     assert responses.written(saved("created_without_body")) is None
-    with pytest.raises(NotWhole):
+    with pytest.raises(IncompleteResponse):
         responses.written(saved("html_under_200"))
 
 
@@ -248,7 +258,7 @@ def test_a_deleted_candidate_is_a_uid_and_when_it_was_read() -> None:
 def test_another_envelope_or_a_row_without_key_is_an_error_and_never_no_rows(
     read: Any, body: object
 ) -> None:
-    reply = replace(saved("candidates"), body=json.dumps(body).encode())
+    response = replace(saved("candidates"), body=json.dumps(body).encode())
     with pytest.raises(ContractError) as caught:
-        read(reply, None)
+        read(response, None)
     assert "canary" not in f"{caught.value} {caught.value.detail}"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from requests import Request
+from requests import Request as HttpRequest
 
-from source_ats.http.client import Call
+from source_ats.http.models import Request
 from source_ats.vendors.kombo import requests
 
 BASE = "https://api.example.com/v1"
 ODD_ID = "greenhouse:7kQm/W3?x#T z"
 
 
-def url(call: Call) -> str:
+def url(call: Request) -> str:
     """Return the address as the HTTP library sends it."""
-    prepared = Request(call.method, call.url, params=dict(call.params)).prepare()
+    prepared = HttpRequest(call.method, call.url, params=dict(call.params)).prepare()
     assert prepared.url is not None
     return prepared.url
 
@@ -26,7 +26,7 @@ def rows(
     include_deleted: bool = True,
     updated_after: datetime | None = None,
     cursor: str | None = None,
-) -> Call:
+) -> Request:
     return requests.rows(
         BASE,
         "candidates",

@@ -12,8 +12,17 @@ import orjson
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from source_ats.errors import AtsError, ConfigError, ContractError, Refusal
-from source_ats.http.client import NotWhole, Reply, Situation
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    ContractError,
+    IncompleteResponse,
+    NoSuchRows,
+    PartitionUnavailable,
+    RequestRefused,
+    UnknownPartition,
+)
+from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.kombo import responses
 from source_ats.vendors.kombo.streams import CANDIDATES, MODELS, Model
 
@@ -26,8 +35,8 @@ def content(name: str) -> dict[str, Any]:
     return saved
 
 
-def reply(status: int, body: object, headers: dict[str, str] | None = None) -> Reply:
-    return Reply(
+def response(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
+    return Response(
         status=status,
         headers=CaseInsensitiveDict(headers or {}),
         body=body.encode() if isinstance(body, str) else json.dumps(body).encode(),
@@ -36,14 +45,14 @@ def reply(status: int, body: object, headers: dict[str, str] | None = None) -> R
     )
 
 
-def saved(name: str) -> Reply:
+def saved(name: str) -> Response:
     whole = content(name)
-    return reply(whole["status"], whole["body"], whole["headers"])
+    return response(whole["status"], whole["body"], whole["headers"])
 
 
-def error(code: str | None, status: int) -> Reply:
+def error(code: str | None, status: int) -> Response:
     envelope = {"code": code, "title": "canary", "message": "canary", "log_url": None}
-    return reply(status, {"status": "error", "error": envelope})
+    return response(status, {"status": "error", "error": envelope})
 
 
 def rows_of(page: responses.RowsPage) -> list[dict[str, Any]]:
@@ -74,7 +83,7 @@ class TestRows:
     ) -> None:
         whole = content(name)
         body = json.dumps(whole["body"], indent=indent, ensure_ascii=False)
-        page = responses.rows(reply(200, body), INTEGRATION)
+        page = responses.rows(response(200, body), INTEGRATION)
         # By the standard library: it keeps numbers of any length.
         assert [json.loads(row) for row in page.rows] == [
             {**row, "integration_id": INTEGRATION} for row in whole["body"]["data"]["results"]
@@ -84,7 +93,7 @@ class TestRows:
     @pytest.mark.parametrize("indent", [None, 2])
     def test_a_row_is_one_line_and_has_each_key_once(self, name: str, indent: int | None) -> None:
         body = json.dumps(content(name)["body"], indent=indent)
-        for row in responses.rows(reply(200, body), INTEGRATION).rows:
+        for row in responses.rows(response(200, body), INTEGRATION).rows:
             assert b"\n" not in row
             assert b"\r" not in row
             keys = [key for key, _ in json.loads(row, object_pairs_hook=list)]
@@ -108,12 +117,12 @@ class TestRows:
 
     def test_a_missing_next_is_the_end(self) -> None:
         body = {"status": "success", "data": {"results": []}}
-        assert responses.rows(reply(200, body), INTEGRATION).next_cursor is None
+        assert responses.rows(response(200, body), INTEGRATION).next_cursor is None
 
     @pytest.mark.parametrize("indent", [None, 2])
     def test_half_a_character_does_not_reach_the_warehouse(self, indent: int | None) -> None:
         body = json.dumps(content("candidates_half_character")["body"], indent=indent)
-        (row,) = rows_of(responses.rows(reply(200, body), INTEGRATION))
+        (row,) = rows_of(responses.rows(response(200, body), INTEGRATION))
         assert row["title"] == "Analyst ?"
         assert row["company"] == "Foods ? and more, cut in the middle"
         assert row["last_name"] == "Solberg"
@@ -131,7 +140,7 @@ class TestRows:
     )
     def test_a_missing_envelope_is_never_zero_rows(self, body: object) -> None:
         with pytest.raises(ContractError):
-            responses.rows(reply(200, body), INTEGRATION)
+            responses.rows(response(200, body), INTEGRATION)
 
     @pytest.mark.parametrize("name", ["candidates_without_results", "candidates_row_without_id"])
     def test_what_the_code_leans_on_is_required(self, name: str) -> None:
@@ -143,20 +152,20 @@ class TestRows:
     def test_a_row_of_another_kind_is_not_passed_on(self, row: object) -> None:
         body = {"status": "success", "data": {"next": None, "results": [row]}}
         with pytest.raises(ContractError):
-            responses.rows(reply(200, body), INTEGRATION)
+            responses.rows(response(200, body), INTEGRATION)
 
     @pytest.mark.parametrize(
         "body",
         ["", "<html></html>", '{"status":"success","data":{"next":null,"results":[{"id":"1"'],
     )
     def test_what_broke_off_is_to_be_asked_for_again(self, body: str) -> None:
-        with pytest.raises(NotWhole):
-            responses.rows(reply(200, body), INTEGRATION)
+        with pytest.raises(IncompleteResponse):
+            responses.rows(response(200, body), INTEGRATION)
 
     def test_an_error_under_200_is_an_error(self) -> None:
-        with pytest.raises(NotWhole):
+        with pytest.raises(IncompleteResponse):
             responses.rows(saved("error_under_200"), INTEGRATION)
-        with pytest.raises(responses.UnknownIntegration):
+        with pytest.raises(UnknownPartition):
             responses.rows(error("PLATFORM.INTEGRATION_NOT_FOUND", 200), INTEGRATION)
 
 
@@ -209,7 +218,7 @@ class TestSchema:
 def rows_of_any(name: str) -> list[dict[str, Any]]:
     """Return the rows of a saved reply as records."""
     body = json.dumps(content(name)["body"])
-    return [json.loads(row) for row in responses.rows(reply(200, body), INTEGRATION).rows]
+    return [json.loads(row) for row in responses.rows(response(200, body), INTEGRATION).rows]
 
 
 def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
@@ -241,31 +250,31 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("code", "meaning"),
         [
-            ("PLATFORM.RATE_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
-            ("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
-            ("REMOTE.RATE_LIMIT_EXCEEDED", Situation.RATE_LIMITED),
-            ("REMOTE.SERVICE_UNAVAILABLE", Situation.UNAVAILABLE),
-            ("PLATFORM.UNKNOWN_ERROR", Situation.UNAVAILABLE),
-            ("PLATFORM.TASK_TIMED_OUT", Situation.UNAVAILABLE),
-            ("PLATFORM.AUTHENTICATION_INVALID", Situation.UNAUTHORIZED),
+            ("PLATFORM.RATE_LIMIT_EXCEEDED", FailureKind.RATE_LIMITED),
+            ("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", FailureKind.RATE_LIMITED),
+            ("REMOTE.RATE_LIMIT_EXCEEDED", FailureKind.RATE_LIMITED),
+            ("REMOTE.SERVICE_UNAVAILABLE", FailureKind.UNAVAILABLE),
+            ("PLATFORM.UNKNOWN_ERROR", FailureKind.UNAVAILABLE),
+            ("PLATFORM.TASK_TIMED_OUT", FailureKind.UNAVAILABLE),
+            ("PLATFORM.AUTHENTICATION_INVALID", FailureKind.UNAUTHORIZED),
             ("PLATFORM.IP_NOT_WHITELISTED", ConfigError),
-            ("PLATFORM.INTEGRATION_NOT_FOUND", responses.UnknownIntegration),
-            ("PLATFORM.INPUT_INVALID", Refusal),
-            ("INTEGRATION.SETUP_SYNC_PENDING", responses.NotReadable),
-            ("INTEGRATION.SETUP_INCOMPLETE", responses.NotReadable),
-            ("INTEGRATION.QA_FAILED", responses.NotReadable),
-            ("INTEGRATION.INACTIVE", responses.NotReadable),
-            ("INTEGRATION.AUTHENTICATION_INVALID", responses.NotReadable),
-            ("INTEGRATION.PERMISSION_MISSING", responses.NotReadable),
-            ("INTEGRATION.MODEL_NOT_AVAILABLE", responses.WithoutModel),
-            ("INTEGRATION.MODEL_DISABLED", responses.WithoutModel),
+            ("PLATFORM.INTEGRATION_NOT_FOUND", UnknownPartition),
+            ("PLATFORM.INPUT_INVALID", RequestRefused),
+            ("INTEGRATION.SETUP_SYNC_PENDING", PartitionUnavailable),
+            ("INTEGRATION.SETUP_INCOMPLETE", PartitionUnavailable),
+            ("INTEGRATION.QA_FAILED", PartitionUnavailable),
+            ("INTEGRATION.INACTIVE", PartitionUnavailable),
+            ("INTEGRATION.AUTHENTICATION_INVALID", PartitionUnavailable),
+            ("INTEGRATION.PERMISSION_MISSING", PartitionUnavailable),
+            ("INTEGRATION.MODEL_NOT_AVAILABLE", NoSuchRows),
+            ("INTEGRATION.MODEL_DISABLED", NoSuchRows),
         ],
     )
     def test_the_code_decides_whatever_the_status(
-        self, code: str, meaning: Situation | type[AtsError], status: int
+        self, code: str, meaning: FailureKind | type[AtsError], status: int
     ) -> None:
         got = responses.classify(error(code, status))
-        if isinstance(meaning, Situation):
+        if isinstance(meaning, FailureKind):
             assert got is meaning
             return
         assert isinstance(got, meaning)
@@ -286,10 +295,10 @@ class TestErrors:
     )
     def test_only_a_first_sync_passes_by_itself(self, code: str) -> None:
         pending = responses.classify(saved("error_setup_pending_409"))
-        assert isinstance(pending, responses.NotReadable)
+        assert isinstance(pending, PartitionUnavailable)
         assert pending.passes
         person = responses.classify(error(code, 409))
-        assert isinstance(person, responses.NotReadable)
+        assert isinstance(person, PartitionUnavailable)
         assert not person.passes
 
     @pytest.mark.parametrize(
@@ -300,12 +309,12 @@ class TestErrors:
 
     def test_the_status_of_the_setup_codes_moved(self) -> None:
         for name in ("error_setup_pending_409", "error_setup_pending_503"):
-            assert isinstance(responses.classify(saved(name)), responses.NotReadable)
+            assert isinstance(responses.classify(saved(name)), PartitionUnavailable)
 
     @pytest.mark.parametrize("code", ["PLATFORM.BRAND_NEW", "REMOTE.UNKNOWN_HTTP_ERROR"])
     def test_a_code_that_nobody_knows_goes_by_its_status(self, code: str) -> None:
         refused = responses.classify(error(code, 400))
-        assert isinstance(refused, Refusal)
+        assert isinstance(refused, RequestRefused)
         assert refused.code == code
         for status in (401, 403, 429, 500, 503):
             assert responses.classify(error(code, status)) is None
@@ -315,10 +324,10 @@ class TestErrors:
         ["", "null", "[]", '"x"', '{"error": null}', '{"error": "x"}', '{"error": {"code": 5}}'],
     )
     def test_any_other_body_has_no_code(self, body: str) -> None:
-        assert responses.classify(reply(500, body)) is None
+        assert responses.classify(response(500, body)) is None
 
     def test_a_body_that_is_no_text_has_no_code(self) -> None:
-        broken = Reply(500, {}, b'{"error": {"code": "\xff"}}', datetime.now(UTC), "Kombo")
+        broken = Response(500, {}, b'{"error": {"code": "\xff"}}', datetime.now(UTC), "Kombo")
         assert responses.classify(broken) is None
 
 
@@ -340,7 +349,7 @@ class TestReset:
     def test_the_vendors_headers(
         self, status: int, headers: dict[str, str], seconds: float | None
     ) -> None:
-        assert responses.seconds_to_reset(reply(status, {}, headers)) == seconds
+        assert responses.seconds_to_reset(response(status, {}, headers)) == seconds
 
 
 class TestCheckAnswers:
@@ -371,13 +380,13 @@ class TestCheckAnswers:
     def test_whether_a_model_is_missing(self, model: dict[str, Any], words: str | None) -> None:
         body = content("integration")["body"]
         body["data"]["read_models"] = [{"id": "ats_jobs", **model}]
-        about = responses.integration(reply(200, body))
+        about = responses.integration(response(200, body))
         assert responses.missing(about, "ats_offers") is None
         missing = responses.missing(about, "ats_jobs")
         if words is None:
             assert missing is None
         else:
-            assert isinstance(missing, responses.WithoutModel)
+            assert isinstance(missing, NoSuchRows)
             assert words in missing.message
 
     def test_what_check_leans_on_is_required(self) -> None:
@@ -388,4 +397,4 @@ class TestCheckAnswers:
     @pytest.mark.parametrize("body", [{}, {"status": "success"}, {"data": None}, []])
     def test_a_missing_envelope_is_a_contract_error(self, read: Any, body: object) -> None:
         with pytest.raises(ContractError):
-            read(reply(200, body))
+            read(response(200, body))

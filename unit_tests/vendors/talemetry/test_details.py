@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from source_ats.errors import AtsError, Refusal, Stopped, TransientError
-from source_ats.http.client import Call, Client, Reply, Unanswered
+from source_ats.errors import AtsError, RequestRefused, RetryableError, Stopped, TransientError
+from source_ats.http.client import Client
+from source_ats.http.models import Request, Response
 from source_ats.vendors.talemetry.details import Answer, Details
 from source_ats.vendors.talemetry.seen import Seen
 from source_ats.vendors.talemetry.token import ExchangedToken
@@ -21,8 +22,8 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 IDS = [f"id-{number:02d}" for number in range(25)]
 
 
-def refusal(status: int) -> Refusal:
-    return Refusal("Refused.", status=status, code=None, detail=f"Vendor {status}")
+def refusal(status: int) -> RequestRefused:
+    return RequestRefused("Refused.", status=status, code=None, detail=f"Vendor {status}")
 
 
 def down() -> TransientError:
@@ -39,7 +40,7 @@ class Vendor:
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
 
-    def send(self, call: Call, read: Callable[[Reply], Any]) -> Any:
+    def send(self, call: Request, read: Callable[[Response], Any]) -> Any:
         ids: list[str] = cast("dict[str, Any]", call.json)["ids"]
         self.asked.append(ids)
         if self.everything_fails:
@@ -56,7 +57,7 @@ class Vendor:
             if each not in left_out
         ]
         body = json.dumps({"result": {"Candidates": people}}).encode()
-        return read(Reply(200, {}, body, NOON, "Vendor 200"))
+        return read(Response(200, {}, body, NOON, "Vendor 200"))
 
     def answer(self, ids: Iterable[str], others: Iterable[str] = ()) -> Answer:
         details = Details(
@@ -140,8 +141,8 @@ def test_when_all_there_are_fail_nobody_is_set_aside_or_gone(
 
 
 def test_a_rate_limit_is_everybodys() -> None:
-    def used_up() -> Unanswered:
-        return Unanswered("Used up.", "Later.", detail="Vendor 429", rate_limit=True)
+    def used_up() -> RetryableError:
+        return RetryableError("Used up.", "Later.", detail="Vendor 429", rate_limit=True)
 
     vendor = Vendor(bad={"id-00": used_up})
     with pytest.raises(TransientError):

@@ -10,8 +10,14 @@ from typing import Any
 
 import pytest
 
-from source_ats.errors import ConfigError, ContractError, Refusal
-from source_ats.http.client import NotWhole, Reply
+from source_ats.errors import (
+    AccessDenied,
+    ConfigError,
+    ContractError,
+    IncompleteResponse,
+    RequestRefused,
+)
+from source_ats.http.models import Response
 from source_ats.vendors.talemetry import responses
 
 SAVED = Path(__file__).parent / "saved_responses"
@@ -24,16 +30,16 @@ def content(name: str) -> dict[str, Any]:
     return saved
 
 
-def reply(body: object, status: int = 200) -> Reply:
+def response(body: object, status: int = 200) -> Response:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {}, text, NOON, f"Talemetry {status}")
+    return Response(status, {}, text, NOON, f"Talemetry {status}")
 
 
 def names(pattern: str) -> list[str]:
     return sorted(path.stem for path in SAVED.glob(f"{pattern}.json"))
 
 
-READERS: dict[str, Callable[[Reply], object]] = {
+READERS: dict[str, Callable[[Response], object]] = {
     "ids": responses.listing,
     "profiles": responses.people,
     "token": responses.token,
@@ -48,68 +54,70 @@ def test_each_saved_reply_says_where_it_comes_from(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in names("ids_*") if "riddle" not in name])
 def test_a_page_of_ids(name: str) -> None:
-    page = responses.listing(reply(content(name)["body"]))
+    page = responses.listing(response(content(name)["body"]))
     assert page == responses.Listing(**content(name)["expected"], sent_at=NOON)
 
 
 @pytest.mark.parametrize("name", [name for name in names("token_*") if "riddle" not in name])
 def test_a_token(name: str) -> None:
-    assert responses.token(reply(content(name)["body"])) == content(name)["expected"]
+    assert responses.token(response(content(name)["body"])) == content(name)["expected"]
 
 
 @pytest.mark.parametrize("name", names("profiles_nobody*"))
 def test_nobody(name: str) -> None:
-    assert responses.people(reply(content(name)["body"])) == {}
+    assert responses.people(response(content(name)["body"])) == {}
 
 
 @pytest.mark.parametrize("name", ["profiles_many_of_each", "profiles_one_of_each"])
 def test_people_are_found_by_their_guid(name: str) -> None:
     body = content(name)["body"]
-    (person,) = responses.people(reply(body)).values()
+    (person,) = responses.people(response(body)).values()
     entries = body["result"]["Candidates"]
     assert person == (entries[0] if isinstance(entries, list) else entries)["Candidate"]
 
 
 def test_guids_are_compared_without_regard_to_case() -> None:
     info = {"CandidateRecordInfo": {"Id": {"IdValue": GUID.upper()}}}
-    assert list(responses.people(reply({"Candidates": [info]}))) == [GUID]
+    assert list(responses.people(response({"Candidates": [info]}))) == [GUID]
 
 
 @pytest.mark.parametrize("name", names("*riddle*"))
 def test_an_answer_of_another_shape_shows_its_keys_and_no_value(name: str) -> None:
     with pytest.raises(ContractError) as raised:
-        READERS[name.partition("_")[0]](reply(content(name)["body"]))
+        READERS[name.partition("_")[0]](response(content(name)["body"]))
     for key in content(name)["keys"]:
         assert key in raised.value.message
     assert "canary" not in raised.value.message + raised.value.detail
-    assert isinstance(raised.value, Refusal) == ("error" in name)
+    assert isinstance(raised.value, RequestRefused) == ("error" in name)
 
 
 @pytest.mark.parametrize("read", READERS.values())
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"result": {"Ids": ['])
-def test_what_is_no_json_is_asked_for_again(read: Callable[[Reply], object], body: bytes) -> None:
-    with pytest.raises(NotWhole):
-        read(reply(body))
+def test_what_is_no_json_is_asked_for_again(
+    read: Callable[[Response], object], body: bytes
+) -> None:
+    with pytest.raises(IncompleteResponse):
+        read(response(body))
 
 
 def test_a_missing_right_is_named() -> None:
-    error = responses.classify(reply({}, 403))
-    assert isinstance(error, responses.Denied)
+    error = responses.classify(response({}, 403))
+    assert isinstance(error, AccessDenied)
     assert "Source&CRM - API User" in error.message
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 415])
 def test_a_refused_exchange_names_the_credentials(status: int) -> None:
-    error = responses.classify_authorization(reply({"error": "canary"}, status))
+    error = responses.classify_authorization(response({"error": "canary"}, status))
     assert isinstance(error, ConfigError)
     assert "talemetry.credentials" in error.message
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 429, 500])
 def test_all_other_errors_are_left_to_the_client(status: int) -> None:
-    assert responses.classify(reply({"error": "canary"}, status)) is None
+    assert responses.classify(response({"error": "canary"}, status)) is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_busy_exchange_is_left_to_the_client(status: int) -> None:
-    assert responses.classify_authorization(reply({}, status)) is None
+    assert responses.classify_authorization(response({}, status)) is None

@@ -13,23 +13,25 @@ from typing import Any
 import orjson
 import pytest
 
-from source_ats.clock import Clock, SystemClock, as_epoch_ms
+from source_ats.clock import Clock, SystemClock, epoch_ms
 from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
-    Refusal,
+    IncompleteRead,
+    RequestRefused,
     Stopped,
     TransientError,
 )
-from source_ats.sync import stream
-from source_ats.sync.stream import Incomplete, Lane, Page, Progress, State, Stream, Task
+from source_ats.sync import emitter, reader
+from source_ats.sync.emitter import RateLimitStatus, ReadTask
+from source_ats.sync.stream import Page, Progress, State, Stream, catalog_entry
 from unit_tests.fakes import NOON, FakeClock
 
 Pages = Callable[[State, bool], Iterator[Page]]
 Message = dict[str, Any]
 
-USUAL_ROOM = stream.MOST_BYTES_WAITING
+DEFAULT_QUEUED_BYTES = reader.MAX_QUEUED_BYTES
 PATIENCE_SECONDS = 5
 """Real seconds after which a test that waits for another thread has failed."""
 
@@ -37,7 +39,7 @@ PATIENCE_SECONDS = 5
 @pytest.fixture(autouse=True)
 def _pages_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests' clock, which the pages move, be about that of the page that is written."""
-    monkeypatch.setattr(stream, "MOST_BYTES_WAITING", 1)
+    monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", 1)
 
 
 def rows(*ids: int) -> list[bytes]:
@@ -52,7 +54,7 @@ def task(  # noqa: PLR0913 - each test sets one of them
     full_refresh: bool = False,
     generation: int | None = None,
     selection: Mapping[str, object] | None = None,
-) -> Task:
+) -> ReadTask:
     declared = Stream(
         name=name,
         schema={},
@@ -61,7 +63,7 @@ def task(  # noqa: PLR0913 - each test sets one of them
         selection=selection or {"start_date": None},
         pages=pages,
     )
-    return Task(declared, full_refresh, generation, stored)
+    return ReadTask(declared, full_refresh, generation, stored)
 
 
 @dataclass
@@ -127,7 +129,7 @@ def stream_of(message: Message) -> str | None:
 
 
 def read(
-    *lanes: Sequence[Task] | tuple[Lane, Sequence[Task]],
+    *lanes: Sequence[ReadTask] | tuple[RateLimitStatus, Sequence[ReadTask]],
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     seen: Callable[[Message], None] = lambda message: None,
@@ -135,9 +137,9 @@ def read(
     """Read everything; `seen` is told of each message once it is out."""
     stop = stop or threading.Event()
     messages: list[Message] = []
-    pairs = [each if isinstance(each, tuple) else (Lane(), each) for each in lanes]
+    pairs = [each if isinstance(each, tuple) else (RateLimitStatus(), each) for each in lanes]
     try:
-        for lines in stream.read(dict(pairs), clock or FakeClock(stop), stop):
+        for lines in reader.read(dict(pairs), clock or FakeClock(stop), stop):
             assert lines.endswith(b"\n")
             for line in lines.splitlines():
                 message = json.loads(line)
@@ -492,7 +494,7 @@ class TestFailures:
             (ConfigError("Correct the key."), "config_error"),
             (TransientError("Try later."), "transient_error"),
             (ContractError("Odd."), "system_error"),
-            (Refusal("Refused.", status=400, code=None), "system_error"),
+            (RequestRefused("Refused.", status=400, code=None), "system_error"),
         ],
     )
     @pytest.mark.parametrize("same_vendor", [True, False])
@@ -506,7 +508,7 @@ class TestFailures:
 
         bad, good = task("bad", failing), task("good", three_pages)
         run = read([bad, good]) if same_vendor else read([bad], [good])
-        assert isinstance(run.failure, Incomplete)
+        assert isinstance(run.failure, IncompleteRead)
         assert set(run.failure.failures) == {"bad"}
         assert run.failure.failures["bad"] is failure
         assert run.statuses("good") == ["STARTED", "RUNNING", "COMPLETE"]
@@ -543,7 +545,7 @@ class TestFailures:
     def test_all_failures_are_reported(self) -> None:
         failing = fails_with(ConfigError("Correct the key."))
         run = read([task("one", failing), task("two", failing)], [task("three", failing)])
-        assert isinstance(run.failure, Incomplete)
+        assert isinstance(run.failure, IncompleteRead)
         assert set(run.failure.failures) == {"one", "two", "three"}
         assert all(name in run.failure.message for name in ("one", "two", "three"))
 
@@ -563,7 +565,7 @@ class TestStop:
             yield Page(rows(4), {"at": 4})
 
         run = read([task("people", pages)], clock=clock, stop=stop)
-        assert isinstance(run.failure, Incomplete)
+        assert isinstance(run.failure, IncompleteRead)
         assert run.records("people") == ["1", "2", "3"]
         assert run.last_state("people")["at"] == 3
         assert run.statuses("people") == ["STARTED", "RUNNING", "INCOMPLETE"]
@@ -610,7 +612,7 @@ class TestStop:
 
         run = read([task("people", pages)], clock=Hurrying(), stop=stop)
         call_ends.set()
-        assert isinstance(run.failure, Incomplete)
+        assert isinstance(run.failure, IncompleteRead)
         assert run.records("people") == ["1"]
         assert run.last_state("people")["at"] == 1
         assert run.statuses("people")[-1] == "INCOMPLETE"
@@ -629,15 +631,15 @@ class TestStop:
 
 class TestWaiting:
     def test_a_rate_limit_is_shown_with_its_end_and_then_that_it_is_over(self) -> None:
-        lane = Lane()
+        lane = RateLimitStatus()
         shown, over = threading.Event(), threading.Event()
         until = NOON + timedelta(minutes=10)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
-            lane.waiting(until)
+            lane.report(until)
             assert shown.wait(PATIENCE_SECONDS)
-            lane.waiting(None)
+            lane.report(None)
             assert over.wait(PATIENCE_SECONDS)
             yield Page(rows(2), {"at": 2})
 
@@ -657,57 +659,57 @@ class TestWaiting:
             if each.get("trace", {}).get("stream_status", {}).get("reasons")
         ]
         assert reasons == [
-            {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": as_epoch_ms(until)}}
+            {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": epoch_ms(until)}}
         ]
 
     def test_each_wait_is_shown_and_its_end_however_short(self) -> None:
-        lane = Lane()
+        lane = RateLimitStatus()
         first, second = NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
             for until in (first, None, None, second, None):
-                lane.waiting(until)
+                lane.report(until)
 
         run = read((lane, [task("people", pages)]))
         assert run.failure is None
-        assert run.waits("people") == [None, as_epoch_ms(first), None, as_epoch_ms(second), None]
+        assert run.waits("people") == [None, epoch_ms(first), None, epoch_ms(second), None]
         assert run.statuses("people")[-1] == "COMPLETE"
 
     def test_one_limit_that_holds_up_several_calls_is_shown_once(self) -> None:
-        lane = Lane()
+        lane = RateLimitStatus()
         first, longer = NOON + timedelta(seconds=10), NOON + timedelta(seconds=40)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
             for seconds in (10, 10.8, 9.5, 40, 12):
-                lane.waiting(NOON + timedelta(seconds=seconds))
-            lane.waiting(None)
+                lane.report(NOON + timedelta(seconds=seconds))
+            lane.report(None)
 
         run = read((lane, [task("people", pages)]))
         assert run.failure is None
-        assert run.waits("people") == [None, as_epoch_ms(first), as_epoch_ms(longer), None]
+        assert run.waits("people") == [None, epoch_ms(first), epoch_ms(longer), None]
 
     def test_a_wait_that_ended_a_stream_does_not_hide_that_of_the_next(self) -> None:
-        lane = Lane()
+        lane = RateLimitStatus()
         until = NOON + timedelta(minutes=20)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
-            lane.waiting(until)
+            lane.report(until)
 
         run = read((lane, [task("one", pages), task("two", pages)]))
         assert run.failure is None
-        assert run.waits("one") == run.waits("two") == [None, as_epoch_ms(until)]
+        assert run.waits("one") == run.waits("two") == [None, epoch_ms(until)]
 
     def test_only_the_stream_that_waits_says_so(self) -> None:
-        lane = Lane()
+        lane = RateLimitStatus()
         shown = threading.Event()
 
         def waiting(state: State, full_refresh: bool) -> Iterator[Page]:
-            lane.waiting(NOON + timedelta(minutes=10))
+            lane.report(NOON + timedelta(minutes=10))
             assert shown.wait(PATIENCE_SECONDS)
-            lane.waiting(None)
+            lane.report(None)
             yield Page(rows(1), {"at": 1})
 
         def seen(message: Message) -> None:
@@ -791,7 +793,7 @@ class TestThreads:
     def test_a_slow_reader_keeps_pages_from_piling_up(
         self, records: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
+        monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
         made = 0
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
@@ -801,31 +803,33 @@ class TestThreads:
                 yield Page(row * records, {"at": number})
 
         row = [b'{"text":"%b"}' % (b"x" * 1_000)]
-        messages = stream.read({Lane(): [task("people", pages)]}, FakeClock(), threading.Event())
+        messages = reader.read(
+            {RateLimitStatus(): [task("people", pages)]}, FakeClock(), threading.Event()
+        )
         for lines in messages:
             if b'"STATE"' in lines:
                 break
         close(messages)
         # Those taken, as many waiting again, and one of each that was more than there was room for.
-        assert made <= 2 * (USUAL_ROOM // (1_000 + 1_000 * records) + 1) + 1
+        assert made <= 2 * (DEFAULT_QUEUED_BYTES // (1_000 + 1_000 * records) + 1) + 1
 
     def test_small_pages_are_printed_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
+        monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             for number in range(5_000):
                 yield Page(rows(number), {"at": number})
 
-        lanes = {Lane(): [task("people", pages)]}
-        pieces = list(stream.read(lanes, FakeClock(), threading.Event()))
+        lanes = {RateLimitStatus(): [task("people", pages)]}
+        pieces = list(reader.read(lanes, FakeClock(), threading.Event()))
         records = [line for line in b"".join(pieces).splitlines() if b'"RECORD"' in line]
         assert len(records) == 5_000
         # The writer comes when there is no more room, or a moment after the first of them.
         assert len(pieces) < 1_000
 
     def test_what_waits_together_goes_out_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
-        monkeypatch.setattr(stream, "SECONDS_BETWEEN_STATES", 0.0)
+        monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
+        monkeypatch.setattr(emitter, "SECONDS_BETWEEN_STATES", 0.0)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             for number in range(300):
@@ -852,7 +856,7 @@ class TestThreads:
     def test_a_stream_says_that_it_is_finished_after_all_else(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(stream, "MOST_BYTES_WAITING", USUAL_ROOM)
+        monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
         caplog.set_level(logging.INFO)
 
         def seen(message: Message) -> None:
@@ -879,10 +883,10 @@ class TestThreads:
             clock.sleep(3600)
 
         lanes = {
-            Lane(): [task("endless", endless), task("after", never)],
-            Lane(): [task("asleep", asleep)],
+            RateLimitStatus(): [task("endless", endless), task("after", never)],
+            RateLimitStatus(): [task("asleep", asleep)],
         }
-        messages = stream.read(lanes, clock, stop)
+        messages = reader.read(lanes, clock, stop)
         for _ in range(6):
             next(messages)
         close(messages)
@@ -896,7 +900,7 @@ class TestThreads:
 
 
 def test_discover_tells_what_airbyte_needs_to_resume_and_to_merge() -> None:
-    entry = stream.catalog_entry(task("people", nothing).stream)
+    entry = catalog_entry(task("people", nothing).stream)
     assert entry["name"] == "people"
     assert entry["source_defined_primary_key"] == [["id"]]
     assert entry["default_cursor_field"] == ["at"]

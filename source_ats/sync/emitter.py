@@ -1,0 +1,206 @@
+"""The emitter: one stream's pages, waits and end as Airbyte messages."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from source_ats.clock import Clock, rfc3339
+from source_ats.errors import AtsError, Stopped
+from source_ats.protocol import messages
+from source_ats.sync.state import (
+    complete_state,
+    selection_hash,
+    usable_state,
+    without_full_refresh_mark,
+)
+from source_ats.sync.stream import Page, Progress, State, Stream
+
+log = logging.getLogger("airbyte.source_ats.sync")
+
+SECONDS_BETWEEN_STATES = 1.0
+SECONDS_BETWEEN_REPEATED_STATES = 300.0
+"""Only RECORD and STATE tell the platform that a waiting connector is alive."""
+SECONDS_BETWEEN_PROGRESS_LINES = 60.0
+SAME_WAIT = timedelta(seconds=1)
+"""A wait that ends at most this much later is the same wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """A stream to read: how the catalog wants it, and its state so far."""
+
+    stream: Stream
+    full_refresh: bool
+    generation: int | None
+    stored_state: State | None
+
+
+class RateLimitStatus:
+    """Until when a vendor's rate limit blocks, reported to the stream that is being read."""
+
+    def __init__(self) -> None:
+        """Begin with no stream being read."""
+        self._lock = threading.Lock()
+        self._until: datetime | None = None
+        self._waits: deque[datetime | None] = deque()
+
+    def attach(self, waits: deque[datetime | None]) -> None:
+        """Report to the stream that is read from now on."""
+        with self._lock:
+            self._until, self._waits = None, waits
+
+    def report(self, until: datetime | None) -> None:
+        """Note until when a rate limit blocks requests; None when it is over.
+
+        Concurrent requests are blocked by one limit, each until about the same time: that is
+        reported once.
+        """
+        with self._lock:
+            if self._until is None or until is None:
+                is_new = until != self._until
+            else:
+                is_new = until > self._until + SAME_WAIT
+            if is_new:
+                self._until = until
+                self._waits.append(until)
+
+
+class StreamEmitter:
+    """Turns what happens to one stream into messages. For the thread that prints."""
+
+    def __init__(self, task: ReadTask, clock: Clock) -> None:
+        """Raises `ConfigError` if the stored state is not one of ours."""
+        self._task = task
+        self._name = task.stream.name
+        self._clock = clock
+        self._selection = selection_hash(task.stream.selection)
+        self.resume_from = usable_state(
+            self._name,
+            self._selection,
+            task.stored_state,
+            full_refresh=task.full_refresh,
+            generation=task.generation,
+        )
+        """The state to read from; None: nothing is left to read."""
+        self._state: State = (
+            task.stored_state or {}
+            if self.resume_from is None
+            else self._complete(self.resume_from)
+        )
+        self._state_is_out = True
+        # So that the first page's state is printed at once.
+        self._state_at = clock.monotonic() - SECONDS_BETWEEN_STATES
+        self._progress_at = clock.monotonic()
+        self._records_since_state = 0
+        self._records = 0
+        self._began = False
+        self._progress: Progress | None = None
+        self._progress_from: tuple[float, int] | None = None
+        self.waits: deque[datetime | None] = deque()
+        """Waits for the rate limit that are not printed yet; any thread may add one."""
+        self._shown_wait: datetime | None = None
+
+    def started(self) -> Iterator[bytes]:
+        """Yield that the stream is being read."""
+        self._began = True
+        yield messages.status(self._name, "STARTED", self._clock.now())
+        yield messages.status(self._name, "RUNNING", self._clock.now())
+
+    def page(self, page: Page) -> Iterator[bytes]:
+        """Yield the records, then the state, unless one was printed less than a second ago."""
+        if page.records:
+            yield messages.records(self._name, page.records, self._clock.now())
+            self._records += len(page.records)
+            self._records_since_state += len(page.records)
+        self._state = self._complete(page.state)
+        self._state_is_out = False
+        if page.progress is not None:
+            if self._progress is None or self._progress.total != page.progress.total:
+                yield messages.estimate(self._name, page.progress.total, self._clock.now())
+            self._progress = page.progress
+            self._progress_from = self._progress_from or (
+                self._clock.monotonic(),
+                page.progress.done,
+            )
+        if self._clock.monotonic() - self._state_at >= SECONDS_BETWEEN_STATES:
+            yield from self._emit_state()
+
+    def tick(self) -> Iterator[bytes]:
+        """Yield what is due by time alone."""
+        if not self._began:
+            return
+        now = self._clock.monotonic()
+        yield from self._emit_waits()
+        if now - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
+            self._progress_at = now
+            log.info("%s: %s.", self._name, self._describe_progress())
+        since_state = now - self._state_at
+        if since_state >= SECONDS_BETWEEN_REPEATED_STATES or (
+            not self._state_is_out and since_state >= SECONDS_BETWEEN_STATES
+        ):
+            yield from self._emit_state()
+
+    def ended(self, failure: BaseException | None) -> Iterator[bytes]:
+        """Yield the last state, and how the stream ended."""
+        now = self._clock.now()
+        if self._began:
+            yield from self._emit_waits()
+        if failure is None:
+            self._state = without_full_refresh_mark(self._state)
+            yield from self._emit_state()
+            yield messages.status(self._name, "COMPLETE", now)
+            log.info("%s: finished, %d records.", self._name, self._records)
+            return
+        if not self._state_is_out:
+            yield from self._emit_state()
+        if not self._began:
+            yield messages.status(self._name, "STARTED", now)
+        if isinstance(failure, AtsError):
+            if not isinstance(failure, Stopped):
+                yield messages.error(failure, now, stream=self._name)
+        else:
+            yield messages.bug(failure, now, stream=self._name)
+        yield messages.status(self._name, "INCOMPLETE", now)
+
+    def _describe_progress(self) -> str:
+        """Return what a person wants to know of a long read."""
+        text = f"{self._records} records so far"
+        if self._progress is not None and self._progress_from is not None:
+            began, done_before = self._progress_from
+            done, total = self._progress.done, self._progress.total
+            text += f", {done} of {total} candidates done"
+            seconds = self._clock.monotonic() - began
+            if done > done_before and seconds > 0:
+                rate = (done - done_before) / seconds
+                finished = self._clock.now() + timedelta(seconds=(total - done) / rate)
+                text += f", {rate * 60:.0f} per minute, finished about {rfc3339(finished)}"
+        if self._shown_wait is not None:
+            text += f", waiting for the rate limit until {rfc3339(self._shown_wait)}"
+        return text
+
+    def _emit_waits(self) -> Iterator[bytes]:
+        """Yield each wait for the rate limit and its end, also one that is over by now."""
+        while self.waits:
+            self._shown_wait = self.waits.popleft()
+            yield messages.status(
+                self._name, "RUNNING", self._clock.now(), quota_reset=self._shown_wait
+            )
+
+    def _emit_state(self) -> Iterator[bytes]:
+        self._state_at = self._clock.monotonic()
+        self._state_is_out = True
+        yield messages.state(self._name, self._state, self._records_since_state)
+        self._records_since_state = 0
+
+    def _complete(self, state: State) -> State:
+        return complete_state(
+            state,
+            self._selection,
+            full_refresh=self._task.full_refresh,
+            generation=self._task.generation,
+        )

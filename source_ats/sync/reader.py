@@ -1,0 +1,178 @@
+"""The reader: streams are read in threads, and one thread prints.
+
+A vendor's streams are read one after the other, vendors concurrently: one thread each, and about a
+megabyte of pages in the queue between them and the thread that prints, which alone decides when a
+STATE is due.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+from source_ats.clock import Clock
+from source_ats.errors import IncompleteRead, Stopped
+from source_ats.sync.emitter import RateLimitStatus, ReadTask, StreamEmitter
+from source_ats.sync.stream import Page
+
+GRACE_SECONDS = 5.0
+"""How long a stopped run waits for requests in flight. Docker kills after 10."""
+MAX_QUEUED_BYTES = 1_000_000
+"""So that a page is printed while the next is read: two or three usual pages of candidates."""
+BYTES_OF_A_STATE = 1_000
+"""About. Pages without records take room, too."""
+_TICK = 0.25
+_LINGER = 0.01
+"""How long the printing thread waits for more events after one came. Waking up for each of many
+small pages costs more than the pages do."""
+
+
+def read(
+    vendors: Mapping[RateLimitStatus, Sequence[ReadTask]], clock: Clock, stop: threading.Event
+) -> Iterator[bytes]:
+    """Read all tasks and yield messages, each item one or more whole lines.
+
+    Records of a page come before the state that covers them. When `stop` is set, the pages in hand
+    are printed, then their state. Raises `IncompleteRead` at the end if a stream did not finish,
+    and `ConfigError` at the beginning if a state is not one of ours.
+    """
+    emitters = {
+        task.stream.name: StreamEmitter(task, clock) for tasks in vendors.values() for task in tasks
+    }
+    queue = _EventQueue()
+    reading: dict[str, Future[None]] = {}
+    failures: dict[str, BaseException] = {}
+    pools = [ThreadPoolExecutor(max_workers=1) for _ in vendors]
+    try:
+        for pool, (rate_limit, tasks) in zip(pools, vendors.items(), strict=True):
+            for task in tasks:
+                emitter = emitters[task.stream.name]
+                reading[task.stream.name] = pool.submit(
+                    _read_stream, task, emitter, rate_limit, queue
+                )
+        give_up_at = math.inf
+        while reading and clock.monotonic() < give_up_at:
+            yield from _emit(queue.take(_TICK), emitters, reading, failures)
+            for name in reading:
+                yield from emitters[name].tick()
+            if stop.is_set():
+                give_up_at = min(give_up_at, clock.monotonic() + GRACE_SECONDS)
+        for name in reading:
+            failures[name] = Stopped()
+            yield from emitters[name].ended(failures[name])
+    finally:
+        if reading:
+            # Nothing takes the messages any more: no thread must wait for it.
+            stop.set()
+        queue.close()
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+    if failures:
+        raise IncompleteRead(failures)
+
+
+def _read_stream(
+    task: ReadTask, emitter: StreamEmitter, rate_limit: RateLimitStatus, queue: _EventQueue
+) -> None:
+    """Put the stream's pages into the queue. What it raises ends the stream."""
+    name = task.stream.name
+    rate_limit.attach(emitter.waits)
+    try:
+        queue.put(_Event(name))
+        if emitter.resume_from is not None:
+            for page in task.stream.pages(emitter.resume_from, task.full_refresh):
+                queue.put(_Event(name, page=page))
+    finally:
+        queue.put(_Event(name, ended=True))
+
+
+def _emit(
+    events: Iterable[_Event],
+    emitters: Mapping[str, StreamEmitter],
+    reading: dict[str, Future[None]],
+    failures: dict[str, BaseException],
+) -> Iterator[bytes]:
+    """Yield the messages of the events.
+
+    Pages that follow each other are yielded in one piece: printing each small one takes longer.
+    Everything else is yielded as it comes, for a stream's log lines are printed meanwhile.
+    """
+    for are_pages, group in groupby(events, key=lambda event: event.page is not None):
+        lines = (
+            line
+            for event in group
+            for line in _messages(event, emitters[event.stream], reading, failures)
+        )
+        yield from filter(None, [b"".join(lines)]) if are_pages else lines
+
+
+def _messages(
+    event: _Event,
+    emitter: StreamEmitter,
+    reading: dict[str, Future[None]],
+    failures: dict[str, BaseException],
+) -> Iterator[bytes]:
+    """Yield the messages of an event, and note the stream's end."""
+    if event.page is not None:
+        yield from emitter.page(event.page)
+    elif event.ended:
+        failure = reading.pop(event.stream).exception()
+        if failure is not None:
+            failures[event.stream] = failure
+        yield from emitter.ended(failure)
+    else:
+        yield from emitter.started()
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """From a reading thread to the printing one: a stream began, has a page, or ended."""
+
+    stream: str
+    page: Page | None = None
+    ended: bool = False
+
+
+class _EventQueue:
+    """Events in the order in which they came, limited by the bytes of their records."""
+
+    def __init__(self) -> None:
+        self._events: list[_Event] = []
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, event: _Event) -> None:
+        """Add an event when there is room. Raises `Stopped` when the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._is_full())
+            if self._closed:
+                raise Stopped
+            self._events.append(event)
+            self._bytes += BYTES_OF_A_STATE + sum(
+                map(len, event.page.records if event.page else ())
+            )
+            if len(self._events) == 1 or self._is_full():
+                self._changed.notify_all()
+
+    def take(self, seconds: float) -> Sequence[_Event]:
+        """Return all events, once there is one; none after `seconds`."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._events, timeout=seconds):
+                self._changed.wait_for(self._is_full, timeout=_LINGER)
+            events, self._events, self._bytes = self._events, [], 0
+            self._changed.notify_all()
+        return events
+
+    def close(self) -> None:
+        """Take no more events: a thread that waits for room, or comes later, is stopped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        return self._bytes >= MAX_QUEUED_BYTES
