@@ -304,7 +304,7 @@ def test_overwrite_is_append_with_a_warning(writer: Writer) -> None:
     writer.catalog = {"streams": [{**configured("people", mode="overwrite"), "generation_id": 2}]}
     done = writer.write(*people(2), state(1))
     assert done.code == 0
-    assert "overwrite is done as append" in done.logs("WARN")
+    assert "overwrite is treated as append" in done.logs("WARN")
     assert partners(writer) == {"people:1": 1, "people:2": 1}
 
 
