@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import integrations, known, kombo_connector, pages_of
 from integration_tests.support.connector import Connector, Run, Table, catalog, table
+from integration_tests.support.kombo import integrations, known, kombo_connector, pages_of
 
 # Each stream, and the list that it is read from.
 PATHS = {
