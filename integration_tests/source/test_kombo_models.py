@@ -80,7 +80,7 @@ def undeclared(value: object, schema: Any, path: str) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from undeclared(item, schema.get("items", {}), path)
-    if isinstance(value, dict) and "properties" in schema:
+    if isinstance(value, dict) and schema.get("properties"):
         for key, item in value.items():
             if key in schema["properties"]:
                 yield from undeclared(item, schema["properties"][key], f"{path}.{key}")
