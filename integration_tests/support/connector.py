@@ -10,11 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from integration_tests.sandbox.running import Sandbox
 from source_ats.cli import main
 from source_ats.errors import Stopped
 from source_ats.http import client
@@ -221,8 +222,31 @@ class QuickClock:
             raise Stopped("The run was asked to end.")
         with self._lock:
             began = getattr(self._seen, "waited", self.waited)
-            self.waited = max(self.waited, began + max(0.0, seconds))
+            passed = began + seconds - self.waited
+            if passed > 0:
+                self.passes(passed)
+                self.waited += passed
             self._seen.waited = self.waited
+
+    def passes(self, seconds: float) -> None:
+        """Nothing else moves with this clock."""
+
+
+class MovingClock(QuickClock):
+    """A quick clock that moves the sandbox's clock along: a wait passes in both places."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Begin at the machine's time."""
+        super().__init__(threading.Event())
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        """Return the machine's time, waits included."""
+        return super().now() + timedelta(seconds=self.waited)
+
+    def passes(self, seconds: float) -> None:
+        """Move the sandbox's clock first: no request may reach it from a time that it has not."""
+        self._sandbox.advance(seconds)
 
 
 def parsed(output: bytes) -> list[Message]:
