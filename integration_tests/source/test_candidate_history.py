@@ -8,6 +8,7 @@ import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ def connector(atz: Sandbox, tmp_path: Path) -> Connector:
 def asked(sandbox: Sandbox) -> list[str]:
     """Return the slugs whose history was asked for, in the order of the calls."""
     return [call["path"].split("/")[4] for call in sandbox.log("atz_crm.history")]
+
+
+def has_asked(sandbox: Sandbox, count: int) -> bool:
+    """Return True if this many histories were requested."""
+    return len(asked(sandbox)) >= count
 
 
 def in_progress(run: Run) -> dict[str, Any]:
@@ -162,8 +168,7 @@ def test_a_second_sync_within_the_hours_between_passes_reads_nothing(
 def test_a_full_refresh_goes_on_in_the_same_generation(atz: Sandbox, connector: Connector) -> None:
     wanted = catalog(STREAM, mode="full_refresh", generation=3)
     reading = connector.start(catalog=wanted)
-    while len(asked(atz)) < 50:
-        assert reading.goes_on()
+    assert reading.wait_until(lambda: len(asked(atz)) >= 50)
     first = reading.end(signal.SIGTERM)
     assert first.code == 143
     second = connector.run("read", catalog=wanted, state=first.of("STATE"))
@@ -263,8 +268,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
         reading = connector.start(catalog=catalog(STREAM), state=last)
         wanted = dice.randint(1, 40)
         atz.reset_log()
-        while reading.goes_on() and len(asked(atz)) < wanted:
-            pass
+        reading.wait_until(partial(has_asked, atz, wanted))
         runs.append(reading.end(signal.SIGKILL))
         _assert_only_the_rest_was_asked(atz, last)
         last = runs[-1].of("STATE")[-1:] or last
@@ -286,8 +290,7 @@ def _assert_only_the_rest_was_asked(atz: Sandbox, states: list[Any]) -> None:
 
 def test_sigterm_ends_the_run_in_order(atz: Sandbox, connector: Connector) -> None:
     reading = connector.start(catalog=catalog(STREAM))
-    while len(asked(atz)) < 60:
-        assert reading.goes_on()
+    assert reading.wait_until(lambda: len(asked(atz)) >= 60)
     first = reading.end(signal.SIGTERM)
     assert first.code == 143
     assert first.statuses(STREAM)[-1] == "INCOMPLETE"
@@ -303,8 +306,7 @@ def test_the_bookmark_is_when_the_first_of_several_runs_began(
     atz: Sandbox, connector: Connector
 ) -> None:
     reading = connector.start(catalog=catalog(STREAM))
-    while len(asked(atz)) < 60:
-        assert reading.goes_on()
+    assert reading.wait_until(lambda: len(asked(atz)) >= 60)
     first = reading.end(signal.SIGTERM)
     done = in_progress(first)["after_slug"]
     atz.advance(5 * HOUR)

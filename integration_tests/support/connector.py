@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -184,6 +185,18 @@ class Started:
     def goes_on(self) -> bool:
         """Tell whether it has not ended yet."""
         return self.process.poll() is None
+
+    def wait_until(self, reached: Callable[[], bool]) -> bool:
+        """Wait until something is true, and return True; False if the run has ended before."""
+        while not reached():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=0.01)
+                return reached()
+        return True
+
+    def wait_for_records(self, count: int) -> bool:
+        """Wait until this many records are printed; False if the run has ended before."""
+        return self.wait_until(lambda: self.printed().count(b'"type":"RECORD"') >= count)
 
     def printed(self) -> bytes:
         """Return all that it has printed so far."""
