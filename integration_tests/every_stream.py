@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from integration_tests.sandbox import kombo_models
+from integration_tests.sandbox.kombo import records as kombo_models
 from integration_tests.sandbox.running import Sandbox
 
 Row = dict[str, Any]

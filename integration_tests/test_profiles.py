@@ -17,7 +17,7 @@ import pytest
 
 from integration_tests.connector import Connector, Run, catalog, state
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.sandbox.talemetry_records import INCLUDE
+from integration_tests.sandbox.talemetry.records import INCLUDE
 from source_ats.talemetry.schemas import PROFILES
 
 PEOPLE = 300

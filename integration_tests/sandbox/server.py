@@ -29,8 +29,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox import atz_crm, comeet, faults, kombo, talemetry
+from integration_tests.sandbox import faults
+from integration_tests.sandbox.atz_crm import routes as atz_crm
+from integration_tests.sandbox.comeet import routes as comeet
+from integration_tests.sandbox.kombo import routes as kombo
 from integration_tests.sandbox.request_log import RequestLog
+from integration_tests.sandbox.talemetry import routes as talemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

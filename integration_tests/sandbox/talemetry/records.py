@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
 from integration_tests.sandbox.people import CITIES, COMPANIES, TITLES, mix, person
-from integration_tests.sandbox.talemetry_people import DAY, Dice, Life, life_cycle, sources
+from integration_tests.sandbox.talemetry.data import DAY, Dice, Life, life_cycle, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -48,7 +48,7 @@ import orjson
 from aiohttp import web
 
 from integration_tests.sandbox.people import mix
-from integration_tests.sandbox.talemetry_people import (
+from integration_tests.sandbox.talemetry.data import (
     EVENTS,
     Dice,
     Guids,
@@ -59,8 +59,8 @@ from integration_tests.sandbox.talemetry_people import (
     life_cycle,
     sources,
 )
-from integration_tests.sandbox.talemetry_records import INCLUDE, WITHOUT_INCLUDE, Record, rfc3339
-from integration_tests.sandbox.talemetry_settings import Settings
+from integration_tests.sandbox.talemetry.records import INCLUDE, WITHOUT_INCLUDE, Record, rfc3339
+from integration_tests.sandbox.talemetry.settings import Settings
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.world import World

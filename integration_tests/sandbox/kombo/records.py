@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from integration_tests.sandbox.people import TITLES, mix, person
 
 if TYPE_CHECKING:
-    from integration_tests.sandbox.kombo_rows import Build, Moment
+    from integration_tests.sandbox.kombo.data import Build, Moment
 
 LETTERS = string.ascii_letters + string.digits
 JOBS = ("Analyst", "Línea cook", "Nurse", "Backend engineer", "Recruiter", "Driver, nights")

@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox.kombo_models import LETTERS, MODELS, Model
-from integration_tests.sandbox.kombo_rows import Filters, Table
+from integration_tests.sandbox.kombo.data import Filters, Table
+from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model
 from integration_tests.sandbox.people import mix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from integration_tests.sandbox.kombo_rows import Kind
+    from integration_tests.sandbox.kombo.data import Kind
     from integration_tests.sandbox.world import World
 
     Answer = Callable[[web.Request], list[bytes]]

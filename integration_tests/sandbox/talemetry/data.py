@@ -20,7 +20,7 @@ from integration_tests.sandbox.people import mix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from integration_tests.sandbox.talemetry_settings import Settings
+    from integration_tests.sandbox.talemetry.settings import Settings
     from integration_tests.sandbox.world import World
 
 DAY = 86_400

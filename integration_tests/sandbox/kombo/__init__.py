@@ -1,0 +1,1 @@
+"""A fake Kombo: `routes.py` answers, `data.py` knows the rows, `records.py` builds one row."""

@@ -1,0 +1,1 @@
+"""A fake Talemetry: `routes.py` answers, `data.py` knows the people, `records.py` builds one."""
