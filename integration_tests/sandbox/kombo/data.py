@@ -1,31 +1,36 @@
-"""The rows of one Kombo model in one integration: made from a seed, changed by the control door.
+"""What the fake Kombo holds: integrations, and the rows of each model.
 
-Nothing is held for a row until it changes. Row `number` is a likeness (`number % LIKENESSES`) with
-ids, addresses and times of its own, so an untouched row is printed from its likeness's template.
+Rows come from a seed; nothing is held for a row until the control API changes it. Row `number` is
+a variant (`number % VARIANTS`) with ids, addresses and times of its own, so an untouched row is
+printed from its variant's template.
 All times are whole milliseconds since 1970.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
+import random
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache, partial
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model, Moment
+from integration_tests.sandbox.kombo.settings import IntegrationSettings, Settings
 from integration_tests.sandbox.people import mix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Build = Callable[[int, int, "Moment"], dict[str, Any]]
-    """Makes a model's row from the table's seed, the row's likeness and its moment."""
+    from integration_tests.sandbox.kombo.records import Build
+    from integration_tests.sandbox.world import World
 
-LIKENESSES = 200
+VARIANTS = 200
 """So few that their templates stay in the processor's cache. At most 1000: three digits."""
 
 DAY = 86_400_000
@@ -42,22 +47,6 @@ KEPT = {"id", "changed_at", "remote_deleted_at"}
 """What an erased row still says."""
 
 Kind = Literal["new", "changed", "nested", "deleted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a row shows beyond its likeness. In a template the texts are placeholders."""
-
-    block: str
-    """Eight digits: the account, and how many times all likenesses came before this row."""
-    changed_at: str
-    created_on: str
-    """The date on which the ATS made the row."""
-    nested_at: str | None = None
-    """When a related row changed last, if one did since the sandbox started."""
-    deleted_at: str | None = None
-    changes: int = 0
-    nested_changes: int = 0
 
 
 BLOCK, AT = "<block>", "<at>"
@@ -108,24 +97,24 @@ class Table:
     pending: list[tuple[int, int, int, Kind, int]] = field(default_factory=list)
     noted: int = 0
     templates: dict[tuple[int, bool], list[list[bytes]]] = field(default_factory=dict)
-    """For a likeness, erased or not: its bytes, cut at each time, and there cut at each block."""
+    """For a variant, erased or not: its bytes, cut at each time, and there cut at each block."""
     ids: dict[int, str] = field(default_factory=dict)
     jitter: list[int] = field(init=False)
     days_open: list[int] = field(init=False)
-    """For each likeness, how many days before all changes the ATS made it."""
+    """For each variant, how many days before all changes the ATS made it."""
     deleted: list[bool] = field(init=False)
-    """For each likeness, whether its last change before the start was that it was deleted."""
+    """For each variant, whether its last change before the start was that it was deleted."""
     shown_before: list[int] = field(init=False)
-    """For each likeness, how many before it are not deleted."""
+    """For each variant, how many before it are not deleted."""
 
     def __post_init__(self) -> None:
-        """Throw the dice for the likenesses."""
+        """Throw the dice for the variants."""
         self.rows = self.size
-        likenesses = range(LIKENESSES)
-        self.jitter = [mix(self.seed, 1, likeness) % 1000 for likeness in likenesses]
-        self.days_open = [1 + mix(self.seed, 2, likeness) % 300 for likeness in likenesses]
+        variants = range(VARIANTS)
+        self.jitter = [mix(self.seed, 1, variant) % 1000 for variant in variants]
+        self.days_open = [1 + mix(self.seed, 2, variant) % 300 for variant in variants]
         chosen = mix(self.seed, 3) % ONE_DELETED_IN
-        self.deleted = [likeness % ONE_DELETED_IN == chosen for likeness in likenesses]
+        self.deleted = [variant % ONE_DELETED_IN == chosen for variant in variants]
         self.shown_before = list(accumulate((not gone for gone in self.deleted), initial=0))
 
     def add(self) -> int:
@@ -150,18 +139,18 @@ class Table:
 
     def id_of(self, number: int) -> str:
         """Return the row's `id`, which never changes."""
-        rounds, likeness = divmod(number, LIKENESSES)
-        if likeness not in self.ids:
+        rounds, variant = divmod(number, VARIANTS)
+        if variant not in self.ids:
             moment = Moment(block=BLOCK, changed_at=AT, created_on="")
-            self.ids[likeness] = self.build(self.seed, likeness, moment)["id"]
-        return self.ids[likeness].replace(BLOCK, _block(self.account, rounds).decode())
+            self.ids[variant] = self.build(self.seed, variant, moment)["id"]
+        return self.ids[variant].replace(BLOCK, _block(self.account, rounds).decode())
 
     def is_alive(self, number: int) -> bool:
         """Whether readers see the row, and do not see it as deleted."""
         touched = self.touched.get(number)
         if touched is not None:
             return touched.deleted is None
-        return number < self.size and not self.deleted[number % LIKENESSES]
+        return number < self.size and not self.deleted[number % VARIANTS]
 
     def by_number(self, filters: Filters, start: int, limit: int) -> list[int]:
         """Find the first `limit` rows from number `start` on, in the order of their numbers."""
@@ -183,11 +172,11 @@ class Table:
             if number in self.touched:
                 pieces += orjson.dumps(self._row(number, erased_before)), between
                 continue
-            rounds, likeness = divmod(number, LIKENESSES)
+            rounds, variant = divmod(number, VARIANTS)
             changed = self._changed(number)
-            erased = self.deleted[likeness] and changed < erased_before
+            erased = self.deleted[variant] and changed < erased_before
             block, at = _block(self.account, rounds), instant(changed)
-            for part in self.templates.get((likeness, erased)) or self._template(likeness, erased):
+            for part in self.templates.get((variant, erased)) or self._template(variant, erased):
                 pieces.append(block.join(part))
                 pieces.append(at)
             pieces[-1] = between
@@ -224,7 +213,7 @@ class Table:
     def _shown(self, run: range, filters: Filters) -> Iterator[int]:
         if filters.include_deleted:
             return iter(run)
-        return (number for number in run if not self.deleted[number % LIKENESSES])
+        return (number for number in run if not self.deleted[number % VARIANTS])
 
     def _count(self, filters: Filters, start: int, stop: int) -> int:
         """Count the rows of an untouched run that are shown, without going through them."""
@@ -233,8 +222,8 @@ class Table:
         return self._count_from_zero(stop) - self._count_from_zero(start)
 
     def _count_from_zero(self, stop: int) -> int:
-        rounds, likeness = divmod(stop, LIKENESSES)
-        return rounds * self.shown_before[LIKENESSES] + self.shown_before[likeness]
+        rounds, variant = divmod(stop, VARIANTS)
+        return rounds * self.shown_before[VARIANTS] + self.shown_before[variant]
 
     def _matches(self, number: int, filters: Filters) -> bool:
         touched = self.touched[number]
@@ -268,47 +257,47 @@ class Table:
         if number >= self.size:
             return Touched(created=at, changed=at)
         changed = self._changed(number)
-        gone = self.deleted[number % LIKENESSES]
+        gone = self.deleted[number % VARIANTS]
         return Touched(created=changed, changed=changed, deleted=changed if gone else None)
 
     def _changed(self, number: int) -> int:
         """Return when a row of the beginning changed last: the later, the larger its number."""
-        place = number * 1000 + self.jitter[number % LIKENESSES]
+        place = number * 1000 + self.jitter[number % VARIANTS]
         return self.started - HISTORY + place * HISTORY // (self.size * 1000)
 
     def _row(self, number: int, erased_before: int) -> dict[str, Any]:
-        likeness = number % LIKENESSES
+        variant = number % VARIANTS
         touched = self.touched[number]
         moment = Moment(
-            block=_block(self.account, number // LIKENESSES).decode(),
+            block=_block(self.account, number // VARIANTS).decode(),
             changed_at=instant(touched.changed).decode(),
-            created_on=self._created_on(likeness),
+            created_on=self._created_on(variant),
             nested_at=None if touched.nested is None else instant(touched.nested).decode(),
             deleted_at=None if touched.deleted is None else instant(touched.deleted).decode(),
             changes=touched.changes,
             nested_changes=touched.nested_changes,
         )
-        row = self.build(self.seed, likeness, moment)
+        row = self.build(self.seed, variant, moment)
         if touched.deleted is not None and touched.deleted < erased_before:
             return erase(row)
         return row
 
-    def _template(self, likeness: int, erased: bool) -> list[list[bytes]]:  # noqa: FBT001
-        """Make and keep the bytes of a likeness, cut where its rows differ."""
+    def _template(self, variant: int, erased: bool) -> list[list[bytes]]:  # noqa: FBT001
+        """Make and keep the bytes of a variant, cut where its rows differ."""
         moment = Moment(
             block=BLOCK,
             changed_at=AT,
-            created_on=self._created_on(likeness),
-            deleted_at=AT if self.deleted[likeness] else None,
+            created_on=self._created_on(variant),
+            deleted_at=AT if self.deleted[variant] else None,
         )
-        row = self.build(self.seed, likeness, moment)
+        row = self.build(self.seed, variant, moment)
         text = orjson.dumps(erase(row) if erased else row)
         template = [part.split(BLOCK.encode()) for part in text.split(AT.encode())]
-        self.templates[likeness, erased] = template
+        self.templates[variant, erased] = template
         return template
 
-    def _created_on(self, likeness: int) -> str:
-        return day((self.started - HISTORY) // DAY - self.days_open[likeness]).decode()
+    def _created_on(self, variant: int) -> str:
+        return day((self.started - HISTORY) // DAY - self.days_open[variant]).decode()
 
 
 def erase(row: dict[str, Any]) -> dict[str, Any]:
@@ -341,3 +330,135 @@ SECONDS = tuple(
     for second in range(60)
 )
 MILLIS = tuple(b".%03dZ" % part for part in range(1000))
+
+
+@dataclass
+class Integration:
+    """One connected ATS account: how it stands, and its rows by list path."""
+
+    id: str
+    number: int
+    tables: dict[str, Table]
+    created_at: str
+    settings: IntegrationSettings = field(default_factory=IntegrationSettings)
+
+    @property
+    def candidates(self) -> Table:
+        """The rows of `/ats/candidates`."""
+        return self.tables["candidates"]
+
+    def settle(self, now: int) -> None:
+        """Make visible what is due."""
+        for table in self.tables.values():
+            table.settle(now)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what `GET /integrations/{id}` says (section 3, V)."""
+        return {
+            "id": self.id,
+            "tool": {"id": self.settings.tool, "label": self.settings.tool.capitalize()},
+            "category": self.settings.category,
+            "status": self.settings.status,
+            "setup_status": self.settings.setup_status,
+            "data_expired_at": None,
+            "end_user": {
+                "organization_name": f"Nordlys Foods {self.number}",
+                "creator_email": None,
+                "origin_id": f"customer-{self.number}",
+            },
+            "scope_config": {"id": "scope-default", "name": "Default"},
+            "created_at": self.created_at,
+            "beta": False,
+            "read_models": [self._read_model(model) for model in MODELS],
+            "write_actions": [],
+        }
+
+    def _read_model(self, model: Model) -> dict[str, Any]:
+        off = model.read_model in self.settings.read_models_off
+        unsupported = model.read_model in self.settings.read_models_unsupported
+        flags = {
+            "is_available": not off and not unsupported,
+            "coverage_status": "UNSUPPORTED" if unsupported else "SUPPORTED",
+            "scope_config_setting": "DISABLED" if off else "ENABLED",
+            "opted_out_by_customer": False,
+        }
+        return {
+            "id": model.read_model,
+            "label": model.label,
+            **flags,
+            "fields": [{"id": "first_name", "label": "First name", **flags}],
+        }
+
+
+@dataclass
+class Kombo:
+    """One environment with its integrations."""
+
+    world: World
+    integrations: dict[str, Integration]
+    environment: str
+    dice: random.Random
+    settings: Settings = field(default_factory=Settings)
+
+    def now(self) -> int:
+        """Return the sandbox's time in milliseconds."""
+        return int(self.world.clock.epoch() * 1000)
+
+    def find(self, integration_id: str) -> Integration:
+        """Return an integration as readers see it now, or raise KeyError."""
+        integration = self.integrations[integration_id]
+        integration.settle(self.now())
+        return integration
+
+    def chosen(self, integration_id: str | None) -> list[Integration]:
+        """Return one integration, or for None all, as readers see them now."""
+        wanted = self.integrations if integration_id is None else [integration_id]
+        return [self.find(one) for one in wanted]
+
+
+def kombo_of(world: World, accounts: int) -> Kombo:
+    """Divide the candidates unevenly; among three integrations 6 : 3 : 1."""
+    dice = random.Random(mix(world.seed, 5))  # noqa: S311 - repeatable
+    parts = [number * (number + 1) // 2 for number in range(accounts, 0, -1)]
+    ends = [world.candidates * end // sum(parts) for end in accumulate(parts, initial=0)]
+    started = int(world.started_at.timestamp() * 1000)
+    integrations = [
+        Integration(
+            id="greenhouse:" + "".join(dice.choices(LETTERS, k=24)),
+            number=number,
+            created_at=f"{world.started_at.year - 3}-05-04T08:00:00.000Z",
+            tables={
+                model.path: Table(
+                    build=model.build,
+                    seed=mix(world.seed, 6, number, place),
+                    account=number,
+                    size=model.rows(end - start),
+                    started=started,
+                )
+                for place, model in enumerate(MODELS)
+            },
+        )
+        for number, (start, end) in enumerate(pairwise(ends))
+    ]
+    return Kombo(
+        world=world,
+        integrations={integration.id: integration for integration in integrations},
+        environment="".join(dice.choices(LETTERS, k=24)),
+        dice=dice,
+    )
+
+
+def alive_rows(tables: list[Table], dice: random.Random) -> Iterator[tuple[Table, int]]:
+    """Walk through all rows that are not deleted, each once, in an order that the dice choose."""
+    ends = list(accumulate(table.rows for table in tables))
+    total = ends[-1]
+    if not total:
+        return
+    start = dice.randrange(total)
+    stride = next(s for s in iter(partial(dice.randint, 1, total), 0) if math.gcd(s, total) == 1)
+    for step in range(total):
+        place = (start + step * stride) % total
+        which = bisect_right(ends, place)
+        number = place - (ends[which - 1] if which else 0)
+        if tables[which].is_alive(number):
+            yield tables[which], number

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from integration_tests.sandbox.people import TITLES, mix, person
 
 if TYPE_CHECKING:
-    from integration_tests.sandbox.kombo.data import Build, Moment
+    from collections.abc import Callable
+
+    Build = Callable[[int, int, "Moment"], dict[str, Any]]
+    """Makes a model's row from the table's seed, the row's variant and its moment."""
 
 LETTERS = string.ascii_letters + string.digits
 JOBS = ("Analyst", "Línea cook", "Nurse", "Backend engineer", "Recruiter", "Driver, nights")
@@ -48,6 +51,22 @@ YOUNG_APPLICATION_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """What a row shows beyond its variant. In a template the texts are placeholders."""
+
+    block: str
+    """Eight digits: the account, and how many times all variants came before this row."""
+    changed_at: str
+    created_on: str
+    """The date on which the ATS made the row."""
+    nested_at: str | None = None
+    """When a related row changed last, if one did since the sandbox started."""
+    deleted_at: str | None = None
+    changes: int = 0
+    nested_changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One list endpoint: `GET /ats/<path>`, its read model, and how its rows are made."""
 
@@ -65,11 +84,11 @@ class Model:
         return -(-candidates // self.candidates_for_one)
 
 
-def candidate(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def candidate(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a candidate (kombo.md section 5, V). Keys that may be absent or null sometimes are."""
-    dice = random.Random(mix(seed, 4, likeness))  # noqa: S311 - repeatable
-    who = person(seed, likeness)
-    number = f"{moment.block}{likeness:03d}"
+    dice = random.Random(mix(seed, 4, variant))  # noqa: S311 - repeatable
+    who = person(seed, variant)
+    number = f"{moment.block}{variant:03d}"
     updated_at = moment.changed_at if moment.changes else f"{moment.created_on}T10:00:00.000Z"
     row: dict[str, Any] = {
         "id": _own_id(dice, moment),
@@ -244,14 +263,14 @@ def _id(seed: int, kind: str, index: int) -> str:
 # The other models (section 6, V). What is nested in them has the shape of the vendor's examples.
 
 
-def application(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def application(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make an application; each nested change adds an interview."""
-    dice = _dice(seed, likeness)
-    number = _number(likeness, moment)
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
     outcome = dice.choice(("PENDING", "PENDING", "HIRED", "DECLINED", None))
     stage = _maybe(dice, 0.9, _stage(seed, dice.randrange(len(STAGES))))
     job = _maybe(dice, 0.95, _job(seed, dice.randrange(len(JOBS))))
-    who = _maybe(dice, 0.98, _whole_person(seed, dice, likeness, number, moment))
+    who = _maybe(dice, 0.98, _whole_person(seed, dice, variant, number, moment))
     own = {
         "outcome": outcome,
         "rejection_reason_name": dice.choice(REASONS) if outcome == "DECLINED" else None,
@@ -286,11 +305,11 @@ def application(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
     return _row(dice, f"P-{number}", moment, own)
 
 
-def job(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a job; each nested change adds a job posting."""
-    dice = _dice(seed, likeness)
-    number = _number(likeness, moment)
-    who = person(seed, likeness)
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
+    who = person(seed, variant)
     salary = dice.randrange(2_000, 9_000)
     own = {
         "name": _named(JOBS[dice.randrange(len(JOBS))], moment),
@@ -343,11 +362,11 @@ def job(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
     return _row(dice, f"J-{number}", moment, own)
 
 
-def user(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def user(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a user; each nested change assigns a role."""
-    dice = _dice(seed, likeness)
-    number = _number(likeness, moment)
-    who = person(seed, likeness)
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
+    who = person(seed, variant)
     own = {
         "first_name": who.first,
         "last_name": _named(who.last, moment),
@@ -358,20 +377,20 @@ def user(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
     return _thin(dice, _row(dice, f"U-{number}", moment, own), "email")
 
 
-def tag(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def tag(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a tag."""
-    return _named_row(seed, likeness, moment, "T", TAGS)
+    return _named_row(seed, variant, moment, "T", TAGS)
 
 
-def rejection_reason(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def rejection_reason(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a rejection reason."""
-    return _named_row(seed, likeness, moment, "R", REASONS)
+    return _named_row(seed, variant, moment, "R", REASONS)
 
 
-def offer(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def offer(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make an offer; a nested change moves its application to another job."""
-    dice = _dice(seed, likeness)
-    number = _number(likeness, moment)
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
     own = {
         "status": OFFERS[(dice.randrange(len(OFFERS)) + moment.changes) % len(OFFERS)],
         "employment_start_date": _maybe(dice, 0.7, f"{moment.created_on}T00:00:00.000Z"),
@@ -380,18 +399,18 @@ def offer(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
         "integration_fields": _integration_fields(seed, dice),
         **_times(dice, moment),
         "application": {
-            "candidate": _person(seed, dice, likeness, number, moment),
+            "candidate": _person(seed, dice, variant, number, moment),
             "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
         },
     }
     return _row(dice, _maybe(dice, 0.9, f"O-{number}"), moment, own)
 
 
-def interview(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make an interview; a nested change moves its application to another job."""
-    dice = _dice(seed, likeness)
-    number = _number(likeness, moment)
-    who = person(seed, likeness)
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
+    who = person(seed, variant)
     application_id = _own_id(dice, moment)
     own = {
         "title": _named("Interview", moment),
@@ -409,16 +428,16 @@ def interview(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
             "remote_id": f"P-{number}",
             "outcome": "PENDING",
             "rejection_reason_name": None,
-            "candidate": _person(seed, dice, likeness, number, moment),
+            "candidate": _person(seed, dice, variant, number, moment),
             "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
         },
     }
     return _thin(dice, _row(dice, f"I-{number}", moment, own), "location")
 
 
-def role(seed: int, likeness: int, moment: Moment) -> dict[str, Any]:
+def role(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a role."""
-    dice = _dice(seed, likeness)
+    dice = _dice(seed, variant)
     own = _role(dice.randrange(len(ROLES)), dice.choice(("SYSTEM", "JOB", None)))
     own["remote_label"] = _named(own["remote_label"], moment)
     return _row(dice, own.pop("remote_id"), moment, own)
@@ -439,19 +458,19 @@ def _row(
 
 
 def _named_row(
-    seed: int, likeness: int, moment: Moment, letter: str, names: tuple[str | None, ...]
+    seed: int, variant: int, moment: Moment, letter: str, names: tuple[str | None, ...]
 ) -> dict[str, Any]:
-    dice = _dice(seed, likeness)
+    dice = _dice(seed, variant)
     name = _named(dice.choice(names), moment)
-    return _row(dice, f"{letter}-{_number(likeness, moment)}", moment, {"name": name})
+    return _row(dice, f"{letter}-{_number(variant, moment)}", moment, {"name": name})
 
 
-def _dice(seed: int, likeness: int) -> random.Random:
-    return random.Random(mix(seed, 4, likeness))  # noqa: S311 - repeatable
+def _dice(seed: int, variant: int) -> random.Random:
+    return random.Random(mix(seed, 4, variant))  # noqa: S311 - repeatable
 
 
-def _number(likeness: int, moment: Moment) -> str:
-    return f"{moment.block}{likeness:03d}"
+def _number(variant: int, moment: Moment) -> str:
+    return f"{moment.block}{variant:03d}"
 
 
 def _named(name: str | None, moment: Moment) -> str | None:
@@ -471,10 +490,10 @@ def _custom_fields(moment: Moment) -> dict[str, Any] | None:
 
 
 def _person(
-    seed: int, dice: random.Random, likeness: int, number: str, moment: Moment
+    seed: int, dice: random.Random, variant: int, number: str, moment: Moment
 ) -> dict[str, Any]:
     """Make a candidate as offers and interviews show it."""
-    who = person(seed, likeness)
+    who = person(seed, variant)
     return {
         "id": _own_id(dice, moment),
         "remote_id": f"A-{number}",
@@ -485,10 +504,10 @@ def _person(
 
 
 def _whole_person(
-    seed: int, dice: random.Random, likeness: int, number: str, moment: Moment
+    seed: int, dice: random.Random, variant: int, number: str, moment: Moment
 ) -> dict[str, Any]:
     """Make a candidate as applications show it."""
-    return _person(seed, dice, likeness, number, moment) | {
+    return _person(seed, dice, variant, number, moment) | {
         "phone_numbers": _phone_numbers(dice, number),
         "social_media": _social_media(dice, number),
         "source": dice.choice(SOURCES),

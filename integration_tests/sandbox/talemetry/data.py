@@ -123,7 +123,7 @@ def _throw(mixed: int, question: str) -> int:
 
 
 class Moment(NamedTuple):
-    """One change made through the control door, times in whole seconds since 1970."""
+    """One change made through the control API, times in whole seconds since 1970."""
 
     at: int
     visible_at: int
