@@ -359,6 +359,7 @@ class Crm:
         dice = mix(self.key, FIELDS, number)
         experience = dice % 30
         salary = 1000 * (20 + (dice >> 8) % 60)
+        more = mix(self.key, FIELDS, number, 1)
         begin = datetime.fromtimestamp(self.created.time_of(number) // 1000, UTC).date()
         shown: Json = {
             "id": FIRST_ID + number,
@@ -369,9 +370,9 @@ class Crm:
             "email": who.email,
             "phone": who.phone if dice >> 12 & 3 else "",
             "resume": f"cv-{number}.pdf" if dice >> 14 & 1 else "",
-            "profile_picture": "",
-            "education_specialization": "",
-            "university": "",
+            "profile_picture": f"https://files.example.org/{number}.png" if more & 1 else "",
+            "education_specialization": ("", "Nursing", "Statistics", "Catering")[more >> 1 & 3],
+            "university": ("", "Fjord College", "Quay School", "")[more >> 3 & 3],
             "current_position": who.title,
             "current_organization": who.company,
             "last_organization": COMPANIES[(dice >> 16) % len(COMPANIES)],
@@ -390,17 +391,22 @@ class Crm:
             "description": "Prefers mornings.\nReads Ærø's timetables." if dice >> 36 & 1 else "",
             "source": ("Referral", "Career page", "", "Job fair")[dice >> 37 & 3],
             "nationality": who.country,
-            "address": "",
-            "language": "",
+            "address": f"{1 + number % 90} Made-up Row" if more >> 5 & 1 else "",
+            "language": ("", "Norsk, English", "Português", "Deutsch")[more >> 6 & 3],
             "city": who.city,
-            "state": "",
+            "state": ("", "North", "South", "")[more >> 8 & 3],
             "country": who.country,
             "gender": (dice >> 39) % 3,
-            "date_of_birth": None,
+            "date_of_birth": f"{1960 + (more >> 10) % 40}-03-01" if more >> 16 & 1 else None,
             "currency": linked("currency", dice >> 41 & 3, CURRENCIES, expand),
             "qualification": linked("qualification", dice >> 43 & 3, QUALIFICATIONS, expand),
             "industry": linked("industry", dice >> 45 & 3, INDUSTRIES, expand),
-            "socials": {"linkedin": "", "xing": ""},
+            "socials": {
+                "linkedin": f"https://www.linkedin.com/in/made-up-{number}"
+                if more >> 17 & 1
+                else "",
+                "xing": f"https://www.xing.com/profile/MadeUp_{number}" if more >> 18 & 1 else "",
+            },
             "custom_fields": CUSTOM_FIELDS[dice >> 47 & 3],
             "owner": linked("owner", (dice >> 49) % USERS, self.users, expand),
             "created_by": linked("created_by", (dice >> 53) % USERS, self.users, expand),

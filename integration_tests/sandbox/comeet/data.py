@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from integration_tests.sandbox.comeet.settings import Settings
-from integration_tests.sandbox.people import CITIES, TITLES, mix
+from integration_tests.sandbox.people import CITIES, FIRST, LAST, TITLES, mix, person
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.world import World
@@ -23,6 +23,10 @@ STATUSES = ("In progress", "On hold", "Awaiting Decision", "Rejected", "Withdraw
 POSITION_STATUSES = ("open",) * 8 + ("on hold",) * 2 + ("closed",) * 2
 DISCREET_POSITION, TALENT_POOL = 3, 5
 """Their places among the twelve."""
+
+POSITION_ROLES = ("lead_recruiter", "hiring_manager", "lead_recruiting_coordinator")
+DAY = 86_400
+REOPENED = 3
 
 FIRST_UID = 0xB3000
 FIRST_POSITION_UID = 0x4A1C2
@@ -154,6 +158,14 @@ class Account:
             self.duplicates += 1
         return candidate
 
+    def add_file(self, candidate: Candidate, stored: Json) -> None:
+        """Add a file to a candidate, as name, size and SHA-256."""
+        if candidate.fields is not None:
+            fields = orjson.loads(candidate.fields)
+            fields["files"] = [*fields.get("files", []), stored]
+            candidate.fields = orjson.dumps(fields)
+        candidate.updated = self.now()
+
     def move(self, candidate: Candidate, status: str) -> None:
         """Give it a status as a recruiter would."""
         candidate.status = status
@@ -173,12 +185,7 @@ def uid_text(number: int) -> str:
 
 def process_object(candidate: Candidate) -> Json:
     """Return what create and update answer: the vendor's sample (section 3, V)."""
-    step = {
-        "name": "CV review",
-        "type": "Go/No-go",
-        "time_scheduled": None,
-        "position_step_uid": "A1.001",  # T
-    }
+    step = step_object(candidate, "CV review", 0)
     current = candidate.status == "In progress"
     done = {**step, "time_completed": time_text(candidate.status_changed)}
     return {
@@ -192,11 +199,26 @@ def process_object(candidate: Candidate) -> Json:
     }
 
 
-def candidate_object(candidate: Candidate, now: int) -> Json:
+def step_object(candidate: Candidate, name: str, place: int) -> Json:
+    """Return one step of a hiring process; every second candidate has an appointment."""
+    scheduled = time_text(candidate.created + (place + 1) * DAY) if candidate.number % 2 else None
+    step: Json = {
+        "name": name,
+        "type": "Go/No-go",
+        "time_scheduled": scheduled,
+        "position_step_uid": f"A1.{place + 1:03}",  # T
+    }
+    if candidate.number % 7 == REOPENED:
+        # Assumed: a step that was done and is to be done again keeps its time.
+        step["time_completed"] = time_text(candidate.created)
+    return step
+
+
+def candidate_object(candidate: Candidate, now: int, *, with_contact: bool = False) -> Json:
     """Return what reads answer: the visible part of the schema (section 4, V).
 
-    `source_contact`, `note` and `partner_candidate_id` cannot be read back, nor can other fields
-    that the visible schema does not name.
+    `note` and `partner_candidate_id` cannot be read back, nor can other fields that the visible
+    schema does not name; `source_contact` takes a permission (`with_contact`).
     """
     if candidate.deleted is not None:
         return {"uid": candidate.uid, "deleted": True}
@@ -209,19 +231,82 @@ def candidate_object(candidate: Candidate, now: int) -> Json:
     body["id_number"] = fields.get("national_id")  # V, section 10: written under another name
     body["deleted"] = False
     body["URL"] = f"https://app.comeet.example/people/{candidate.real_id}"
-    body["future_steps"] = []
-    body["tags"] = []
+    has_future = candidate.status == "In progress"
+    body["future_steps"] = [step_object(candidate, "Interview", 1)] if has_future else []
+    body["tags"] = fields.get("tags", [])
     body["custom_fields"] = fields.get("custom_fields", {})  # T
     body["source"] = {"uid": "E0.001", "name": "Airbyte", "type": "Other"}
+    if with_contact and "source_contact" in fields:
+        body["source_contact"] = contact_object(candidate, fields["source_contact"])
     if candidate.status == "Hired":
-        body["opening"] = {"uid": candidate.position.uid, "time_start_to_work": None}
-    if "resume" in fields:
-        name = fields["resume"]["name"]
-        body["resume"] = {
-            "name": name,
-            "url": f"https://files.comeet.example/{candidate.uid}/{name}?expires={now + 900}",
+        start = time_text(candidate.status_changed + 30 * DAY)
+        body["opening"] = {
+            "uid": candidate.position.uid,
+            "time_start_to_work": start,
+            "hired_candidate_hire_date": start[:10],  # T
         }
+    if "resume" in fields:
+        body["resume"] = file_object(candidate, fields["resume"], now)
     return body
+
+
+def contact_object(candidate: Candidate, sent: Json) -> Json:
+    """Return who submitted a candidate.
+
+    The schema of reads has four keys, the sample of writes has three others (sections 3 and 4, V).
+    Which of them a read has is not known, so both occur.
+    """
+    if candidate.number % 2:
+        return sent
+    first, _, last = sent["full_name"].rpartition(" ")
+    return {
+        "uid": uid_text(FIRST_UID + candidate.number // 10),
+        "first_name": first,
+        "last_name": last,
+        "email": sent["email"],
+    }
+
+
+def file_objects(candidate: Candidate, now: int) -> list[Json]:
+    """Return the files as the files endpoint lists them; assumed: the resume is not among them."""
+    fields: Json = orjson.loads(candidate.fields) if candidate.fields is not None else {}
+    return [file_object(candidate, each, now) for each in fields.get("files", [])]
+
+
+def file_object(candidate: Candidate, stored: Json, now: int) -> Json:
+    """Return a file with a link that lives for 15 minutes (section 4, V)."""
+    name = stored["name"]
+    url = f"https://files.comeet.example/{candidate.uid}/{name}?expires={now + 900}"
+    return {"name": name, "url": url}
+
+
+def made_up_fields(seed: int, number: int) -> Json:
+    """Return what another source than ours has sent of a candidate."""
+    who = person(seed, number)
+    fields: Json = {
+        "first_name": "Mira",
+        "last_name": f"Solberg {number}",
+        "email": f"filled{number}@example.org",
+        "custom_fields": {"pool": "north"},
+    }
+    more = {
+        "middle_name": who.first,
+        "phone": f"+00 777 {number:07d}",
+        "mobile_phone": f"+00 778 {number:07d}",
+        "national_id": f"ID-{number:06d}",
+        "linkedin_url": f"https://www.linkedin.com/in/made-up-{number}",
+        "prospect_status": "Interested",
+        "source_contact": {
+            "full_name": f"{who.first} {who.last}",
+            "email": f"agency{number % 10}@example.org",
+            "phone": "+00 779 0000000",
+        },
+        "resume": {"name": f"cv-{number}.pdf", "size": 9, "sha256": "0" * 64},
+        "tags": [{"uid": uid_text(FIRST_UID + number % 5), "name": who.title}],
+    }
+    return fields | {
+        name: value for place, (name, value) in enumerate(more.items()) if (number + place) % 3
+    }
 
 
 def person_uid(candidate: Candidate, email: str | None) -> str:
@@ -231,13 +316,14 @@ def person_uid(candidate: Candidate, email: str | None) -> str:
 
 
 def position_object(position: Position) -> Json:
-    """V: the position schema, without what takes a permission of its own but the users."""
+    """Return a position (section 4, V), with what takes permissions of its own."""
     number = position.number
     city, country = CITIES[number % len(CITIES)]
     page = f"https://jobs.comeet.example/{position.uid}"
     return {
         "uid": position.uid,
         "name": f"{TITLES[number % len(TITLES)]}, {city}",
+        "internal_name": f"{city} {number}",
         "status": position.status,
         "is_discreet": number == DISCREET_POSITION,
         "is_published": position.status == "open",
@@ -248,17 +334,39 @@ def position_object(position: Position) -> Json:
         "url_comeet_hosted_page": page,
         "url_active_page": page,
         "position_url": f"https://api.comeet.example/positions/{position.uid}",
-        "picture_url": None,
+        "picture_url": f"{page}/picture.png" if number % 2 else None,
         "experience_level": ("Junior", "Senior", None)[number % 3],
         "employment_type": "Full-time",
         "workplace_type": ("On-site", "Hybrid", "Remote")[number % 3],
         "internal_use_custom_id": f"REQ-{number:03}" if number % 2 else None,
         "company_name": "Made Up Foods",
         "time_updated": time_text(position.updated),
-        "location": {"uid": "C0.001", "name": city, "city": city, "country": country},
+        "location": {
+            "uid": "C0.001",
+            "name": city,
+            "country": country,
+            "city": city,
+            "state": ("North", None)[number % 2],
+            "postal_code": f"{5000 + number}",
+            "street_name": "Made-up Row",
+            "street_number": f"{1 + number}",
+            "arrival_instructions": "Ring twice." if number % 2 else None,
+            "timezone": "Europe/Oslo",
+        },
+        "salary_range": None
+        if number % 3
+        else {"min": 3_000, "max": 4_500.5, "currency_code": "EUR", "period": "month"},
         "categories": [{"name": "Team", "value": "North"}],
         "details": [{"name": "Description", "value": "<p>Made up.</p>"}],
-        "users": {"lead_recruiter": {"first_name": "Ada", "last_name": "Okafor"}},
+        "users": {
+            role: {
+                "uid": uid_text(FIRST_UID + place),
+                "first_name": FIRST[place],
+                "last_name": LAST[place],
+                "email": f"colleague{place}@example.org",
+            }
+            for place, role in enumerate(POSITION_ROLES)
+        },
     }
 
 

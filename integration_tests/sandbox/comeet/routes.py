@@ -5,7 +5,8 @@ T observed by others, I inferred). Where the vendor is silent this fake takes th
 hardest on a careless client, and the comment says "assumed".
 
 Endpoints under `/comeet` (route names): comeet.create, comeet.list, comeet.candidate,
-comeet.update, comeet.positions, comeet.position, comeet.position_candidates, comeet.deleted.
+comeet.update, comeet.files, comeet.add_file, comeet.positions, comeet.position,
+comeet.position_candidates, comeet.deleted.
 Control API under `/_control/comeet`: positions, settings, fill, move, edit_position, merge, erase,
 summary, truth, reset.
 """
@@ -35,6 +36,8 @@ from integration_tests.sandbox.comeet.data import (
     Json,
     Position,
     candidate_object,
+    file_objects,
+    made_up_fields,
     position_object,
     process_object,
     truth_row,
@@ -85,6 +88,8 @@ def mount(app: web.Application, world: World) -> None:
     api("GET", "/candidates", "list", "retrieve_candidates", list_candidates)
     api("GET", "/candidates/{uid}", "candidate", "retrieve_candidates", get_candidate)
     api("PATCH", "/candidates/{uid}", "update", "update", update)
+    api("GET", "/candidates/{uid}/files", "files", "retrieve_candidates", list_files)
+    api("POST", "/candidates/{uid}/files", "add_file", "add_files", add_file)
     api("GET", "/positions", "positions", "retrieve_positions", list_positions)
     api("GET", "/positions/{uid}", "position", "retrieve_positions", get_position)
     api("GET", "/positions/{uid}/candidates", "position_candidates", "retrieve_candidates",
@@ -258,10 +263,7 @@ async def update(account: Account, request: web.Request) -> web.Response:
 
     Takes the string uid alone; whether fields are merged is not documented (assumed: replaced).
     """
-    candidate = account.by_uid(request.match_info["uid"])
-    if candidate is None or candidate.deleted is not None:
-        raise Refusal(404, "candidate_not_found", "No such candidate")
-    refuse_merged(candidate)
+    candidate = editable(account, request)
     changes = read_fields(await read_object(request), UPDATE_FIELDS)
     changes.pop("updated_by", None)
     if candidate.fields is not None:
@@ -283,7 +285,7 @@ async def get_candidate(account: Account, request: web.Request) -> web.Response:
     if candidate.deleted is not None:
         return answer({"uid": candidate.uid, "deleted": True})
     refuse_merged(candidate)
-    return answer(candidate_object(candidate, account.now()))
+    return answer(read_candidate(account, candidate))
 
 
 async def list_candidates(account: Account, request: web.Request) -> web.Response:
@@ -346,6 +348,34 @@ async def list_deleted(account: Account, request: web.Request) -> web.Response:
     )
 
 
+async def list_files(account: Account, request: web.Request) -> web.Response:
+    """GET /candidates/{uid}/files (section 4, V)."""
+    return answer(file_objects(editable(account, request), account.now()))
+
+
+async def add_file(account: Account, request: web.Request) -> web.Response:
+    """POST /candidates/{uid}/files (section 4, V): nothing guards against the same file again."""
+    candidate = editable(account, request)
+    sent = await read_object(request)
+    account.add_file(candidate, attachment("file", sent, FILE_TYPES))
+    return answer(file_objects(candidate, account.now()))
+
+
+def editable(account: Account, request: web.Request) -> Candidate:
+    """Return the candidate of the path, which is neither deleted nor merged."""
+    candidate = account.by_uid(request.match_info["uid"])
+    if candidate is None or candidate.deleted is not None:
+        raise Refusal(404, "candidate_not_found", "No such candidate")
+    refuse_merged(candidate)
+    return candidate
+
+
+def read_candidate(account: Account, candidate: Candidate) -> Json:
+    """Return a candidate as reads show it under the permissions that are set."""
+    with_contact = account.settings.source_contacts
+    return candidate_object(candidate, account.now(), with_contact=with_contact)
+
+
 def refuse_merged(candidate: Candidate) -> None:
     """V, section 7: 401 here means merged into another record, not a bad token."""
     if candidate.merged_into is not None:
@@ -374,8 +404,7 @@ def candidates_page(
                 following = number
                 break
             found.append(candidate)
-    now = account.now()
-    body: Json = {"candidates": [candidate_object(candidate, now) for candidate in found]}
+    body: Json = {"candidates": [read_candidate(account, candidate) for candidate in found]}
     return answer(body | next_page(account, request, following))
 
 
@@ -607,7 +636,9 @@ def resume(name: str, value: object) -> Json:
 
 
 def picture(name: str, value: object) -> Json:
-    """Assumed: the limits of other files, images only (section 12)."""
+    """Assumed: the limits of other files, images only; `name` may be missing (section 12)."""
+    if isinstance(value, dict):
+        value = {"name": "picture.png", **value}
     return attachment(name, value, IMAGE_TYPES)
 
 
@@ -685,13 +716,8 @@ async def control_fill(account: Account, request: web.Request) -> web.Response:
     positions = [each for each in account.positions.values() if each.status == "open"]
     for _ in range(count):
         number = len(account.candidates)
-        person = {
-            "first_name": "Mira",
-            "last_name": f"Solberg {number}",
-            "email": f"filled{number}@example.org",
-            "custom_fields": {"pool": "north"},
-        }
-        account.add(positions[number % len(positions)], None, person)
+        fields = made_up_fields(account.world.seed, number)
+        account.add(positions[number % len(positions)], None, fields)
     return answer({"created": count})
 
 

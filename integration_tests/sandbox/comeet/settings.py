@@ -43,6 +43,10 @@ class Settings:
     """Off: `exp` must still be an integer, but any will do, so that a test may move time far."""
     create: bool = True
     update: bool = True
+    add_files: bool = True
+    """No permission for this is documented (section 2): a client must bear a refusal."""
+    source_contacts: bool = False
+    """Whether reads show who submitted a candidate, which takes a permission (section 2)."""
     retrieve_candidates: bool = True
     retrieve_positions: bool = True
     rate_limit: RateLimit | None = None
@@ -89,6 +93,8 @@ SETTING_RULES: dict[str, Callable[[Any], bool]] = {
     "check_expiry": is_bool,
     "create": is_bool,
     "update": is_bool,
+    "add_files": is_bool,
+    "source_contacts": is_bool,
     "retrieve_candidates": is_bool,
     "retrieve_positions": is_bool,
     "rate_limit": lambda value: value is None or is_rate_limit(value),

@@ -113,8 +113,11 @@ class Table:
         variants = range(VARIANTS)
         self.jitter = [mix(self.seed, 1, variant) % 1000 for variant in variants]
         self.days_open = [1 + mix(self.seed, 2, variant) % 300 for variant in variants]
-        chosen = mix(self.seed, 3) % ONE_DELETED_IN
-        self.deleted = [variant % ONE_DELETED_IN == chosen for variant in variants]
+        # Short lists have a deleted row too, unless that would be half of them or more.
+        chosen = mix(self.seed, 3) % min(ONE_DELETED_IN, max(self.size, 1))
+        self.deleted = [
+            self.size > 2 and variant % ONE_DELETED_IN == chosen for variant in variants
+        ]
         self.shown_before = list(accumulate((not gone for gone in self.deleted), initial=0))
 
     def add(self) -> int:

@@ -137,10 +137,10 @@ def _application(
         "outcome": outcome,
         "rejection_reason_name": dice.choice(REASONS) if declined else None,
         "rejected_at": f"{moment.created_on}T16:00:00.000Z" if declined else None,
-        "remote_url": None,
+        "remote_url": _maybe(dice, 0.5, f"https://ats.example.org/a/{number}-{place}"),
         "changed_at": f"{moment.created_on}T16:05:00.250Z",
         "remote_created_at": f"{moment.created_on}T09:12:00.000Z",
-        "remote_updated_at": None,
+        "remote_updated_at": _maybe(dice, 0.5, f"{moment.created_on}T16:04:00.000Z"),
         "current_stage": _maybe(dice, 0.9, _stage(seed, dice.randrange(len(STAGES)))),
         "job": _maybe(dice, 0.95, _job(seed, dice.randrange(len(JOBS)))),
     }
@@ -201,9 +201,9 @@ def _location(dice: random.Random, city: str, country: str) -> dict[str, Any]:
         "city": city,
         "country": country,
         "raw": f"{city}, {country}",
-        "state": None,
+        "state": dice.choice((None, "North")),
         "street_1": dice.choice((None, "Nøstegaten 12")),
-        "street_2": None,
+        "street_2": dice.choice((None, None, "Floor 3")),
         "zip_code": dice.choice((None, "5003")),
     }
     return _thin(dice, location, *location)
@@ -235,7 +235,8 @@ def _tags(seed: int, dice: random.Random) -> list[dict[str, Any]]:
 
 
 def _tag(seed: int, index: int) -> dict[str, Any]:
-    return {"id": _id(seed, "tag", index), "name": TAGS[index], "remote_id": None}
+    remote_id = f"T{index}" if index % 2 else None
+    return {"id": _id(seed, "tag", index), "name": TAGS[index], "remote_id": remote_id}
 
 
 def _maybe(dice: random.Random, chance: float, value: Any) -> Any:
@@ -279,30 +280,43 @@ def application(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "job_id": job and job["id"],
         "candidate_id": who and who["id"],
         "screening_question_answers": dice.choice((None, [], _answers())),
-        "custom_fields": _custom_fields(moment),
+        "custom_fields": _custom_fields(dice, moment),
         "integration_fields": _integration_fields(seed, dice),
         "remote_url": _maybe(dice, 0.8, f"https://ats.example.org/a/{number}"),
         **_times(dice, moment),
         "candidate": who,
         # The last two keys are in the vendor's SDK only (S).
-        "current_stage": stage
-        and _thin(dice, stage | {"status": "ACTIVE", "custom_fields": None}, "status"),
+        "current_stage": stage and _thin(dice, stage | _stage_details(stage["index"]), "status"),
         "job": job,
         "interviews": [
-            {
-                "id": _id(seed, "interview", place),
-                "remote_id": None,
-                "title": "Interview",
-                "starting_at": f"{moment.created_on}T12:00:00.000Z",
-                "ending_at": None,
-                "location": None,
-                "canceled": None,
-            }
-            for place in range(moment.nested_changes)
+            _interview_in_application(seed, dice, place, moment)
+            for place in range(dice.randrange(3) + moment.nested_changes)
         ],
-        "offers": [],
+        "offers": [
+            {
+                "id": _own_id(dice, moment),
+                "remote_id": _maybe(dice, 0.9, f"O-{number}"),
+                "status": dice.choice(OFFERS),
+            }
+            for _ in range(dice.choice((0, 0, 1)))
+        ],
     }
     return _row(dice, f"P-{number}", moment, own)
+
+
+def _interview_in_application(
+    seed: int, dice: random.Random, place: int, moment: Moment
+) -> dict[str, Any]:
+    who = person(seed, place)
+    return {
+        "id": _own_id(dice, moment),
+        "remote_id": _maybe(dice, 0.8, f"I{place}"),
+        "title": "Interview",
+        "starting_at": f"{moment.created_on}T12:00:00.000Z",
+        "ending_at": _maybe(dice, 0.7, f"{moment.created_on}T13:00:00.000Z"),
+        "location": _location(dice, who.city, who.country),
+        "canceled": dice.choice((False, True, None)),
+    }
 
 
 def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
@@ -311,6 +325,7 @@ def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     number = _number(variant, moment)
     who = person(seed, variant)
     salary = dice.randrange(2_000, 9_000)
+    status = dice.choice(("OPEN", "CLOSED", "ARCHIVED"))
     own = {
         "name": _named(JOBS[dice.randrange(len(JOBS))], moment),
         "job_code": _maybe(dice, 0.8, f"C-{number}"),
@@ -318,12 +333,12 @@ def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "confidential": dice.choice((False, None)),
         "weekly_hours": dice.choice((37, 37.5, None)),
         "employment_type": dice.choice(("FULL_TIME", "Minijob", None)),
-        "status": dice.choice(("OPEN", "CLOSED", "ARCHIVED")),
+        "status": status,
         "visibility": dice.choice(("PUBLIC", "INTERNAL", None)),
-        "category": None,
+        "category": dice.choice(("Permanent", None)),
         "department": _maybe(dice, 0.7, "Engineering"),
         "post_url": _maybe(dice, 0.7, f"https://jobs.example.org/{number}"),
-        "experience_level": None,
+        "experience_level": dice.choice(("Junior", "Senior", None)),
         "remote_work_status": dice.choice(("HYBRID", None)),
         "salary_amount": dice.choice((salary, None)),
         "salary_amount_from": salary,
@@ -333,25 +348,28 @@ def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "location": dice.choice((None, _location(dice, who.city, who.country))),
         "custom_fields": dice.choice((None, {"cost_centre": 7})),
         "integration_fields": _integration_fields(seed, dice),
-        "remote_url": None,
+        "remote_url": _maybe(dice, 0.7, f"https://ats.example.org/j/{number}"),
         "opened_at": f"{moment.created_on}T08:00:00.000Z",
-        "closed_at": None,
+        "closed_at": None if status == "OPEN" else f"{moment.created_on}T18:00:00.000Z",
         **_times(dice, moment),
-        "contact_id": None,
-        "stages": [_stage(seed, index) | {"remote_data": None} for index in range(len(STAGES))],
-        "screening_questions": dice.choice(([], [_question(seed)])),
+        "contact_id": _maybe(dice, 0.5, _id(seed, "user", 0)),
+        "stages": [
+            _stage(seed, index) | _stage_details(index) | {"remote_data": _remote_data(dice)}
+            for index in range(len(STAGES))
+        ],
+        "screening_questions": dice.choice(([], _questions(seed))),
         "job_postings": [
             {
                 "id": _id(seed, "posting", place),
-                "remote_id": None,
+                "remote_id": _maybe(dice, 0.8, f"JP{place}"),
                 "title": "Analyst wanted",
                 "description_html": "<p>Join us!</p>",
                 "status": "ACTIVE",
-                "visibility": None,
-                "url": None,
-                "remote_data": None,
+                "visibility": dice.choice(("PUBLIC", "INTERNAL", None)),
+                "url": _maybe(dice, 0.7, f"https://jobs.example.org/{number}/{place}"),
+                "remote_data": _remote_data(dice),
             }
-            for place in range(moment.nested_changes)
+            for place in range(dice.randrange(2) + moment.nested_changes)
         ],
         "hiring_team": [
             _user(seed, place)
@@ -372,7 +390,9 @@ def user(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "last_name": _named(who.last, moment),
         "email": _maybe(dice, 0.9, f"user{number}@example.org"),
         "status": dice.choice(("ACTIVE", "ACTIVE", "INACTIVE", None)),
-        "system_roles": [_role(place, "SYSTEM") for place in range(moment.nested_changes)],
+        "system_roles": [
+            _role(place, "SYSTEM") for place in range(dice.randrange(2) + moment.nested_changes)
+        ],
     }
     return _thin(dice, _row(dice, f"U-{number}", moment, own), "email")
 
@@ -412,6 +432,7 @@ def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     number = _number(variant, moment)
     who = person(seed, variant)
     application_id = _own_id(dice, moment)
+    reason = _maybe(dice, 0.3, REASONS[0])
     own = {
         "title": _named("Interview", moment),
         "starting_at": f"{moment.created_on}T12:00:00.000Z",
@@ -426,8 +447,8 @@ def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "application": {
             "id": application_id,
             "remote_id": f"P-{number}",
-            "outcome": "PENDING",
-            "rejection_reason_name": None,
+            "outcome": "DECLINED" if reason else "PENDING",
+            "rejection_reason_name": reason,
             "candidate": _person(seed, dice, variant, number, moment),
             "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
         },
@@ -439,8 +460,11 @@ def role(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     """Make a role."""
     dice = _dice(seed, variant)
     own = _role(dice.randrange(len(ROLES)), dice.choice(("SYSTEM", "JOB", None)))
+    del own["remote_id"]
     own["remote_label"] = _named(own["remote_label"], moment)
-    return _row(dice, own.pop("remote_id"), moment, own)
+    row = _row(dice, f"L-{_number(variant, moment)}", moment, own)
+    # There are so few roles that chance would leave it out of all of them.
+    return row | {"remote_data": {"/v1/roles": {"level": 2}}}
 
 
 def _row(
@@ -451,7 +475,7 @@ def _row(
         "id": _own_id(dice, moment),
         "remote_id": remote_id,
         **own,
-        "remote_data": dice.choice((None, {"/v1/raw": {"score": 4.5}})),
+        "remote_data": _remote_data(dice),
         "changed_at": moment.changed_at,
         "remote_deleted_at": moment.deleted_at,
     }
@@ -485,8 +509,22 @@ def _times(dice: random.Random, moment: Moment) -> dict[str, Any]:
     }
 
 
-def _custom_fields(moment: Moment) -> dict[str, Any] | None:
-    return {"edition": moment.changes + 1} if moment.changes else None
+def _custom_fields(dice: random.Random, moment: Moment) -> dict[str, Any] | None:
+    if moment.changes:
+        return {"edition": moment.changes + 1}
+    return dice.choice((None, {"shift": "night"}))
+
+
+def _remote_data(dice: random.Random) -> dict[str, Any] | None:
+    return dice.choice((None, {"/v1/raw": {"score": 4.5}}))
+
+
+def _stage_details(index: int) -> dict[str, Any]:
+    """Return what a stage has in the SDK only (S)."""
+    return {
+        "status": "INACTIVE" if index == len(STAGES) - 1 else "ACTIVE",
+        "custom_fields": {"colour": "green"} if index % 2 else None,
+    }
 
 
 def _person(
@@ -511,7 +549,7 @@ def _whole_person(
         "phone_numbers": _phone_numbers(dice, number),
         "social_media": _social_media(dice, number),
         "source": dice.choice(SOURCES),
-        "remote_url": None,
+        "remote_url": _maybe(dice, 0.8, f"https://ats.example.org/c/{number}"),
         "tags": _tags(seed, dice),
     }
 
@@ -528,31 +566,59 @@ def _answers() -> list[dict[str, Any]]:
         "UNKNOWN": {"raw": [1, {"x": None}]},
     }
     return [
-        {"answer": answer, "question": {"remote_id": None, "title": f"A {kind}?", "type": kind}}
+        {
+            "answer": answer,
+            "question": {
+                "remote_id": None if kind == "UNKNOWN" else f"Q-{kind}",
+                "title": f"A {kind}?",
+                "type": kind,
+            },
+        }
         for kind, answer in answers.items()
     ]
 
 
-def _question(seed: int) -> dict[str, Any]:
-    return {
-        "id": _id(seed, "question", 0),
-        "remote_id": None,
-        "title": "Which is your first programming language?",
-        "description": None,
-        "format": {"display_type": "SINGLE_LINE", "max_length": None, "type": "TEXT"},
-        "category": None,
-        "index": 0,
-        "required": True,
-        "precondition_question_id": _id(seed, "question", 1),
-        "precondition_options": [True],
-    }
+def _questions(seed: int) -> list[dict[str, Any]]:
+    """Make a question of each format."""
+    options = [
+        {"id": _id(seed, "option", place), "remote_id": f"o{place}", "name": name}
+        for place, name in enumerate(("Norsk", "Deutsch"))
+    ]
+    formats: tuple[dict[str, Any], ...] = (
+        {"type": "TEXT", "display_type": "SINGLE_LINE", "max_length": None},
+        {"type": "TEXT", "display_type": "MULTI_LINE", "max_length": 500},
+        {"type": "NUMBER", "display_type": "FIELD", "min": 0, "max": 10.5},
+        {"type": "MULTI_SELECT", "options": options},
+        {
+            "type": "FILE",
+            "display_type": None,
+            "accepted_mime_types": ["application/pdf"],
+            "max_file_size_bytes": 6_000_000,
+        },
+        {"type": "UNKNOWN", "raw_question": {"kind": "slider"}},
+    )
+    return [
+        {
+            "id": _id(seed, "question", place),
+            "remote_id": f"Q{place}" if place else None,
+            "title": f"Question {place + 1}?",
+            "description": "Answer in one sentence." if place else None,
+            "format": shape,
+            "category": "Skills" if place else None,
+            "index": place,
+            "required": not place,
+            "precondition_question_id": _id(seed, "question", place + 1),
+            "precondition_options": [True],
+        }
+        for place, shape in enumerate(formats)
+    ]
 
 
 def _user(seed: int, place: int) -> dict[str, Any]:
     who = person(seed, place)
     return {
         "id": _id(seed, "user", place),
-        "remote_id": None,
+        "remote_id": f"U{place}" if place else None,
         "first_name": who.first,
         "last_name": who.last,
         "email": f"colleague{place}@example.org",
