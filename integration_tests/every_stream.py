@@ -356,6 +356,9 @@ def _held_deleted(rows: Iterable[Row]) -> Held:
     return {row["uid"]: "deleted" for row in rows}
 
 
+WITHOUT_STREAM = {"candidates", "application-stages", "attachments", "notes", "scorecards"}
+"""Lists of Kombo that have no stream, or, like candidates, an entry of their own."""
+
 STREAMS = (
     Case(
         name="candidates",
@@ -387,7 +390,7 @@ STREAMS = (
         refuse=_refuse_a_history,
         forgets=True,
     ),
-    *(_model(model) for model in kombo_models.MODELS if model.path != "candidates"),
+    *(_model(model) for model in kombo_models.MODELS if model.path not in WITHOUT_STREAM),
     Case(
         name="atz_candidates",
         section="atz_crm",

@@ -11,8 +11,9 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import re
 from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache, partial
 from itertools import accumulate, islice, pairwise
@@ -20,15 +21,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model, Moment
+from integration_tests.sandbox.kombo.records import LETTERS, MODELS, ROW_FILTERS, Model, Moment
 from integration_tests.sandbox.kombo.settings import IntegrationSettings, Settings
 from integration_tests.sandbox.people import mix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from integration_tests.sandbox.kombo.records import Build
     from integration_tests.sandbox.world import World
+
+ID_PREFIX = 16
+"""How many letters of an id come before the block."""
 
 VARIANTS = 200
 """So few that their templates stay in the processor's cache. At most 1000: three digits."""
@@ -42,6 +46,12 @@ HISTORY = 2 * 365 * DAY
 
 ERASED_AFTER = 14 * DAY
 """kombo.md section 7: 14 days after a row was marked deleted its fields are set to null (V)."""
+
+FILE_KINDS = (
+    ("CV", "cv.pdf", "application/pdf"),
+    ("COVER_LETTER", "letter.docx", "application/msword"),
+    ("OTHER", "certificate.png", "image/png"),
+)
 
 KEPT = {"id", "changed_at", "remote_deleted_at"}
 """What an erased row still says."""
@@ -77,6 +87,8 @@ class Filters:
     updated_after: int | None = None
     """Exclusive: kombo.md section 12 (I)."""
     include_deleted: bool = False
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Names of row filters (`ROW_FILTERS`), each with the values that are asked for."""
 
 
 @dataclass
@@ -84,13 +96,17 @@ class Table:
     """All rows of one model in one integration, as readers saw them at the last `settle`."""
 
     build: Build
-    seed: int
+    account_seed: int
+    place: int
+    """The list's place in `MODELS`."""
     account: int
     size: int
     """How many rows there are from the beginning, numbered from 0."""
     started: int
     rows: int = field(init=False)
     """How many rows there are now, with those that are not visible yet."""
+    now: int = 0
+    """The time of the last `settle`."""
     touched: dict[int, Touched] = field(default_factory=dict)
     touched_numbers: list[int] = field(default_factory=list)
     touched_by_time: list[tuple[int, int]] = field(default_factory=list)
@@ -98,7 +114,11 @@ class Table:
     noted: int = 0
     templates: dict[tuple[int, bool], list[list[bytes]]] = field(default_factory=dict)
     """For a variant, erased or not: its bytes, cut at each time, and there cut at each block."""
-    ids: dict[int, str] = field(default_factory=dict)
+    prefixes: dict[str, int] = field(default_factory=dict)
+    """For the beginning of an id, which variants do not share, the variant."""
+    passing: dict[tuple[object, int], bool] = field(default_factory=dict)
+    """For row filters and a variant, whether its untouched rows pass."""
+    seed: int = field(init=False)
     jitter: list[int] = field(init=False)
     days_open: list[int] = field(init=False)
     """For each variant, how many days before all changes the ATS made it."""
@@ -110,6 +130,7 @@ class Table:
     def __post_init__(self) -> None:
         """Throw the dice for the variants."""
         self.rows = self.size
+        self.seed = mix(self.account_seed, self.place)
         variants = range(VARIANTS)
         self.jitter = [mix(self.seed, 1, variant) % 1000 for variant in variants]
         self.days_open = [1 + mix(self.seed, 2, variant) % 300 for variant in variants]
@@ -132,6 +153,7 @@ class Table:
 
     def settle(self, now: int) -> None:
         """Make visible what is due. What was visible once stays so, also if time moves back."""
+        self.now = now
         while self.pending and self.pending[0][0] <= now:
             _, _, number, kind, at = heapq.heappop(self.pending)
             self._touch(number, kind, at)
@@ -142,11 +164,19 @@ class Table:
 
     def id_of(self, number: int) -> str:
         """Return the row's `id`, which never changes."""
-        rounds, variant = divmod(number, VARIANTS)
-        if variant not in self.ids:
-            moment = Moment(block=BLOCK, changed_at=AT, created_on="")
-            self.ids[variant] = self.build(self.seed, variant, moment)["id"]
-        return self.ids[variant].replace(BLOCK, _block(self.account, rounds).decode())
+        row_id: str = self._row(number)["id"]
+        return row_id
+
+    def find(self, row_id: str) -> int | None:
+        """Return the number of the row with this id, if readers see such a row."""
+        if not self.prefixes:
+            for each in range(VARIANTS):
+                self.prefixes[self.id_of(each)[:ID_PREFIX]] = each
+        variant, rounds = self.prefixes.get(row_id[:ID_PREFIX]), self._rounds(row_id[ID_PREFIX:])
+        if variant is None or rounds is None:
+            return None
+        number = rounds * VARIANTS + variant
+        return number if self._is_visible(number) else None
 
     def is_alive(self, number: int) -> bool:
         """Whether readers see the row, and do not see it as deleted."""
@@ -163,17 +193,24 @@ class Table:
         """Find the `limit` rows behind the first `offset`; a row that changes moves to the end."""
         return list(islice(self._by_time(filters, offset), limit))
 
-    def print(self, numbers: list[int], now: int, between: bytes) -> list[bytes]:
-        """Return rows as the API shows them at `now`, in pieces, with `between` between rows.
+    def row(self, number: int) -> dict[str, Any]:
+        """Return a row as the API shows it."""
+        row = self._row(number)
+        touched = self.touched.get(number) or self._untouched(number, 0)
+        is_erased = touched.deleted is not None and touched.deleted < self.now - ERASED_AFTER
+        return erase(row) if is_erased else row
+
+    def print(self, numbers: list[int], between: bytes) -> list[bytes]:
+        """Return rows as the API shows them, in pieces, with `between` between rows.
 
         An untouched row takes about 2 µs: its template's parts with the block in all their gaps,
         and the time between the parts.
         """
         pieces: list[bytes] = []
-        erased_before = now - ERASED_AFTER
+        erased_before = self.now - ERASED_AFTER
         for number in numbers:
             if number in self.touched:
-                pieces += orjson.dumps(self._row(number, erased_before)), between
+                pieces += orjson.dumps(self.row(number)), between
                 continue
             rounds, variant = divmod(number, VARIANTS)
             changed = self._changed(number)
@@ -186,12 +223,20 @@ class Table:
         return pieces[:-1]
 
     def _by_number(self, filters: Filters, start: int) -> Iterator[int]:
+        if filters.rows:
+            numbers = self._numbers_to_try(filters, start)
+            yield from (number for number in numbers if self._passes(number, filters))
+            return
         for run, touched in self._runs(filters, start):
             yield from self._shown(run, filters)
             if touched is not None and self._matches(touched, filters):
                 yield touched
 
     def _by_time(self, filters: Filters, offset: int) -> Iterator[int]:
+        if filters.rows:
+            numbers = sorted(self._by_number(filters, 0), key=self._order)
+            yield from numbers[offset:]
+            return
         # Untouched rows changed in the order of their numbers, and all before the touched ones.
         for run, _ in self._runs(filters, 0):
             count = self._count(filters, run.start, run.stop)
@@ -201,6 +246,75 @@ class Table:
             offset = max(offset - count, 0)
         late = (number for _, number in self.touched_by_time if self._matches(number, filters))
         yield from islice(late, offset, None)
+
+    def _order(self, number: int) -> tuple[bool, int, int]:
+        """Return what the list sorts by that is ordered by time."""
+        touched = self.touched.get(number)
+        return touched is not None, touched.seen if touched else 0, number
+
+    def _numbers_to_try(self, filters: Filters, start: int) -> Iterable[int]:
+        """Return the rows that the other filters let pass, as few as can be told beforehand."""
+        without = replace(filters, rows=())
+        named = [
+            set().union(*(self._named_by(text) for text in texts))
+            for name, texts in filters.rows
+            if name != "job_ids"
+        ]
+        if not named:
+            return self._by_number(without, start)
+        return (
+            number
+            for number in sorted(set.intersection(*named))
+            if number >= start and self._is_visible(number) and self._is_shown(number, without)
+        )
+
+    def _named_by(self, text: str) -> set[int]:
+        """Return the rows that may hold a text in which the block of a row stands."""
+        found: set[int] = set()
+        for match in re.finditer(r"(?=([1-9]{8})(\d{3})?)", text):
+            rounds = self._rounds(match[1])
+            if rounds is not None:
+                # A number ends with the variant. An id does not tell it for rows of other lists.
+                first = rounds * VARIANTS
+                variants = [int(match[2])] if match[2] else range(VARIANTS)
+                found.update(first + variant for variant in variants)
+        return found
+
+    def _passes(self, number: int, filters: Filters) -> bool:
+        """Whether a row has for each row filter one of the values asked for."""
+        variant = number % VARIANTS
+        by_variant = (
+            number not in self.touched
+            and not self.deleted[variant]
+            and all(name == "job_ids" for name, _ in filters.rows)
+        )
+        key = (filters.rows, variant)
+        if by_variant and key in self.passing:
+            return self.passing[key]
+        row = self.row(number)
+        passes = all(
+            not set(texts).isdisjoint(ROW_FILTERS[name](row)) for name, texts in filters.rows
+        )
+        if by_variant:
+            self.passing[key] = passes
+        return passes
+
+    def _is_shown(self, number: int, filters: Filters) -> bool:
+        if number in self.touched:
+            return self._matches(number, filters)
+        if self.deleted[number % VARIANTS] and not filters.include_deleted:
+            return False
+        return filters.updated_after is None or self._changed(number) > filters.updated_after
+
+    def _is_visible(self, number: int) -> bool:
+        return number in self.touched or number < self.size
+
+    def _rounds(self, block: str) -> int | None:
+        """Return what a block says, if it is one of this account."""
+        if re.fullmatch("[1-9]{8}", block) is None:
+            return None
+        account, rounds = divmod(int("".join(str(int(digit) - 1) for digit in block), 9), 9**6)
+        return rounds if account == self.account else None
 
     def _runs(self, filters: Filters, start: int) -> Iterator[tuple[range, int | None]]:
         """Yield runs of untouched rows late enough for the filter, each with the row behind it."""
@@ -268,22 +382,22 @@ class Table:
         place = number * 1000 + self.jitter[number % VARIANTS]
         return self.started - HISTORY + place * HISTORY // (self.size * 1000)
 
-    def _row(self, number: int, erased_before: int) -> dict[str, Any]:
-        variant = number % VARIANTS
-        touched = self.touched[number]
-        moment = Moment(
+    def _row(self, number: int) -> dict[str, Any]:
+        """Return a row with all that it had before it was erased."""
+        return self.build(self.seed, number % VARIANTS, self._moment(number))
+
+    def _moment(self, number: int) -> Moment:
+        touched = self.touched.get(number) or self._untouched(number, 0)
+        return Moment(
             block=_block(self.account, number // VARIANTS).decode(),
             changed_at=instant(touched.changed).decode(),
-            created_on=self._created_on(variant),
+            created_on=self._created_on(number % VARIANTS),
+            account_seed=self.account_seed,
             nested_at=None if touched.nested is None else instant(touched.nested).decode(),
             deleted_at=None if touched.deleted is None else instant(touched.deleted).decode(),
             changes=touched.changes,
             nested_changes=touched.nested_changes,
         )
-        row = self.build(self.seed, variant, moment)
-        if touched.deleted is not None and touched.deleted < erased_before:
-            return erase(row)
-        return row
 
     def _template(self, variant: int, erased: bool) -> list[list[bytes]]:  # noqa: FBT001
         """Make and keep the bytes of a variant, cut where its rows differ."""
@@ -291,6 +405,7 @@ class Table:
             block=BLOCK,
             changed_at=AT,
             created_on=self._created_on(variant),
+            account_seed=self.account_seed,
             deleted_at=AT if self.deleted[variant] else None,
         )
         row = self.build(self.seed, variant, moment)
@@ -301,6 +416,45 @@ class Table:
 
     def _created_on(self, variant: int) -> str:
         return day((self.started - HISTORY) // DAY - self.days_open[variant]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a candidate, as the ATS has it."""
+
+    candidate: int
+    place: int
+    row: dict[str, Any]
+    """What the attachments call shows, but for the link."""
+    content: bytes
+
+
+def file_of(table: Table, number: int, place: int) -> File:
+    """Make a file of a candidate (section 6.4, V)."""
+    dice = random.Random(mix(table.seed, 8, number, place))  # noqa: S311 - repeatable
+    kind, name, content_type = FILE_KINDS[0 if place == 0 else dice.randrange(len(FILE_KINDS))]
+    created = table.row(number)["remote_created_at"]
+    row = {
+        "id": "".join(dice.choices(LETTERS, k=24)),
+        "remote_id": f"F-{number}-{place}",
+        "candidate_id": table.id_of(number),
+        "application_id": None,
+        "type": kind,
+        "file_name": f"{place + 1}-{name}",
+        "content_type": content_type if dice.random() < 0.8 else "application/octet-stream",
+        "remote_created_at": created,
+        "remote_updated_at": created if dice.random() < 0.5 else None,
+    }
+    content = f"%PDF-1.4\nMade-up file {place + 1} of candidate {number}.\n".encode()
+    return File(number, place, row, content)
+
+
+def files_of(table: Table, number: int) -> list[File]:
+    """Return all files of a candidate; each change of the candidate adds one."""
+    dice = random.Random(mix(table.seed, 8, number))  # noqa: S311 - repeatable
+    touched = table.touched.get(number)
+    many = dice.choice((0, 1, 1, 2, 3)) + (touched.changes if touched else 0)
+    return [file_of(table, number, place) for place in range(many)]
 
 
 def erase(row: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +477,11 @@ def instant(milliseconds: int) -> bytes:
 
 @cache
 def _block(account: int, rounds: int) -> bytes:
-    return b"%02d%06d" % (account, rounds)
+    number, digits = account * 9**6 + rounds, b""
+    for _ in range(8):
+        number, digit = divmod(number, 9)
+        digits = b"%d" % (digit + 1) + digits
+    return digits
 
 
 SECONDS = tuple(
@@ -344,6 +502,8 @@ class Integration:
     tables: dict[str, Table]
     created_at: str
     settings: IntegrationSettings = field(default_factory=IntegrationSettings)
+    actions: int = 0
+    """Live calls that are being answered now."""
 
     @property
     def candidates(self) -> Table:
@@ -433,7 +593,8 @@ def kombo_of(world: World, accounts: int) -> Kombo:
             tables={
                 model.path: Table(
                     build=model.build,
-                    seed=mix(world.seed, 6, number, place),
+                    account_seed=mix(world.seed, 6, number),
+                    place=place,
                     account=number,
                     size=model.rows(end - start),
                     started=started,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from integration_tests.sandbox.people import TITLES, mix, person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Build = Callable[[int, int, "Moment"], dict[str, Any]]
     """Makes a model's row from the table's seed, the row's variant and its moment."""
 
-LETTERS = string.ascii_letters + string.digits
+LETTERS = "".join(sorted(set(string.ascii_letters + string.digits) - set("0OIl")))
+"""What Kombo's ids consist of (section 6.4, V)."""
+
 JOBS = ("Analyst", "Línea cook", "Nurse", "Backend engineer", "Recruiter", "Driver, nights")
 STAGES = ("Applied", "Phone screen", "Interview", "Offer", "Hired")
 SOURCES = ("Job board", "Referral", "Career page", "Agência", None)
@@ -55,10 +56,13 @@ class Moment:
     """What a row shows beyond its variant. In a template the texts are placeholders."""
 
     block: str
-    """Eight digits: the account, and how many times all variants came before this row."""
+    """Eight digits from 1 to 9, as ids have no zero: the account, and how many times all variants
+    came before this row."""
     changed_at: str
     created_on: str
     """The date on which the ATS made the row."""
+    account_seed: int
+    """The seed of all lists of the account: rows of the same number belong together."""
     nested_at: str | None = None
     """When a related row changed last, if one did since the sandbox started."""
     deleted_at: str | None = None
@@ -78,6 +82,8 @@ class Model:
     """So many candidates come with one row of this model."""
     nested: bool = True
     """Whether `updated_after` matches changes of related rows too (section 7, V)."""
+    filters: tuple[str, ...] = ()
+    """Row filters of this list beside those that all lists have (section 6.7, V)."""
 
     def rows(self, candidates: int) -> int:
         """Return how many rows go with so many candidates."""
@@ -249,6 +255,16 @@ def _thin(dice: random.Random, row: dict[str, Any], *optional: str) -> dict[str,
     return {key: value for key, value in row.items() if key not in missing}
 
 
+def _row_id(seed: int, variant: int, moment: Moment) -> str:
+    """Make the id of a row of the list with this seed."""
+    return _own_id(_dice(seed, variant), moment)
+
+
+def _related_id(place: int, variant: int, moment: Moment) -> str:
+    """Return the id of the row with the same number in the list at this place of `MODELS`."""
+    return _row_id(mix(moment.account_seed, place), variant, moment)
+
+
 def _own_id(dice: random.Random, moment: Moment) -> str:
     """Make the id of a row, or of what belongs to one row only: 24 characters."""
     return "".join(dice.choices(LETTERS, k=16)) + moment.block
@@ -260,6 +276,9 @@ def _id(seed: int, kind: str, index: int) -> str:
     dice = random.Random(f"{seed} {kind} {index}")  # noqa: S311 - repeatable
     return "".join(dice.choices(LETTERS, k=24))
 
+
+CANDIDATES, APPLICATIONS, INTERVIEWS = 0, 1, 6
+"""Their places in `MODELS`."""
 
 # The other models (section 6, V). What is nested in them has the shape of the vendor's examples.
 
@@ -289,7 +308,7 @@ def application(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         "current_stage": stage and _thin(dice, stage | _stage_details(stage["index"]), "status"),
         "job": job,
         "interviews": [
-            _interview_in_application(seed, dice, place, moment)
+            _interview_in_application(seed, variant, place, moment)
             for place in range(dice.randrange(3) + moment.nested_changes)
         ],
         "offers": [
@@ -301,12 +320,13 @@ def application(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
             for _ in range(dice.choice((0, 0, 1)))
         ],
     }
-    return _row(dice, f"P-{number}", moment, own)
+    return _row(seed, variant, moment, dice, f"P-{number}", own)
 
 
 def _interview_in_application(
-    seed: int, dice: random.Random, place: int, moment: Moment
+    seed: int, variant: int, place: int, moment: Moment
 ) -> dict[str, Any]:
+    dice = random.Random(mix(seed, 7, variant, place))  # noqa: S311 - repeatable
     who = person(seed, place)
     return {
         "id": _own_id(dice, moment),
@@ -359,16 +379,7 @@ def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
         ],
         "screening_questions": dice.choice(([], _questions(seed))),
         "job_postings": [
-            {
-                "id": _id(seed, "posting", place),
-                "remote_id": _maybe(dice, 0.8, f"JP{place}"),
-                "title": "Analyst wanted",
-                "description_html": "<p>Join us!</p>",
-                "status": "ACTIVE",
-                "visibility": dice.choice(("PUBLIC", "INTERNAL", None)),
-                "url": _maybe(dice, 0.7, f"https://jobs.example.org/{number}/{place}"),
-                "remote_data": _remote_data(dice),
-            }
+            _job_posting(seed, variant, place, number)
             for place in range(dice.randrange(2) + moment.nested_changes)
         ],
         "hiring_team": [
@@ -377,7 +388,21 @@ def job(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
             for place in range(dice.randrange(3))
         ],
     }
-    return _row(dice, f"J-{number}", moment, own)
+    return _row(seed, variant, moment, dice, f"J-{number}", own)
+
+
+def _job_posting(seed: int, variant: int, place: int, number: str) -> dict[str, Any]:
+    dice = random.Random(mix(seed, 7, variant, place))  # noqa: S311 - repeatable
+    return {
+        "id": _id(seed, "posting", place),
+        "remote_id": _maybe(dice, 0.8, f"JP{place}"),
+        "title": "Analyst wanted",
+        "description_html": "<p>Join us!</p>",
+        "status": "ACTIVE",
+        "visibility": dice.choice(("PUBLIC", "INTERNAL", None)),
+        "url": _maybe(dice, 0.7, f"https://jobs.example.org/{number}/{place}"),
+        "remote_data": _remote_data(dice),
+    }
 
 
 def user(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
@@ -394,7 +419,7 @@ def user(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
             _role(place, "SYSTEM") for place in range(dice.randrange(2) + moment.nested_changes)
         ],
     }
-    return _thin(dice, _row(dice, f"U-{number}", moment, own), "email")
+    return _thin(dice, _row(seed, variant, moment, dice, f"U-{number}", own), "email")
 
 
 def tag(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
@@ -414,16 +439,16 @@ def offer(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     own = {
         "status": OFFERS[(dice.randrange(len(OFFERS)) + moment.changes) % len(OFFERS)],
         "employment_start_date": _maybe(dice, 0.7, f"{moment.created_on}T00:00:00.000Z"),
-        "application_id": _own_id(dice, moment),
+        "application_id": _related_id(APPLICATIONS, variant, moment),
         "custom_fields": dice.choice((None, {"signing_bonus": 100})),
         "integration_fields": _integration_fields(seed, dice),
         **_times(dice, moment),
         "application": {
-            "candidate": _person(seed, dice, variant, number, moment),
+            "candidate": _person(dice, variant, number, moment),
             "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
         },
     }
-    return _row(dice, _maybe(dice, 0.9, f"O-{number}"), moment, own)
+    return _row(seed, variant, moment, dice, _maybe(dice, 0.9, f"O-{number}"), own)
 
 
 def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
@@ -431,7 +456,7 @@ def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     dice = _dice(seed, variant)
     number = _number(variant, moment)
     who = person(seed, variant)
-    application_id = _own_id(dice, moment)
+    application_id = _related_id(APPLICATIONS, variant, moment)
     reason = _maybe(dice, 0.3, REASONS[0])
     own = {
         "title": _named("Interview", moment),
@@ -449,11 +474,11 @@ def interview(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
             "remote_id": f"P-{number}",
             "outcome": "DECLINED" if reason else "PENDING",
             "rejection_reason_name": reason,
-            "candidate": _person(seed, dice, variant, number, moment),
+            "candidate": _person(dice, variant, number, moment),
             "job": _job(seed, (dice.randrange(len(JOBS)) + moment.nested_changes) % len(JOBS)),
         },
     }
-    return _thin(dice, _row(dice, f"I-{number}", moment, own), "location")
+    return _thin(dice, _row(seed, variant, moment, dice, f"I-{number}", own), "location")
 
 
 def role(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
@@ -462,17 +487,111 @@ def role(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
     own = _role(dice.randrange(len(ROLES)), dice.choice(("SYSTEM", "JOB", None)))
     del own["remote_id"]
     own["remote_label"] = _named(own["remote_label"], moment)
-    row = _row(dice, f"L-{_number(variant, moment)}", moment, own)
+    row = _row(seed, variant, moment, dice, f"L-{_number(variant, moment)}", own)
     # There are so few roles that chance would leave it out of all of them.
     return row | {"remote_data": {"/v1/roles": {"level": 2}}}
 
 
-def _row(
-    dice: random.Random, remote_id: str | None, moment: Moment, own: dict[str, Any]
+def note(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
+    """Make a note (section 6.1, S)."""
+    dice = _dice(seed, variant)
+    author = _maybe(dice, 0.8, _author(seed, dice))
+    own = {
+        "candidate_id": _related_id(CANDIDATES, variant, moment),
+        "application_id": _maybe(dice, 0.6, _related_id(APPLICATIONS, variant, moment)),
+        "author_id": author and author["id"],
+        "title": _named(dice.choice(("Phone call", None)), moment),
+        "content_html": dice.choice(("<p>Called, will ring back.</p>", "Møtes <b>fredag</b>")),
+        "is_private": dice.choice((False, True, None)),
+        **_times(dice, moment),
+        "author": author,
+    }
+    return _row(seed, variant, moment, dice, f"N-{_number(variant, moment)}", own)
+
+
+def scorecard(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
+    """Make a scorecard (section 6.2, S)."""
+    dice = _dice(seed, variant)
+    author = _maybe(dice, 0.8, _author(seed, dice))
+    own = {
+        "candidate_id": _maybe(dice, 0.9, _related_id(CANDIDATES, variant, moment)),
+        "application_id": _maybe(dice, 0.9, _related_id(APPLICATIONS, variant, moment)),
+        "interview_id": _maybe(dice, 0.5, _related_id(INTERVIEWS, variant, moment)),
+        "author_id": author and author["id"],
+        "author": author,
+        "responses": dice.choice((None, [], *[_responses(moment.changes)] * 8)),
+        **_times(dice, moment),
+    }
+    row = _row(seed, variant, moment, dice, f"SC-{_number(variant, moment)}", own)
+    return _thin(dice, row, "responses")
+
+
+def _responses(changes: int) -> list[dict[str, Any]]:
+    """Make a response of each documented type, and one of a type that may come tomorrow (I)."""
+    verdicts = [{"remote_id": "y", "label": "Yes"}, {"remote_id": None, "label": "No"}]
+    answers: tuple[tuple[str, Any], ...] = (
+        ("TEXT", "Calm,\nprepared"),
+        ("NUMBER", 3.5 + changes),
+        ("BOOLEAN", True),
+        ("DATE", "2025-03-01"),
+        ("SINGLE_SELECT", verdicts[0]),
+        ("MULTI_SELECT", verdicts),
+        ("RANKING", None),
+    )
+    return [
+        {
+            "type": kind,
+            "remote_id": f"R-{kind}" if place else None,
+            "label": f"A {kind}?",
+            "description": "In one word." if place else None,
+            "required": place % 2 == 0 if place else None,
+            "answer": answer,
+            **({"options": verdicts} if kind.endswith("SELECT") else {}),
+        }
+        for place, (kind, answer) in enumerate(answers)
+    ]
+
+
+def attachment(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
+    """Make a synced attachment (section 6.3, S): a file in a bucket of the customer, no link."""
+    dice = _dice(seed, variant)
+    number = _number(variant, moment)
+    key = f"kombo/{number}/cv.pdf"
+    own = {
+        "candidate_id": _related_id(CANDIDATES, variant, moment),
+        "application_id": _maybe(dice, 0.5, _related_id(APPLICATIONS, variant, moment)),
+        "type": dice.choice(("CV", "COVER_LETTER", "OTHER", None)),
+        "file_name": _maybe(dice, 0.9, _named("cv.pdf", moment)),
+        "content_ref": _maybe(dice, 0.9, {"type": "s3", "bucket": "made-up-files", "key": key}),
+        **_times(dice, moment),
+    }
+    row = _row(seed, variant, moment, dice, f"F-{number}", own)
+    return _thin(dice, row, "content_ref")
+
+
+def application_stage(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
+    """Make an application stage (section 6.5, V and S)."""
+    dice = _dice(seed, variant)
+    index = dice.randrange(len(STAGES))
+    own = {"name": _named(STAGES[index], moment), **_stage_details(index)}
+    return _row(seed, variant, moment, dice, f"S-{_number(variant, moment)}", own)
+
+
+def _author(seed: int, dice: random.Random) -> dict[str, Any]:
+    return _thin(dice, _user(seed, dice.randrange(5)), "email")
+
+
+def _row(  # noqa: PLR0913, PLR0917 - what a row is made of
+    seed: int,
+    variant: int,
+    moment: Moment,
+    dice: random.Random,
+    remote_id: str | None,
+    own: dict[str, Any],
 ) -> dict[str, Any]:
     """Put around the fields of a model what all models have."""
     return {
-        "id": _own_id(dice, moment),
+        "id": _row_id(seed, variant, moment),
         "remote_id": remote_id,
         **own,
         "remote_data": _remote_data(dice),
@@ -486,7 +605,7 @@ def _named_row(
 ) -> dict[str, Any]:
     dice = _dice(seed, variant)
     name = _named(dice.choice(names), moment)
-    return _row(dice, f"{letter}-{_number(variant, moment)}", moment, {"name": name})
+    return _row(seed, variant, moment, dice, f"{letter}-{_number(variant, moment)}", {"name": name})
 
 
 def _dice(seed: int, variant: int) -> random.Random:
@@ -510,9 +629,8 @@ def _times(dice: random.Random, moment: Moment) -> dict[str, Any]:
 
 
 def _custom_fields(dice: random.Random, moment: Moment) -> dict[str, Any] | None:
-    if moment.changes:
-        return {"edition": moment.changes + 1}
-    return dice.choice((None, {"shift": "night"}))
+    first: dict[str, Any] | None = dice.choice((None, {"shift": "night"}))
+    return {"edition": moment.changes + 1} if moment.changes else first
 
 
 def _remote_data(dice: random.Random) -> dict[str, Any] | None:
@@ -527,13 +645,12 @@ def _stage_details(index: int) -> dict[str, Any]:
     }
 
 
-def _person(
-    seed: int, dice: random.Random, variant: int, number: str, moment: Moment
-) -> dict[str, Any]:
-    """Make a candidate as offers and interviews show it."""
-    who = person(seed, variant)
+def _person(dice: random.Random, variant: int, number: str, moment: Moment) -> dict[str, Any]:
+    """Make the candidate of the same number as offers and interviews show it."""
+    candidates = mix(moment.account_seed, CANDIDATES)
+    who = person(candidates, variant)
     return {
-        "id": _own_id(dice, moment),
+        "id": _row_id(candidates, variant, moment),
         "remote_id": f"A-{number}",
         "first_name": who.first,
         "last_name": who.last,
@@ -545,7 +662,7 @@ def _whole_person(
     seed: int, dice: random.Random, variant: int, number: str, moment: Moment
 ) -> dict[str, Any]:
     """Make a candidate as applications show it."""
-    return _person(seed, dice, variant, number, moment) | {
+    return _person(dice, variant, number, moment) | {
         "phone_numbers": _phone_numbers(dice, number),
         "social_media": _social_media(dice, number),
         "source": dice.choice(SOURCES),
@@ -635,8 +752,10 @@ def _role(place: int, scope: str | None) -> dict[str, Any]:
     }
 
 
+OWNERS = ("candidate_ids", "application_ids")
+
 MODELS = (
-    Model("candidates", "ats_candidates", "Candidates", candidate),
+    Model("candidates", "ats_candidates", "Candidates", candidate, filters=("email", "job_ids")),
     Model("applications", "ats_applications", "Applications", application),
     Model("jobs", "ats_jobs", "Jobs", job, 10),
     Model("users", "ats_users", "Users", user, 20),
@@ -651,6 +770,32 @@ MODELS = (
         100,
         nested=False,
     ),
-    # The read model's id is assumed; it follows the others.
     Model("roles", "ats_roles", "Roles", role, 100, nested=False),
+    Model("notes", "ats_notes", "Notes", note, 2, nested=False, filters=OWNERS),
+    Model("scorecards", "ats_scorecards", "Scorecards", scorecard, 5, nested=False, filters=OWNERS),
+    Model(
+        "attachments", "ats_attachments", "Attachments", attachment, 2, nested=False, filters=OWNERS
+    ),
+    Model(
+        "application-stages",
+        "ats_application_stages",
+        "Application stages",
+        application_stage,
+        20,
+        nested=False,
+    ),
 )
+
+ROW_FILTERS: dict[str, Callable[[dict[str, Any]], list[str | None]]] = {
+    "ids": lambda row: [row["id"]],
+    "remote_ids": lambda row: [row["remote_id"]],
+    "email": lambda row: [
+        (each.get("email_address") or "").lower() for each in row.get("email_addresses") or ()
+    ],
+    "job_ids": lambda row: [
+        each["job"]["id"] for each in row["applications"] or () if each.get("job")
+    ],
+    "candidate_ids": lambda row: [row["candidate_id"]],
+    "application_ids": lambda row: [row["application_id"]],
+}
+"""For each row filter the values of a row of which one has to be among those asked for."""

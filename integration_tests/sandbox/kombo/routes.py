@@ -15,11 +15,12 @@ What the vendor leaves open and the sandbox had to choose is marked (assumed) wh
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -29,14 +30,17 @@ import orjson
 from aiohttp import web
 
 from integration_tests.sandbox.kombo.data import (
+    File,
     Filters,
     Integration,
     Kombo,
     Table,
     alive_rows,
+    file_of,
+    files_of,
     kombo_of,
 )
-from integration_tests.sandbox.kombo.records import MODELS, Model
+from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model
 from integration_tests.sandbox.kombo.settings import take_over
 
 if TYPE_CHECKING:
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
     from integration_tests.sandbox.kombo.data import Kind
     from integration_tests.sandbox.world import World
 
-    Answer = Callable[[web.Request], list[bytes]]
-    """Makes the `data` of an answer, in pieces, or raises a `Refusal`."""
+    Answer = Callable[[web.Request], Awaitable[list[bytes]]]
+    """Makes what follows `"data":` in the envelope, in pieces, or raises a `Refusal`."""
 
 BASE = "/kombo/v1"
 MAX_PAGE = 250
@@ -56,6 +60,11 @@ EXPORT = 1000
 
 UPDATED_AFTER = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?")
 """Documented with milliseconds and Z; the schema's pattern lets these pass too (section 4, V)."""
+
+LINK_LIFE = 7 * 86_400
+"""Seconds for which a download link works (section 6.4, V)."""
+
+LINK_SEAL_BITS = 60
 
 SEAL = 9
 """Bytes of a cursor that tell whether it was made here, for this list."""
@@ -68,11 +77,14 @@ CHANGES: tuple[Kind, ...] = ("changed", "nested", "deleted")
 class Refusal(Exception):
     """An answer with the error envelope of section 9."""
 
-    def __init__(self, code: str, status: int, message: str) -> None:
+    def __init__(
+        self, code: str, status: int, message: str, headers: dict[str, str] | None = None
+    ) -> None:
         """Name the vendor's code, which the caller branches on, and the HTTP status."""
         super().__init__(message)
         self.code = code
         self.status = status
+        self.headers = headers or {}
 
     def body(self) -> bytes:
         """Return the envelope: its four inner keys are always there."""
@@ -109,6 +121,12 @@ def mount(app: web.Application, world: World, accounts: int = 3) -> None:
             _guard(kombo, partial(get_integration, kombo)),
             name="kombo.integration",
         ),
+        web.get(
+            f"{BASE}/ats/candidates/{{id}}/attachments",
+            _guard(kombo, partial(list_attachments, kombo)),
+            name="kombo.candidate_attachments",
+        ),
+        web.get("/kombo_files/{token:.{24}}", partial(get_file, kombo), name="kombo.file"),
         web.get("/_control/kombo/integrations", _control(kombo, list_integrations)),
         web.post("/_control/kombo/integration", _control(kombo, set_integration)),
         web.post("/_control/kombo/settings", _control(kombo, set_settings)),
@@ -135,21 +153,8 @@ def known_integration(kombo: Kombo, integration_id: str) -> Integration:
         refuse("PLATFORM.INTEGRATION_NOT_FOUND", 404, message)
 
 
-# What the vendor answers
-
-
-def check_api_key(kombo: Kombo, _: web.Request) -> list[bytes]:
-    """Answer `GET /check-api-key` (section 3, V)."""
-    return [orjson.dumps({"environment_id": kombo.environment, "customer_id": kombo.environment})]
-
-
-def get_integration(kombo: Kombo, request: web.Request) -> list[bytes]:
-    """Answer `GET /integrations/{id}`, which needs no integration header (section 2, V)."""
-    return [orjson.dumps(known_integration(kombo, request.match_info["id"]).shown())]
-
-
-def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
-    """Answer one page of a list (sections 4 and 7)."""
+def integration_of(kombo: Kombo, request: web.Request) -> Integration:
+    """Return the integration that a call names, unless it refuses all calls."""
     integration_id = request.headers.get("X-Integration-Id")
     if not integration_id:
         refuse_input("The header X-Integration-Id is missing.")
@@ -157,33 +162,169 @@ def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
     settings = integration.settings
     if settings.error is not None:
         refuse(settings.error, settings.error_status, "This integration cannot be read.")
+    return integration
+
+
+# What the vendor answers
+
+
+async def check_api_key(kombo: Kombo, _: web.Request) -> list[bytes]:
+    """Answer `GET /check-api-key` (section 3, V)."""
+    return [orjson.dumps({"environment_id": kombo.environment, "customer_id": kombo.environment})]
+
+
+async def get_integration(kombo: Kombo, request: web.Request) -> list[bytes]:
+    """Answer `GET /integrations/{id}`, which needs no integration header (section 2, V)."""
+    return [orjson.dumps(known_integration(kombo, request.match_info["id"]).shown())]
+
+
+async def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
+    """Answer one page of a list (sections 4 and 7)."""
+    integration = integration_of(kombo, request)
+    settings = integration.settings
     # The statuses are assumed (section 9).
     if model.read_model in settings.read_models_off:
         refuse("INTEGRATION.MODEL_DISABLED", 400, "This model is switched off.")
     if model.read_model in settings.read_models_unsupported:
         refuse("INTEGRATION.MODEL_NOT_AVAILABLE", 400, "This tool does not have this model.")
     query = _Query(request)
+    table = integration.tables[model.path]
     filters = Filters(
         updated_after=query.time("updated_after"),
         include_deleted=query.flag("include_deleted"),
+        rows=row_filters(kombo, model, table, query),
     )
-    query.flag("ignore_unsupported_filters")  # all filters played here are supported
+    drop = query.flag("ignore_unsupported_filters")
+    unsupported = {name for name, _ in filters.rows} & set(settings.unsupported_filters)
+    if unsupported and drop:
+        supported = tuple(each for each in filters.rows if each[0] not in unsupported)
+        filters = replace(filters, rows=supported)
     limit = query.whole_number("page_size", DEFAULT_PAGE, MAX_PAGE)
     cursor = query.text("cursor")
     query.done()
 
     cursors = Cursors(kombo, integration.id, model.path, filters)
     mode, place = cursors.read(cursor) if cursor is not None else (kombo.settings.cursor_mode, 0)
-    if mode is None:
+    if mode is None or (unsupported and not drop):
         return [b'{"next":null,"results":[]}']
-    table = integration.tables[model.path]
     find = table.by_number if mode == "keyed" else table.by_time
     found = find(filters, place, limit + 1)
     following = None
     if len(found) > limit:
         following = cursors.make(mode, found[limit] if mode == "keyed" else place + limit)
-    rows = table.print(found[:limit], kombo.now(), b",")
+    rows = table.print(found[:limit], b",")
     return [b'{"next":', orjson.dumps(following), b',"results":[', *rows, b"]}"]
+
+
+def row_filters(
+    kombo: Kombo, model: Model, table: Table, query: _Query
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the row filters that a call has (section 6.7)."""
+    found = []
+    for name in ("ids", "remote_ids", *model.filters):
+        text = query.text(name)
+        if text is None:
+            continue
+        values = (text.lower(),) if name == "email" else tuple(text.split(","))
+        if not all(values):
+            refuse_input(f"{name} has an empty value.")
+        most = kombo.settings.most_filter_values
+        if most is not None and len(values) > most:
+            refuse_input(f"{name} has more than {most} values.")
+        found.append((name, values))
+        if name == "ids" and kombo.settings.unknown_ids == "refused":
+            unknown = [value for value in values if table.find(value) is None]
+            if unknown:
+                # The code is assumed; the status is that of an older page (section 4, V).
+                refuse("PLATFORM.INPUT_INVALID", 404, f"Unknown ids: {', '.join(unknown)}.")
+    return tuple(found)
+
+
+# Files
+
+
+async def list_attachments(kombo: Kombo, request: web.Request) -> list[bytes]:
+    """Answer the files of one candidate, as the ATS has them now (section 6.4)."""
+    integration = integration_of(kombo, request)
+    settings = integration.settings
+    if settings.attachments_error is not None:
+        code, status = settings.attachments_error, settings.attachments_error_status
+        refuse(code, status, "The attachments cannot be read.")
+    most = kombo.settings.concurrent_actions
+    if integration.actions >= most:
+        headers = {"Concurrency-Limit": str(most), "Concurrency-Remaining": "0"}
+        code = "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED"
+        raise Refusal(code, 429, "Too many live calls at the same time.", headers)
+    integration.actions += 1
+    try:
+        await asyncio.sleep(kombo.settings.action_seconds)
+    finally:
+        integration.actions -= 1
+    table = integration.candidates
+    number = table.find(request.match_info["id"])
+    if number is None or not table.is_alive(number):
+        # Code and status are assumed (section 12).
+        refuse("PLATFORM.INPUT_INVALID", 404, "There is no such candidate.")
+    files = files_of(table, number)
+    warnings = []
+    if settings.attachment_warnings and files:
+        warnings.append({"message": f"{files.pop().row['file_name']} could not be read."})
+    origin = kombo.settings.files_origin or str(request.url.origin())
+    results = [
+        file.row | {"data_url": f"{origin}/kombo_files/{link_of(kombo, integration, file)}"}
+        for file in files
+    ]
+    return [orjson.dumps({"results": results}), b',"warnings":', orjson.dumps(warnings)]
+
+
+def link_of(kombo: Kombo, integration: Integration, file: File) -> str:
+    """Return the unguessable end of a download link: 24 characters that say which file, and when.
+
+    So no link has to be kept.
+    """
+    minutes = int(kombo.world.clock.epoch()) // 60
+    fields = ((integration.number, 8), (file.candidate, 32), (file.place, 8), (minutes, 32))
+    content = 0
+    for value, bits in fields:
+        content = content << bits | value
+    rest, letters = content << LINK_SEAL_BITS | link_seal(kombo, content), ""
+    while len(letters) < 24:
+        rest, place = divmod(rest, len(LETTERS))
+        letters += LETTERS[place]
+    return letters
+
+
+def link_seal(kombo: Kombo, content: int) -> int:
+    """Return what shows that a link was made here."""
+    owner = orjson.dumps([kombo.environment, content.to_bytes(10, "big").hex()])
+    digest = hashlib.blake2b(owner, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 64 - LINK_SEAL_BITS
+
+
+async def get_file(kombo: Kombo, request: web.Request) -> web.Response:
+    """Send a file for 7 days after its link was made (section 6.4, V).
+
+    A request that carries the API key is refused: nothing says that a download needs it, so a
+    client must not give it away (I).
+    """
+    if {"Authorization", "X-Integration-Id"} & set(request.headers):
+        return web.Response(status=400, text="No credentials are wanted here.")
+    token, whole = request.match_info["token"], 0
+    for letter in reversed(token):
+        whole = whole * len(LETTERS) + LETTERS.find(letter)
+    content, seal = divmod(whole, 1 << LINK_SEAL_BITS)
+    if not 0 <= content < 1 << 80 or link_seal(kombo, content) != seal:
+        return web.Response(status=404, text="There is no such file.")
+    account, candidate, place, minutes = (
+        content >> 72, content >> 40 & (1 << 32) - 1, content >> 32 & 255, content & (1 << 32) - 1
+    )  # fmt: skip
+    if kombo.world.clock.epoch() > minutes * 60 + LINK_LIFE:
+        # The status is assumed (section 12).
+        return web.Response(status=403, text="The link has expired.")
+    integration = list(kombo.integrations.values())[account]
+    file = file_of(integration.candidates, candidate, place)
+    body = file.content.ljust(kombo.settings.file_bytes)
+    return web.Response(body=body, content_type=file.row["content_type"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +416,10 @@ def _guard(kombo: Kombo, answer: Answer) -> Callable[[web.Request], Awaitable[we
         try:
             _spend(kombo, response)
             _authenticate(kombo, request)
-            body = b"".join([b'{"status":"success","data":', *answer(request), b"}"])
+            body = b"".join([b'{"status":"success","data":', *await answer(request), b"}"])
         except Refusal as refusal:
             response.set_status(refusal.status)
+            response.headers.update(refusal.headers)
             body = refusal.body()
         if kombo.settings.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
             response.headers["Content-Encoding"] = "gzip"
@@ -372,7 +514,7 @@ async def export_truth(kombo: Kombo, request: web.Request) -> web.StreamResponse
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     for integration in integrations:
-        for rows in _in_pieces(integration.tables[model.path], kombo):
+        for rows in _in_pieces(integration.tables[model.path]):
             await response.write(rows)
     return response
 
@@ -385,10 +527,10 @@ def _model(path: str) -> Model:
     raise ValueError(message)
 
 
-def _in_pieces(table: Table, kombo: Kombo) -> Iterator[bytes]:
+def _in_pieces(table: Table) -> Iterator[bytes]:
     start = 0
     while numbers := table.by_number(Filters(include_deleted=True), start, EXPORT):
-        yield b"".join([*table.print(numbers, kombo.now(), b"\n"), b"\n"])
+        yield b"".join([*table.print(numbers, b"\n"), b"\n"])
         start = numbers[-1] + 1
 
 

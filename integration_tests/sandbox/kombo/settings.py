@@ -8,7 +8,11 @@ from typing import Any, Literal
 
 KEY = "ks_dev_sandbox"
 
-CHOICES = {"cursor_mode": ("keyed", "offset"), "cursors": ("valid", "refused", "empty")}
+CHOICES = {
+    "unknown_ids": ("refused", "ignored"),
+    "cursor_mode": ("keyed", "offset"),
+    "cursors": ("valid", "refused", "empty"),
+}
 
 
 @dataclass
@@ -58,6 +62,18 @@ class Settings:
     rate_limit: RateLimit | None = None
     retry_after: bool = False
     """Whether a 429 has a `Retry-After` too."""
+    unknown_ids: Literal["refused", "ignored"] = "refused"
+    """Whether an unknown value in `ids` makes the whole call a 404, as an older page says."""
+    most_filter_values: int | None = None
+    """How many values a comma list may have; the vendor states no number."""
+    concurrent_actions: int = 30
+    """How many live calls an integration answers at the same time (section 8, V)."""
+    action_seconds: float = 0
+    """How long a live call takes."""
+    files_origin: str | None = None
+    """Scheme and host of download links instead of the sandbox's own."""
+    file_bytes: int = 0
+    """Files are at least this long."""
     gzip: bool = False
     """Whether answers are compressed for clients that accept it."""
 
@@ -86,6 +102,13 @@ class IntegrationSettings:
     """Models that are switched off in the scope configuration: their lists refuse."""
     read_models_unsupported: list[str] = field(default_factory=list)
     """Models that the connected ATS does not have: their lists refuse."""
+    unsupported_filters: list[str] = field(default_factory=list)
+    """Row filters on fields that the connected ATS does not have."""
+    attachments_error: str | None = None
+    """The code that the attachments of any candidate answer."""
+    attachments_error_status: int = 403
+    attachment_warnings: bool = False
+    """Whether the last file of each candidate is left out, with a warning."""
     error: str | None = None
     """The code that all list calls answer."""
     error_status: int = 409
