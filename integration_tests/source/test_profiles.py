@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.sandbox.talemetry_records import INCLUDE
+from integration_tests.sandbox.talemetry.records import INCLUDE
 from integration_tests.support.connector import Connector, Run, catalog, state
 from integration_tests.support.talemetry import (
     GONE,
