@@ -233,7 +233,7 @@ def test_check_names_what_an_integration_does_not_have(
     (status,) = connector.run("check").of("CONNECTION_STATUS")
     assert status["status"] == "SUCCEEDED"
     assert f"{ids[0]} has nothing for candidates, kombo_jobs:" in status["message"]
-    assert f"{ids[1]} has these rows switched off" in status["message"]
+    assert f"Integration {ids[1]}: None of this integration's data" in status["message"]
     assert ids[2] not in status["message"]
     for each in ids:
         set_up(sandbox, each, read_models_off=everything)
