@@ -384,7 +384,7 @@ def _first_page(
     restarted = False
     try:
         page = _fetch_page(context, integration_id, position)
-    except RequestRefused as refusal:
+    except (RequestRefused, WrongAddress) as refusal:
         if position.cursor is None:
             raise
         restarted = True
@@ -409,7 +409,7 @@ def _first_page(
 
 
 def _position_after_refusal(
-    context: ReadContext, integration_id: str, state: IntegrationState, refusal: RequestRefused
+    context: ReadContext, integration_id: str, state: IntegrationState, refusal: AtsError
 ) -> _Position:
     log.warning(
         "%s: Integration %s: Kombo no longer accepts the cursor of the next page. Reading again "
