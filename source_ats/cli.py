@@ -21,8 +21,8 @@ def source_ats() -> None:
 def main(argv: Sequence[str], output: process.Output, stop: threading.Event, clock: Clock) -> int:
     """Run one verb of `source-ats` and return the exit code; all messages go to `output`.
 
-    0: done (for `check`: answered). 1: failed, and a message tells why. 143: ended by `stop`, in
-    order. 141: nobody reads the output any more.
+    0: done (for `check`: answered). 1: failed, and a message says why. 143: stopped cleanly by
+    `stop`. 141: standard output is closed.
     """
     arguments = _source_arguments(argv)
 
@@ -39,12 +39,12 @@ def _configured_verb(
     arguments: argparse.Namespace, output: process.Output, stop: threading.Event, clock: Clock
 ) -> int:
     """Run a verb of `source-ats` that takes a configuration."""
-    # The form shall not wait for the libraries that calls need.
+    # `spec` must not wait for the libraries that requests need.
     from source_ats import commands  # noqa: PLC0415
     from source_ats.protocol import input_files  # noqa: PLC0415
 
     def configured() -> config.SourceConfig:
-        return commands.configured(input_files.config(arguments.config))
+        return commands.configured(input_files.read_config(arguments.config))
 
     match arguments.verb:
         case "check":
@@ -55,7 +55,7 @@ def _configured_verb(
             return process.EXIT_DONE
     configuration = configured()
     catalog = input_files.read_json(arguments.catalog, "catalog")
-    states = input_files.state_file(arguments.state) if arguments.state else []
+    states = input_files.read_state_file(arguments.state) if arguments.state else []
     try:
         for lines in commands.read(configuration, catalog, states, clock, stop):
             output.write(lines)

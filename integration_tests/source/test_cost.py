@@ -14,10 +14,10 @@ import requests
 from urllib3 import HTTPConnectionPool, HTTPResponse
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidate_history import atz_connector
-from integration_tests.source.test_candidates import integrations, kombo_connector, pages_of
-from integration_tests.source.test_profiles import talemetry_connector
+from integration_tests.support.atz_crm import atz_connector
 from integration_tests.support.connector import catalog
+from integration_tests.support.kombo import integrations, kombo_connector, pages_of
+from integration_tests.support.talemetry import talemetry_connector
 from source_ats.process import Output
 from source_ats.vendors.kombo import responses
 
@@ -137,9 +137,9 @@ def test_what_takes_long_to_import_is_not_imported(
     connector = kombo_connector(sandbox, tmp_path)
     arguments = connector.command(verb, catalog=catalog() if verb == "read" else None)
     program = (
-        "import os, sys; from source_ats import run; end = os._exit;"
+        "import os, sys; from source_ats import cli; end = os._exit;"
         "os._exit = lambda code: (sys.stderr.write(' '.join(sys.modules)), end(code));"
-        "run.source_ats()"
+        "cli.source_ats()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True

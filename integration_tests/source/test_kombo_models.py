@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import integrations, known, kombo_connector, pages_of
 from integration_tests.support.connector import Connector, Run, Table, catalog, table
+from integration_tests.support.kombo import integrations, known, kombo_connector, pages_of
 
 # Each stream, and the list that it is read from.
 PATHS = {
@@ -80,7 +80,7 @@ def undeclared(value: object, schema: Any, path: str) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from undeclared(item, schema.get("items", {}), path)
-    if isinstance(value, dict) and "properties" in schema:
+    if isinstance(value, dict) and schema.get("properties"):
         for key, item in value.items():
             if key in schema["properties"]:
                 yield from undeclared(item, schema["properties"][key], f"{path}.{key}")
@@ -132,8 +132,7 @@ def test_a_killed_run_resumes_from_its_last_printed_state(
     wanted = ["kombo_jobs", "kombo_interviews"]
     sandbox.fault("kombo.interviews", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog(*wanted))
-    while reading.goes_on() and len(sandbox.log("kombo.interviews")) < 12:
-        pass
+    reading.wait_until(lambda: len(sandbox.log("kombo.interviews")) >= 12)
     first = reading.end(signal.SIGKILL)
     sandbox.clear_faults()
     states = {each["stream"]["stream_descriptor"]["name"]: each for each in first.of("STATE")}
