@@ -178,15 +178,13 @@ def kombo_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def kombo_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = KomboConfig(
+    config = KomboConfig(
         api_key="key", integration_ids=["one"], base_url=BASE, page_size=page_size,
         full_read_every_days=0,
     )  # fmt: skip
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = kombo.client(
-        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
-    )
-    return named("candidates", kombo.streams(section, options, client))
+    client = kombo.client(config, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY)
+    return named("candidates", kombo.streams(config, options, client))
 
 
 def kombo_held(rows: list[Json]) -> Json:
@@ -537,9 +535,9 @@ def test_bookmark_is_the_start_of_the_read(monkeypatch: pytest.MonkeyPatch) -> N
     with_a_change_while_reading().teardown()
     # The package has a function of this name.
     streams = importlib.import_module("source_ats.vendors.kombo.streams")
-    right = vars(streams)["_finished"]
-    wrong = lambda reading, entry, began: right(reading, entry, reading.client.now())  # noqa: E731
-    monkeypatch.setattr(streams, "_finished", wrong)
+    right = vars(streams)["_finished_state"]
+    wrong = lambda context, state, began: right(context, state, context.client.now())  # noqa: E731
+    monkeypatch.setattr(streams, "_finished_state", wrong)
     with pytest.raises(AssertionError):
         with_a_change_while_reading().teardown()
 
