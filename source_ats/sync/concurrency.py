@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from source_ats.errors import AtsError
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -24,14 +26,24 @@ def map_ordered(
     For each call in flight `ahead` results may wait for their turn, so that one slow call does not
     hold the others up at once. Items are taken from the iterable only as there is room for their
     results, so neither has to fit into memory. The first exception, in that order, ends it; calls
-    in flight are then left to end by themselves, and their results are dropped.
+    in flight are then left to end by themselves, and their results are dropped. An `AtsError` of
+    the items is raised after the results of all items before it.
 
     While `alone`, asked before each item, says so, the work is done one by one, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     pending: deque[Future[B]] = deque()
+    iterator = iter(items)
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(iterator)
+            except (StopIteration, AtsError) as end:
+                while pending:
+                    yield pending.popleft().result()
+                if isinstance(end, AtsError):
+                    raise
+                return
             if alone():
                 while pending:
                     yield pending.popleft().result()
@@ -40,7 +52,5 @@ def map_ordered(
             pending.append(pool.submit(work, item))
             while pending and (len(pending) >= at_once * ahead or pending[0].done()):
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_ats.errors import TransientError
 from source_ats.sync.concurrency import map_ordered
 
 
@@ -109,6 +110,17 @@ def test_an_exception_of_the_items_comes_through() -> None:
 
     with pytest.raises(KeyError, match="listing"):
         list(map_ordered(lambda item: item, items(), at_once=2))
+
+
+def test_a_failure_of_the_items_comes_after_the_results_of_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise TransientError("The listing failed.")
+
+    results = map_ordered(lambda item: item, items(), at_once=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(TransientError):
+        next(results)
 
 
 @pytest.mark.parametrize("how", ["closed", "failed"])

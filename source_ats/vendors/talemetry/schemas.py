@@ -1,7 +1,7 @@
-"""What a person looks like as a record.
+"""The schema of a person's record.
 
-Source: two samples of the details call (documented), and what XML turned into JSON makes of them.
-Texts and times are declared as the samples show them; what no sample shows is open.
+Source: two samples of the details endpoint (documented). Strings and times are declared as the
+samples show them; blocks that no sample shows are open objects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from source_ats.protocol.schemas import (
     table,
 )
 
-# One of the three, as the resume has it: `2020-01`, `2020`, or a word such as `current`.
+# One of the three, as in the resume: `2020-01`, `2020`, or a word such as `current`.
 _PARTIAL_DATE = fields(YearMonth=STRING, Year=STRING, StringDate=STRING)
 _EMPLOYER = fields(
     EmployerOrgName=STRING,

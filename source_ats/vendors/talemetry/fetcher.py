@@ -1,4 +1,4 @@
-"""People by GUID: asked for in batches, and if one of them breaks its batch, found and named."""
+"""Fetches people by GUID in batches, and finds the person who breaks a batch."""
 
 from __future__ import annotations
 
@@ -12,103 +12,101 @@ from source_ats.errors import RequestRefused, RetryableError, Stopped, Transient
 from source_ats.http.client import Client
 from source_ats.http.models import Response
 from source_ats.vendors.talemetry import record, requests, responses
+from source_ats.vendors.talemetry.config import TalemetryConfig
 
 log = logging.getLogger("airbyte.source_ats.talemetry")
 
 
 @dataclass(slots=True)
-class Answer:
-    """What became of the people asked for. Each is in one of the three."""
+class FetchResult:
+    """What became of the requested people. Each is in one of the three."""
 
     people: dict[str, bytes] = field(default_factory=dict)
     """Records by GUID."""
     bad: dict[str, str] = field(default_factory=dict)
-    """Why, by GUID: refused, or missing, also when asked for alone, while others are answered."""
+    """Why, by GUID: refused, or missing also when requested alone, while others are answered."""
     gone: list[str] = field(default_factory=list)
     """Answered 404."""
 
 
 @dataclass(slots=True)
-class Details:
-    """Asks for people. `of` may be called from several threads."""
+class ProfileFetcher:
+    """Fetches people. `fetch` may be called from several threads."""
 
     client: Client
-    base_url: str
-    include: Sequence[str]
-    others: Callable[[], list[str]]
-    """Lists some people, to see whether anybody is answered."""
-    _good: str | None = None
-    """Somebody who was answered in this run."""
+    config: TalemetryConfig
+    some_people: Callable[[], list[str]]
+    """Lists a few people, to see whether anybody is answered."""
+    _answered: str | None = None
+    """A person who was answered in this run."""
 
-    def of(self, ids: Sequence[str], as_of: str) -> Answer:
-        """Ask for a batch, in one request if the vendor answers it whole.
+    def fetch(self, ids: Sequence[str], as_of: str) -> FetchResult:
+        """Fetch a batch, in one request if the vendor answers all of it.
 
-        Who is missing from an answer is asked for once more alone. A refused batch is halved until
-        the bad ones are found. Raises `TransientError` when nobody at all is answered.
+        A person missing from a response is requested once more alone. A refused batch is halved
+        until the bad ones are found. Raises `TransientError` if nobody at all is answered.
         """
-        answer = Answer()
+        result = FetchResult()
         refused: dict[str, RequestRefused | TransientError] = {}
         refusals = 0
         compared = False
-        somebody_is_answered = False
+        anybody_answered = False
         groups = deque([list(ids)] if ids else [])
         while groups:
-            # Both halves before any quarter: so a good half tells early that the vendor is well.
+            # Both halves come before any quarter: a good half shows early that the vendor is well.
             group = groups.popleft()
             try:
-                people = self._ask(group, as_of)
+                people = self._request(group, as_of)
             except (RequestRefused, TransientError) as error:
-                if _is_no_matter_of_anybody(error):
+                if _concerns_everybody(error):
                     raise
                 refusals += 1
                 last_one = len(group) == 1 and not groups
-                if not (compared or somebody_is_answered) and (
+                if not (compared or anybody_answered) and (
                     isinstance(error, TransientError) or refusals > 2 or last_one
                 ):
                     compared = True
-                    somebody_is_answered = self._others_are_answered(ids, error)
+                    anybody_answered = self._others_answered(ids, error)
                 if len(group) == 1:
                     refused[group[0]] = error
                 else:
                     groups += _halves(group, error)
                 continue
-            somebody_is_answered = True
-            answer.people |= people
+            anybody_answered = True
+            result.people |= people
             missing = [guid for guid in group if guid not in people]
             if len(group) > 1:
                 groups += [[guid] for guid in missing]
             else:
-                answer.bad |= dict.fromkeys(missing, "the answer does not hold this person")
-        if not somebody_is_answered:
-            _make_sure_that_it_is_their_matter(refused)
+                result.bad |= dict.fromkeys(missing, "the response does not hold this person")
+        if not anybody_answered:
+            _raise_if_nobody_is_answered(refused)
         for guid, refusal in refused.items():
             if isinstance(refusal, RequestRefused) and refusal.status == 404:
-                answer.gone.append(guid)
+                result.gone.append(guid)
             else:
-                answer.bad[guid] = f"{refusal.message.split('. ')[0]} [{refusal.detail}]"
-        return answer
+                result.bad[guid] = f"{refusal.message.split('. ')[0]} [{refusal.detail}]"
+        return result
 
-    def _ask(self, ids: Sequence[str], as_of: str) -> dict[str, bytes]:
-        """Return the records of those asked for whom the answer holds, by GUID as asked."""
-        request = requests.profiles(self.base_url, ids, self.include)
-        read = partial(_records, ids=ids, include=self.include, as_of=as_of)
+    def _request(self, ids: Sequence[str], as_of: str) -> dict[str, bytes]:
+        """Return the records of these people, by GUID as requested, as far as they are answered."""
+        request = requests.profiles(self.config, ids)
+        read = partial(_records, ids=ids, include=self.config.include, as_of=as_of)
         found = self.client.send(request, read)
-        self._good = next(iter(found), self._good)
+        self._answered = next(iter(found), self._answered)
         return found
 
-    def _others_are_answered(
-        self, ids: Sequence[str], error: RequestRefused | TransientError
-    ) -> bool:
-        """Tell whether somebody else is answered; False: there is nobody else.
+    def _others_answered(self, ids: Sequence[str], error: RequestRefused | TransientError) -> bool:
+        """Return True if people outside the group are answered; False if there are none.
 
-        Raises `TransientError` when no other is. The vendor documents no errors, so only this tells
-        a bad person from a vendor that is down.
+        Raises `TransientError` if none of them is answered. The vendor documents no errors, so only
+        this tells a bad person from a vendor that is down.
         """
-        good = self._good
-        others = [good] if good is not None and good not in ids else self._others_than(ids, error)
+        known = self._answered
+        others = [known] if known is not None and known not in ids else self._others(ids, error)
         for guid in others:
             try:
-                self._ask([guid], "")
+                self._request([guid], "")
             except Stopped:
                 raise
             except (RequestRefused, TransientError):
@@ -118,24 +116,24 @@ class Details:
             raise _nobody_is_answered(error)
         return False
 
-    def _others_than(self, ids: Sequence[str], error: RequestRefused | TransientError) -> list[str]:
+    def _others(self, ids: Sequence[str], error: RequestRefused | TransientError) -> list[str]:
         try:
-            return [guid for guid in self.others() if guid not in ids][:2]
+            return [guid for guid in self.some_people() if guid not in ids][:2]
         except Stopped:
             raise
         except (RequestRefused, TransientError):
             raise _nobody_is_answered(error) from None
 
 
-def _is_no_matter_of_anybody(error: RequestRefused | TransientError) -> bool:
-    """Tell whether the run is to end, or the rate limit, which is everybody's, is used up."""
+def _concerns_everybody(error: RequestRefused | TransientError) -> bool:
+    """Return True if the run is to end, or if the rate limit is exhausted."""
     return isinstance(error, Stopped) or (isinstance(error, RetryableError) and error.rate_limit)
 
 
-def _make_sure_that_it_is_their_matter(
+def _raise_if_nobody_is_answered(
     refused: Mapping[str, RequestRefused | TransientError],
 ) -> None:
-    """Raise `TransientError` unless a single person was refused, where there is nobody else."""
+    """Raise `TransientError` unless it was one person who was refused, and there are no others."""
     for refusal in refused.values():
         if len(refused) > 1 or isinstance(refusal, TransientError):
             raise _nobody_is_answered(refusal)
@@ -144,8 +142,8 @@ def _make_sure_that_it_is_their_matter(
 def _halves(group: list[str], error: RequestRefused | TransientError) -> list[list[str]]:
     if isinstance(error, RequestRefused) and error.status == 413:
         log.warning(
-            "Talemetry takes fewer than %d ids in a request. Set talemetry.ids_per_request lower, "
-            "for fewer requests.",
+            "Talemetry accepts fewer than %d ids in one request. A lower talemetry.ids_per_request "
+            "saves requests.",
             len(group),
         )
     middle = (len(group) + 1) // 2
@@ -155,7 +153,7 @@ def _halves(group: list[str], error: RequestRefused | TransientError) -> list[li
 def _records(
     response: Response, ids: Sequence[str], include: Sequence[str], as_of: str
 ) -> dict[str, bytes]:
-    """Return the records by GUID as asked. Who was not asked for is passed over."""
+    """Return the records by GUID as requested. People who were not requested are left out."""
     people = responses.people(response)
     return {
         guid: record.encoded(people[guid.lower()], guid, include, as_of)
@@ -168,7 +166,7 @@ def _nobody_is_answered(error: RequestRefused | TransientError) -> TransientErro
     if isinstance(error, TransientError):
         return TransientError(error.message, detail=error.detail)
     message = (
-        "Talemetry refuses to answer for any person. The next run resumes from the last state. If "
-        "it stays so, check talemetry.profiles_base_url and talemetry.include."
+        "Talemetry refuses every request for people. The next run resumes from the last state. If "
+        "it fails in the same way, check talemetry.profiles_base_url and talemetry.include."
     )
     return TransientError(message, detail=error.detail)
