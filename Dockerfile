@@ -19,9 +19,9 @@ WORKDIR /build
 RUN python -m venv --without-pip /opt/connector
 
 # Before the code, so that this layer lasts as long as the lock file.
-COPY requirements.lock ./
+COPY requirements/runtime.lock requirements/
 RUN pip --python /opt/connector/bin/python install --no-cache-dir \
-        --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
+        --no-deps --require-hashes --only-binary :all: --requirement requirements/runtime.lock
 
 # `.dockerignore` names what comes along. setuptools is in the lock file.
 COPY . ./

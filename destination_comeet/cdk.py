@@ -6,7 +6,6 @@ import io
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import asdict
 from typing import Any, cast
 
 import orjson
@@ -18,15 +17,14 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalog,
     ConnectorSpecification,
     ConnectorSpecificationSerializer,
-    FailureType,
     Status,
 )
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from destination_comeet import commands, config
 from source_ats.clock import SystemClock
 from source_ats.errors import AtsError
 from source_ats.protocol import input_files, spec
+from source_ats.protocol.cdk import plain_catalog, traced
 
 
 class DestinationComeet(Destination):
@@ -44,9 +42,9 @@ class DestinationComeet(Destination):
     def read_config(config_path: str) -> MutableMapping[str, Any]:
         """Return what the user filled in. Raises `AirbyteTracedException` for a bad file."""
         try:
-            filled_in: dict[str, Any] = spec.without_nulls(input_files.config(config_path))
+            filled_in: dict[str, Any] = spec.without_nulls(input_files.read_config(config_path))
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         return filled_in
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
@@ -67,7 +65,7 @@ class DestinationComeet(Destination):
     ) -> Iterator[AirbyteMessage]:
         """Write the messages. A model drops what it does not know: the command line does not."""
         lines = (orjson.dumps(AirbyteMessageSerializer.dump(each)) for each in input_messages)
-        return self._written(config, _plain(configured_catalog), ([line] for line in lines))
+        return self._written(config, plain_catalog(configured_catalog), ([line] for line in lines))
 
     def _run_write(
         self,
@@ -79,7 +77,7 @@ class DestinationComeet(Destination):
         try:
             catalog = input_files.read_json(configured_catalog_path, "catalog")
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         lines = iter(cast("io.BufferedReader", input_stream.buffer).readline, b"")
         return self._written(config, catalog, ([line] for line in lines))
 
@@ -92,26 +90,4 @@ class DestinationComeet(Destination):
             for line in commands.write(parsed, catalog, batches, clock):
                 yield AirbyteMessageSerializer.load(orjson.loads(line))
         except AtsError as error:
-            raise _traced(error) from None
-
-
-def _plain(catalog: ConfiguredAirbyteCatalog) -> dict[str, Any]:
-    streams = [
-        {
-            "stream": asdict(each.stream),
-            "primary_key": each.primary_key,
-            "destination_sync_mode": getattr(
-                each.destination_sync_mode, "value", each.destination_sync_mode
-            ),
-        }
-        for each in catalog.streams
-    ]
-    return {"streams": streams}
-
-
-def _traced(error: AtsError) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=error.message,
-        internal_message=error.detail or error.message,
-        failure_type=FailureType(error.failure_type),
-    )
+            raise traced(error) from None

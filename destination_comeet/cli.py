@@ -53,7 +53,7 @@ def main(
         return process.EXIT_DONE
 
     def configured() -> config.DestinationConfig:
-        return commands.configured(input_files.config(arguments.config))
+        return commands.configured(input_files.read_config(arguments.config))
 
     return process.run_command(run, arguments, output, clock)
 

@@ -12,8 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from destination_comeet import deliveries as comeet
 from destination_comeet import ledger
 from destination_comeet.config import DestinationConfig, PostgresLedger, parse
@@ -22,23 +20,9 @@ from destination_comeet.writer import Writer
 from source_ats.clock import Clock
 from source_ats.errors import ConfigError
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY
+from source_ats.protocol import input_files
 
 log = logging.getLogger("airbyte.source_ats")
-
-
-class _Stream(msgspec.Struct):
-    name: str
-    source_defined_primary_key: list[list[str]] | None = None
-
-
-class _ConfiguredStream(msgspec.Struct):
-    stream: _Stream
-    destination_sync_mode: str = "append"
-    primary_key: list[list[str]] | None = None
-
-
-class _Catalog(msgspec.Struct):
-    streams: list[_ConfiguredStream]
 
 
 def configured(raw_config: Mapping[str, Any]) -> DestinationConfig:
@@ -90,33 +74,25 @@ def _primary_keys(
     content: object, config: DestinationConfig
 ) -> Mapping[str, Sequence[Sequence[str]]]:
     """Return the primary key of each stream of the catalog, and warn of what will not be done."""
-    try:
-        streams = msgspec.convert(content, _Catalog).streams
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"The catalog is not a configured catalog: {error}.") from None
+    configured_streams = {each.stream for each in config.streams}
     keys: dict[str, Sequence[Sequence[str]]] = {}
-    named = {each.stream for each in config.streams}
-    for each in streams:
-        name = each.stream.name
-        if name in keys:
-            message = f"The catalog names the stream {name} twice. Remove or rename one of them."
-            raise ConfigError(message)
+    for each in input_files.parse_catalog(content):
         if each.destination_sync_mode not in {"append", "append_dedup", "overwrite"}:
             message = (
-                f"Stream {name}: the sync mode {each.destination_sync_mode} does not exist here. "
+                f"Stream {each.name}: the sync mode {each.destination_sync_mode} is not supported. "
                 "Choose append, or append and deduplicate."
             )
             raise ConfigError(message)
-        if name not in named:
+        if each.name not in configured_streams:
             log.warning(
-                "Stream %s is not named in streams of the configuration: its records are ignored.",
-                name,
+                "Stream %s is not configured in streams: its records are ignored.", each.name
             )
         elif each.destination_sync_mode == "overwrite":
             log.warning(
-                "Stream %s: overwrite is done as append. Nothing is ever deleted in Comeet.", name
+                "Stream %s: overwrite is treated as append. Nothing is ever deleted in Comeet.",
+                each.name,
             )
-        keys[name] = each.primary_key or each.stream.source_defined_primary_key or ()
+        keys[each.name] = each.primary_key
     return keys
 
 

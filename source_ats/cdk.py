@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import asdict
 from typing import Any, cast
 
 import orjson
@@ -20,16 +19,15 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalogSerializer,
     ConnectorSpecification,
     ConnectorSpecificationSerializer,
-    FailureType,
     Status,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_ats import commands, config
 from source_ats.clock import SystemClock
-from source_ats.errors import AtsError, IncompleteRead
+from source_ats.errors import AtsError
 from source_ats.protocol import input_files
+from source_ats.protocol.cdk import plain_catalog, traced
 
 
 class SourceAts(Source):
@@ -47,28 +45,28 @@ class SourceAts(Source):
     def read_config(config_path: str) -> MutableMapping[str, Any]:
         """Return what the user filled in. Raises `AirbyteTracedException` for a bad file."""
         try:
-            return config.filled_in(input_files.config(config_path))
+            return config.filled_in(input_files.read_config(config_path))
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """Return the configured catalog. Raises `AirbyteTracedException` for a bad file."""
         try:
             content = input_files.read_json(catalog_path, "catalog")
-            input_files.catalog(content)
+            input_files.parse_catalog(content)
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         return ConfiguredAirbyteCatalogSerializer.load(content)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Return the states. Raises `AirbyteTracedException` for a bad file."""
         try:
-            content = input_files.state_file(state_path) if state_path else []
-            input_files.states(content)
+            content = input_files.read_state_file(state_path) if state_path else []
+            input_files.parse_states(content)
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         return [AirbyteStateMessageSerializer.load(each) for each in content if each]
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
@@ -86,7 +84,7 @@ class SourceAts(Source):
         try:
             catalog = commands.discover(commands.configured(config), SystemClock())
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         catalog_message = AirbyteMessageSerializer.load({"type": "CATALOG", "catalog": catalog})
         return cast("AirbyteCatalog", catalog_message.catalog)
 
@@ -107,33 +105,12 @@ class SourceAts(Source):
         clock = SystemClock(stop)
         try:
             for lines in commands.read(
-                commands.configured(config), _plain(catalog), states, clock, stop
+                commands.configured(config), plain_catalog(catalog), states, clock, stop
             ):
                 for line in lines.split(b"\n")[:-1]:
                     yield AirbyteMessageSerializer.load(orjson.loads(line))
         except AtsError as error:
-            raise _traced(error) from None
+            raise traced(error) from None
         finally:
             # Calls that are still tried for a stream that has ended are given up.
             stop.set()
-
-
-def _plain(catalog: ConfiguredAirbyteCatalog) -> dict[str, Any]:
-    streams = [
-        {**asdict(each), "sync_mode": getattr(each.sync_mode, "value", each.sync_mode)}
-        for each in catalog.streams
-    ]
-    return {"streams": streams}
-
-
-def _traced(error: AtsError) -> AirbyteTracedException:
-    failure_type = error.failure_type
-    if isinstance(error, IncompleteRead):
-        # Streams that failed have said why; what is left to say is whether trying again helps.
-        kinds = {getattr(each, "failure_type", "system_error") for each in error.failures.values()}
-        failure_type = max(kinds, key=["transient_error", "config_error", "system_error"].index)
-    return AirbyteTracedException(
-        message=error.message,
-        internal_message=error.detail or error.message,
-        failure_type=FailureType(failure_type),
-    )

@@ -44,7 +44,7 @@ def _configured_verb(
     from source_ats.protocol import input_files  # noqa: PLC0415
 
     def configured() -> config.SourceConfig:
-        return commands.configured(input_files.config(arguments.config))
+        return commands.configured(input_files.read_config(arguments.config))
 
     match arguments.verb:
         case "check":
@@ -55,7 +55,7 @@ def _configured_verb(
             return process.EXIT_DONE
     configuration = configured()
     catalog = input_files.read_json(arguments.catalog, "catalog")
-    states = input_files.state_file(arguments.state) if arguments.state else []
+    states = input_files.read_state_file(arguments.state) if arguments.state else []
     try:
         for lines in commands.read(configuration, catalog, states, clock, stop):
             output.write(lines)

@@ -73,8 +73,15 @@ def read(
     the last one if a stream did not finish. Setting `stop` ends the run cleanly.
     """
     vendors = _vendors(config, clock, READ_POLICY)
-    wanted = {each.name: each for each in input_files.catalog(catalog)}
-    stored = input_files.states(states)
+    wanted = {each.name: each for each in input_files.parse_catalog(catalog)}
+    for each in wanted.values():
+        if each.sync_mode is None:
+            message = (
+                f"The catalog says no sync_mode for the stream {each.name}. Choose full_refresh or "
+                "incremental."
+            )
+            raise ConfigError(message)
+    stored = input_files.parse_states(states)
     unknown = set(wanted) - {stream.name for vendor in vendors for stream in vendor.streams}
     if unknown:
         message = (

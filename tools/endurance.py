@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import IO
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
-from integration_tests.source.test_candidate_history import STREAM as HISTORY
-from integration_tests.source.test_candidate_history import atz_connector, set_up
-from integration_tests.source.test_candidates import kombo_connector
+from integration_tests.support.atz_crm import STREAM as HISTORY
+from integration_tests.support.atz_crm import atz_connector, set_up
 from integration_tests.support.connector import SOURCE, catalog
+from integration_tests.support.kombo import kombo_connector
 from integration_tests.support.writer import COMMAND, Writer, person, record, state
 
 AT_MOST = 1.05

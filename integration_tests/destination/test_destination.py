@@ -10,18 +10,16 @@ import stat
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.support.destination import bare, partners, people, written_in_two_runs
 from integration_tests.support.killed_writer import STEPS
 from integration_tests.support.writer import (
     COMMAND,
     OPEN,
-    Message,
     Writer,
     configured,
     person,
@@ -53,22 +51,6 @@ def writer(world: Sandbox, tmp_path: Path) -> Writer:
 def without_ledger(world: Sandbox, tmp_path: Path) -> Writer:
     """A writer that has never been checked."""
     return bare(world, tmp_path)
-
-
-def bare(world: Sandbox, folder: Path) -> Writer:
-    world.control("/_control/comeet/reset", {})
-    world.advance((datetime.now(UTC) - world.now()).total_seconds())
-    world.clear_faults()
-    world.reset_log()
-    return Writer(world, folder)
-
-
-def partners(writer: Writer) -> Counter[str]:
-    return Counter(each["partner_candidate_id"] for each in writer.truth())
-
-
-def people(*numbers: int) -> list[Message]:
-    return [record(person(number)) for number in numbers]
 
 
 def test_the_positions_of_the_sandbox(writer: Writer) -> None:
@@ -304,7 +286,7 @@ def test_overwrite_is_append_with_a_warning(writer: Writer) -> None:
     writer.catalog = {"streams": [{**configured("people", mode="overwrite"), "generation_id": 2}]}
     done = writer.write(*people(2), state(1))
     assert done.code == 0
-    assert "overwrite is done as append" in done.logs("WARN")
+    assert "overwrite is treated as append" in done.logs("WARN")
     assert partners(writer) == {"people:1": 1, "people:2": 1}
 
 
@@ -469,23 +451,6 @@ def test_a_line_without_end_ends_the_run(writer: Writer) -> None:
 
 
 # Never twice, never lost --------------------------------------------------------------------------
-
-
-def written_in_two_runs(writer: Writer, step: str, occurrence: int, between: Any) -> None:
-    """Kill a run at a step, then send again what Airbyte would: all after the last state."""
-    messages = [*people(1, 2, 3), state(3), *people(4, 5, 6), state(6)]
-    killed = writer.write_killed(step, occurrence, *messages)
-    assert killed.code == -signal.SIGKILL, killed.output
-    between()
-    done = [each["stream"]["stream_state"]["cursor"] for each in killed.states()]
-    rest = messages[messages.index(state(done[-1])) + 1 :] if done else messages
-    again = writer.write(*rest)
-    assert again.code == 0, again.output
-    passed = done + [each["stream"]["stream_state"]["cursor"] for each in again.states()]
-    assert passed == [3, 6]
-    counts = [each["destinationStats"] for each in again.states()]
-    assert all(each["rejectedRecordCount"] == 0 for each in counts)
-    assert partners(writer) == {f"people:{number}": 1 for number in range(1, 7)}
 
 
 @pytest.mark.parametrize("occurrence", [1, 2])

@@ -1,4 +1,4 @@
-"""The ledger on PostgreSQL: a real server, and the tests that SQLite passes."""
+"""What is special about a ledger in PostgreSQL: a real server, killed writers."""
 
 from __future__ import annotations
 
@@ -11,36 +11,12 @@ import pytest
 
 from destination_comeet import ledger
 from destination_comeet.ledger import Where
-from integration_tests.destination.test_destination import (
-    bare,
-    partners,
-    people,
-    written_in_two_runs,
-)
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.support.postgres import NoServer, Postgres, running
+from integration_tests.support.destination import bare, partners, people, written_in_two_runs
+from integration_tests.support.postgres import Postgres
 from integration_tests.support.writer import COMMAND, Writer, record, state
 from source_ats.errors import ConfigError, TransientError
-from unit_tests.destination_comeet.test_ledger import (  # noqa: F401 - run here again, with the fixture below
-    CLOCK,
-    ENTRY,
-    SENDERS,
-    test_a_second_writer_is_turned_away_and_the_next_let_in,
-    test_an_entry_through_its_life,
-    test_the_key_of_a_ledger_that_is_there_stays,
-    test_what_is_closed_survives_an_error_in_the_run,
-    test_who_wrote_once_must_go_on_so,
-)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """One server for all tests here."""
-    try:
-        with running() as started:
-            yield started
-    except NoServer as error:
-        pytest.skip(str(error))
+from unit_tests.destination_comeet.samples import CLOCK, ENTRY, SENDERS
 
 
 @pytest.fixture

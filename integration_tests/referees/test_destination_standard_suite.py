@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from integration_tests.referees.test_standard_suite import STRICTLY
 from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.support.standard_suite import STRICTLY
 from integration_tests.support.writer import Writer
 
 AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")

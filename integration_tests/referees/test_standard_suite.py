@@ -14,15 +14,11 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.every_stream import configuration
+from integration_tests.support.standard_suite import STRICTLY
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Every warning fails, the suite's own on what it finds odd in a catalog above all; but for what the
 # CDK does itself: a class of its own that it calls experimental, a mark that it does not register.
-STRICTLY = (
-    "-Werror",
-    "-Wignore:This class is experimental",
-    "-Wignore:Unknown pytest.mark.requires_creds",
-)
 AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
 
 

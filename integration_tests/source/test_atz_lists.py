@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidate_history import (
+from integration_tests.support.atz_crm import (
     HOUR,
     atz_connector,
     change,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import kombo_connector
 from integration_tests.support.connector import SOURCE, Connector, Run, catalog, parsed, state
+from integration_tests.support.kombo import kombo_connector
 
 GOOD = {
     "kombo": {

@@ -14,10 +14,10 @@ import requests
 from urllib3 import HTTPConnectionPool, HTTPResponse
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidate_history import atz_connector
-from integration_tests.source.test_candidates import integrations, kombo_connector, pages_of
-from integration_tests.source.test_profiles import talemetry_connector
+from integration_tests.support.atz_crm import atz_connector
 from integration_tests.support.connector import catalog
+from integration_tests.support.kombo import integrations, kombo_connector, pages_of
+from integration_tests.support.talemetry import talemetry_connector
 from source_ats.process import Output
 from source_ats.vendors.kombo import responses
 

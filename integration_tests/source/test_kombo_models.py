@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import integrations, known, kombo_connector, pages_of
 from integration_tests.support.connector import Connector, Run, Table, catalog, table
+from integration_tests.support.kombo import integrations, known, kombo_connector, pages_of
 
 # Each stream, and the list that it is read from.
 PATHS = {
@@ -80,7 +80,7 @@ def undeclared(value: object, schema: Any, path: str) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from undeclared(item, schema.get("items", {}), path)
-    if isinstance(value, dict) and "properties" in schema:
+    if isinstance(value, dict) and schema.get("properties"):
         for key, item in value.items():
             if key in schema["properties"]:
                 yield from undeclared(item, schema["properties"][key], f"{path}.{key}")

@@ -18,15 +18,18 @@ import pytest
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.sandbox.talemetry_records import INCLUDE
 from integration_tests.support.connector import Connector, Run, catalog, state
+from integration_tests.support.talemetry import (
+    GONE,
+    table,
+    talemetry_connector,
+    truth,
+)
 from source_ats.vendors.talemetry.schemas import PROFILES
 
 PEOPLE = 300
 MINUTE = 60
 HOUR = 3600
 DAY = 86_400
-GONE = "gone"
-
-Table = dict[str, Any]
 
 
 @pytest.fixture
@@ -40,17 +43,6 @@ def sandbox() -> Iterator[Sandbox]:
 def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
     """The source, configured for the sandbox with a ready token."""
     return talemetry_connector(sandbox, tmp_path)
-
-
-def talemetry_connector(sandbox: Sandbox, folder: Path, **talemetry: Any) -> Connector:
-    """Return the source, configured for a sandbox."""
-    section = {
-        "credentials": {"auth_type": "token", "token": "TGC-sandbox"},
-        "ids_base_url": f"{sandbox.url}/talemetry",
-        "profiles_base_url": f"{sandbox.url}/talemetry",
-        **talemetry,
-    }
-    return Connector(folder, {"talemetry": section, "lookback_minutes": 0})
 
 
 def exchanging(sandbox: Sandbox, **wrong: str) -> dict[str, str]:
@@ -76,31 +68,6 @@ def read_quickly(connector: Connector, after: Run | None = None) -> Run:
 
 def _state_of(after: Run | None) -> dict[str, Any]:
     return {} if after is None else {"state": after.of("STATE")[-1:]}
-
-
-def table(*runs: Run) -> Table:
-    """Return who a warehouse holds, and in which version, after merging rows by key and cursor."""
-    rows: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for row in run.records("profiles"):
-            if row["as_of"] >= rows.get(row["id"], row)["as_of"]:
-                rows[row["id"]] = row
-    return {key: GONE if row["is_deleted"] else version(row) for key, row in rows.items()}
-
-
-def version(row: dict[str, Any]) -> int:
-    """Return the version of a person that a record shows."""
-    (field,) = [each for each in row["custom_data"] if each["name"] == "sandbox_version"]
-    return int(field["value"])
-
-
-def truth(sandbox: Sandbox, *known: str) -> Table:
-    """Return who there is now, and of those who are deleted only the ones known before."""
-    everybody = {
-        each["id"]: GONE if each["deleted"] else each["version"]
-        for each in sandbox.truth("/_control/talemetry/truth")
-    }
-    return {key: is_now for key, is_now in everybody.items() if is_now != GONE or key in known}
 
 
 def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:

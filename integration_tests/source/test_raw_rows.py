@@ -11,8 +11,8 @@ import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, Type
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import integrations, kombo_connector
 from integration_tests.support.connector import Connector, catalog
+from integration_tests.support.kombo import integrations, kombo_connector
 from source_ats import SourceAts
 
 ROWS = {

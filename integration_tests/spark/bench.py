@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidates import kombo_connector
-from integration_tests.source.test_profiles import talemetry_connector
 from integration_tests.spark.cluster import cluster
+from integration_tests.support.kombo import kombo_connector
+from integration_tests.support.talemetry import talemetry_connector
 
 SLOTS = (1, 2, 4)
 ACCOUNTS = 16

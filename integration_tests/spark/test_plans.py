@@ -15,9 +15,9 @@ from pyspark.sql.types import StructType
 
 from destination_comeet.spark import ComeetDataSource
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidate_history import atz_connector, mark, set_up, truth
-from integration_tests.source.test_candidates import change, integrations, kombo_connector
-from integration_tests.source.test_profiles import talemetry_connector
+from integration_tests.support.atz_crm import atz_connector, mark, set_up, truth
+from integration_tests.support.kombo import change, integrations, kombo_connector
+from integration_tests.support.talemetry import talemetry_connector
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import AtsDataSource
 from source_ats.spark.source import BatchesReader, Offset, TableReader, TaskPartition

@@ -15,16 +15,16 @@ from source_ats.protocol import schemas
 from source_ats.spark import rows
 
 SCHEMA = schemas.table(
-    id=schemas.STRING,
-    count=schemas.INTEGER,
-    share=schemas.NUMBER,
-    is_there=schemas.BOOLEAN,
-    at=schemas.MOMENT,
-    day=schemas.DATE,
-    tags=schemas.list_of(schemas.STRING),
-    notes=schemas.list_of(schemas.fields(text=schemas.STRING)),
-    contact=schemas.OPEN_OBJECT,
-    anything=schemas.ANYTHING,
+    id=schemas.string("Its key."),
+    count=schemas.integer("How many."),
+    share=schemas.number("A part of one."),
+    is_there=schemas.boolean("True if it is there."),
+    at=schemas.timestamp("When."),
+    day=schemas.date("On which day."),
+    tags=schemas.list_of("Texts.", schemas.STRING),
+    notes=schemas.list_of("Objects.", schemas.fields(text=schemas.string("A text."))),
+    contact=schemas.open_object("An object."),
+    anything=schemas.anything("Any value."),
 )
 RECORD = {
     "id": "7",

@@ -15,10 +15,10 @@ from pyspark.sql import functions as sf
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source.test_candidate_history import atz_connector, set_up
-from integration_tests.source.test_candidates import change, kombo_connector, truth
-from integration_tests.source.test_profiles import talemetry_connector
+from integration_tests.support.atz_crm import atz_connector, set_up
 from integration_tests.support.connector import Connector
+from integration_tests.support.kombo import change, kombo_connector, truth
+from integration_tests.support.talemetry import talemetry_connector
 from source_ats.vendors.atz_crm.listing import Share
 
 STREAMS = ("candidates", "profiles", "candidate_history")

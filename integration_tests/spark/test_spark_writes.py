@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from integration_tests.destination.test_destination import bare, partners
 from integration_tests.sandbox.running import PROJECT, Sandbox
-from integration_tests.source.test_candidates import kombo_connector, truth
+from integration_tests.support.destination import bare, partners
+from integration_tests.support.kombo import kombo_connector, truth
 from integration_tests.support.postgres import NoServer, Postgres, running
 from integration_tests.support.writer import OPEN, Writer, person
 

@@ -1,7 +1,4 @@
-"""The files that a run is given: config, catalog, state.
-
-Each error names the field and the remedy.
-"""
+"""The files that a run gets: configuration, configured catalog, state."""
 
 from __future__ import annotations
 
@@ -20,17 +17,29 @@ class _StreamName(msgspec.Struct):
     name: str
 
 
+class _Stream(_StreamName):
+    source_defined_primary_key: list[list[str]] | None = None
+
+
 class ConfiguredStream(msgspec.Struct):
     """What a run needs to know of a stream in the configured catalog."""
 
-    stream: _StreamName
-    sync_mode: Literal["full_refresh", "incremental"]
+    stream: _Stream
+    sync_mode: Literal["full_refresh", "incremental"] | None = None
+    """A source needs it; for a destination it means nothing."""
     generation_id: int | None = None
+    destination_sync_mode: str = "append"
+    configured_primary_key: list[list[str]] | None = msgspec.field(name="primary_key", default=None)
 
     @property
     def name(self) -> str:
         """Return the stream's name."""
         return self.stream.name
+
+    @property
+    def primary_key(self) -> list[list[str]]:
+        """Return the paths of the primary key: the user's choice, else the source's."""
+        return self.configured_primary_key or self.stream.source_defined_primary_key or []
 
 
 class _Catalog(msgspec.Struct):
@@ -58,7 +67,7 @@ def read_json(path: str, what: str) -> Any:
         raise ConfigError(f"The {what} file {path} is nested too deeply.") from None
 
 
-def config(path: str) -> dict[str, Any]:
+def read_config(path: str) -> dict[str, Any]:
     """Return the configuration file's content, not checked yet."""
     content = read_json(path, "config")
     if not isinstance(content, dict):
@@ -66,10 +75,10 @@ def config(path: str) -> dict[str, Any]:
     return content
 
 
-def catalog(content: object) -> list[ConfiguredStream]:
+def parse_catalog(content: object) -> list[ConfiguredStream]:
     """Return the streams of a configured catalog.
 
-    Raises `ConfigError` for a catalog of another form, or one that names a stream twice.
+    Raises `ConfigError` for anything else, and if a stream is listed twice.
     """
     try:
         streams = msgspec.convert(content, _Catalog).streams
@@ -86,7 +95,7 @@ def catalog(content: object) -> list[ConfiguredStream]:
     return streams
 
 
-def state_file(path: str) -> list[Any]:
+def read_state_file(path: str) -> list[Any]:
     """Return the state messages in a file: a JSON list, one alone, or lines that a run printed.
 
     Of printed lines, those that are no STATE are passed over.
@@ -107,7 +116,7 @@ def state_file(path: str) -> list[Any]:
     return content if isinstance(content, list) else [content]
 
 
-def states(content: Sequence[object]) -> dict[str, Mapping[str, Any]]:
+def parse_states(content: Sequence[object]) -> dict[str, Mapping[str, Any]]:
     """Return the last state of each stream. Raises `ConfigError` for anything that is none."""
     last: dict[str, Mapping[str, Any]] = {}
     for number, each in enumerate(content):

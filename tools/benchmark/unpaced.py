@@ -5,12 +5,12 @@ The configuration allows 100 calls a second at most; nobody has more, and loopba
 
 from __future__ import annotations
 
-import importlib
 from unittest import mock
 
 from source_ats.cli import source_ats
 from source_ats.clock import Clock
 from source_ats.http.rate_limiter import RateLimiter
+from source_ats.vendors.atz_crm import streams
 
 
 def _unlimited(clock: Clock, *, per_minute: int) -> RateLimiter:
@@ -19,7 +19,5 @@ def _unlimited(clock: Clock, *, per_minute: int) -> RateLimiter:
 
 
 if __name__ == "__main__":
-    # The room's door of this name is a function, and hides the module.
-    streams = importlib.import_module("source_ats.vendors.atz_crm.streams")
-    with mock.patch.object(streams, "Budget", _unlimited):
+    with mock.patch.object(streams, "RateLimiter", _unlimited):
         source_ats()

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.source import test_candidate_history as atz_crm
-from integration_tests.source import test_candidates as kombo
-from integration_tests.source import test_profiles as talemetry
+from integration_tests.support import atz_crm, kombo, talemetry
 from integration_tests.support.connector import Connector, Run, catalog, parsed, table
 from source_ats.cli import source_ats
 from tools.chaos.process import READ_STEPS, Cut, Fate, Wish, ended

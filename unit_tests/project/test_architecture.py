@@ -271,3 +271,17 @@ def test_nothing_is_left_for_later(path: Path) -> None:
     for line in path.read_text("utf-8").splitlines():
         assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line), line
     assert path.stem not in {"utils", "helpers", "common", "base", "registry"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for folder in ("unit_tests", "integration_tests")
+        for path in sorted((PROJECT / folder).rglob("*.py"))
+    ],
+    ids=lambda path: path.relative_to(PROJECT).as_posix(),
+)
+def test_no_test_imports_another_test_module(path: Path) -> None:
+    for name in imports(path):
+        assert not re.search(r"(^|\.)test_", name), f"{path}: {name}"

@@ -86,7 +86,7 @@ def test_what_is_installed_is_locked() -> None:
         rest for name, rest in stages()["builder"] if name == "RUN" and " install " in rest
     )
     assert {"--no-deps", "--require-hashes"} <= set(locked.split())
-    assert locked.endswith("--requirement requirements.lock")
+    assert locked.endswith("--requirement requirements/runtime.lock")
     assert "--no-deps" in ours.split()
 
 
@@ -98,6 +98,7 @@ def test_only_what_the_image_needs_comes_along() -> None:
     ]
     assert first == "*"
     let_in = {line[1:].rstrip("/") for line in rest if line.startswith("!")}
-    needed = {"setup.py", "metadata.yaml", "requirements.in", "requirements.lock", "README.md"}
-    assert needed | {"source_ats"} <= let_in
+    needed = {"setup.py", "pyproject.toml", "metadata.yaml", "README.md", "LICENSE"}
+    packages = {"source_ats", "destination_comeet"}
+    assert needed | packages | {"requirements/runtime.lock"} <= let_in
     assert not let_in & {".", ".git", ".venv", "secrets"}

@@ -43,7 +43,7 @@ def lines(*messages: object) -> str:
 
 def states_in(path: Path) -> dict[str, Any]:
     """Return what a run given this file goes on from."""
-    return dict(input_files.states(input_files.state_file(str(path))))
+    return dict(input_files.parse_states(input_files.read_state_file(str(path))))
 
 
 @pytest.fixture
@@ -197,9 +197,9 @@ def test_which_entry_is_damaged_is_said(file: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "read"),
     [
-        ("config", input_files.config),
+        ("config", input_files.read_config),
         ("catalog", lambda path: input_files.read_json(path, "catalog")),
-        ("state", input_files.state_file),
+        ("state", input_files.read_state_file),
     ],
 )
 class TestFiles:
@@ -236,7 +236,7 @@ class TestFiles:
 def test_a_config_file_holds_an_object(file: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(ConfigError, match=r"config file .* object"):
-        input_files.config(str(file))
+        input_files.read_config(str(file))
 
 
 def configured(name: str, sync_mode: str = "incremental", **rest: object) -> dict[str, Any]:
@@ -259,7 +259,8 @@ def test_a_catalog_says_how_each_stream_is_read() -> None:
         ]
     }
     assert [
-        (each.name, each.sync_mode, each.generation_id) for each in input_files.catalog(content)
+        (each.name, each.sync_mode, each.generation_id)
+        for each in input_files.parse_catalog(content)
     ] == [
         ("candidates", "incremental", None),
         ("profiles", "full_refresh", 3),
@@ -268,7 +269,7 @@ def test_a_catalog_says_how_each_stream_is_read() -> None:
 
 
 def test_a_catalog_may_be_empty() -> None:
-    assert input_files.catalog({"streams": []}) == []
+    assert input_files.parse_catalog({"streams": []}) == []
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,7 @@ def test_another_catalog_is_refused_with_the_place_and_the_remedy(
     content: object, named: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        input_files.catalog(content)
+        input_files.parse_catalog(content)
     assert "catalog" in caught.value.message
     assert named in caught.value.message
 
@@ -326,7 +327,7 @@ def test_any_json_is_taken_or_refused_as_state(file: Path, content: object) -> N
 @settings(max_examples=100)
 def test_any_json_is_taken_or_refused_as_catalog(content: object) -> None:
     with contextlib.suppress(ConfigError):
-        assert all(each.sync_mode for each in input_files.catalog(content))
+        assert all(each.sync_mode for each in input_files.parse_catalog(content))
 
 
 @given(text=st.text(max_size=40))

@@ -188,7 +188,7 @@ def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
     """Return the fields in a value that its schema does not name."""
     if isinstance(value, list):
         return [each for item in value for each in undeclared(item, schema.get("items", {}), path)]
-    if not isinstance(value, dict) or "properties" not in schema:
+    if not isinstance(value, dict) or not schema.get("properties"):
         return []
     known = schema["properties"]
     return [f"{path}.{key}" for key in value if key not in known] + [

@@ -225,7 +225,7 @@ def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
     """Return the fields in a value that its schema does not name."""
     if isinstance(value, list):
         return [each for item in value for each in undeclared(item, schema.get("items", {}), path)]
-    if not isinstance(value, dict) or "properties" not in schema:
+    if not isinstance(value, dict) or not schema.get("properties"):
         return []
     missing = [f"{path}.{key}" for key in value if key not in schema["properties"]]
     return missing + [
