@@ -1,10 +1,10 @@
-"""Several calls in flight, their results in order."""
+"""Several calls in flight: their results in order, or next to other work as they are done."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from source_ats.errors import AtsError
@@ -52,5 +52,28 @@ def map_ordered(
             pending.append(pool.submit(work, item))
             while pending and (len(pending) >= at_once * ahead or pending[0].done()):
                 yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def with_background(
+    main: Iterable[B], work: Callable[[A], B], items: Sequence[A], at_once: int
+) -> Iterator[B]:
+    """Yield everything of `main` and, in between, `work(item)` of each item once it is done.
+
+    The work runs in `at_once` threads, begins before `main` does, and holds it up at no time. What
+    is not done when `main` ends is waited for. The first exception ends it; calls in flight are
+    then left to end by themselves.
+    """
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    try:
+        pending = [pool.submit(work, item) for item in items]
+        for each in main:
+            yield each
+            for future in [future for future in pending if future.done()]:
+                pending.remove(future)
+                yield future.result()
+        for future in as_completed(pending):
+            yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

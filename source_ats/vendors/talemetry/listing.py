@@ -1,8 +1,16 @@
 """Who is listed: pages of GUIDs, window after window, as batches of people to request.
 
-How a listing ends is not documented. Taken as the end: no next cursor, the same cursor again, a
-page without GUIDs or with none that is new. Where the response has no key for the cursor, the last
-GUID of the page is tried as one.
+How a listing ends is not documented. Assumed, where the response has no key for the next cursor:
+the last GUID of a page is the cursor. Accepted as the end:
+
+- the key for the next cursor is null;
+- a page without GUIDs, or with the GUID of the cursor alone;
+- directly after a page that is shorter than requested: a page without new GUIDs, and, if the cursor
+  was such a last GUID, a refusal that is repeated;
+- a page that is shorter than requested and names the cursor that it was requested with.
+
+A shorter page by itself is not the end. Everything else that would end a listing early, or never,
+is a `ContractError`: only known GUIDs directly after a full page, and a cursor seen before.
 """
 
 from __future__ import annotations
@@ -13,13 +21,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from source_ats.errors import AccessDenied, ConfigError, RequestRefused
+from source_ats.errors import (
+    AccessDenied,
+    ConfigError,
+    ContractError,
+    RequestRefused,
+    TransientError,
+)
 from source_ats.http.client import Client
 from source_ats.sync.state import reject_future_state
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.seen import SeenIds
-from source_ats.vendors.talemetry.state import Event, InProgress, Position
+from source_ats.vendors.talemetry.state import Event, InProgress, Position, ProfilesState
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK, OVERLAP, Window, WindowPlan
 
 log = logging.getLogger("airbyte.source_ats.talemetry")
@@ -42,7 +56,9 @@ class ListedBatch:
     ids: Sequence[str] = ()
     deleted: Sequence[str] = ()
     after: Position | None = None
-    """None: more of the same page follows."""
+    """None: the position stays as it is, because more of the same page follows."""
+    were_set_aside: bool = False
+    """True if nothing of this was listed: these people failed in earlier runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,10 @@ class _ListedPage:
 class _CursorLost(Exception):
     """The vendor refused a cursor that it gave out in this run."""
 
+    def __init__(self, refusal: RequestRefused | AccessDenied) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
 
 class ProfilesListing:
     """Lists people from a position up to five minutes ago. For one thread."""
@@ -67,16 +87,17 @@ class ProfilesListing:
         client: Client,
         config: TalemetryConfig,
         plan: WindowPlan,
-        position: Position,
+        stored: ProfilesState,
         known_deleted: SeenIds,
     ) -> None:
-        """People in `known_deleted` are left out."""
+        """`stored` is the state to continue from. People in `known_deleted` are left out."""
         self._client = client
         self._config = config
         self._plan = plan
-        self._position = position
+        self._position: Position = stored
         self._known_deleted = known_deleted
-        self._listed_until = position.listed_until
+        self._listed_until = stored.listed_until
+        self._events_seen = set(stored.events_seen)
         self._end_of_last_window: datetime | None = None
         """Five minutes ago, by the vendor's clock; known from the first response on."""
         self._first_page: tuple[Window, responses.Listing] | None = None
@@ -116,11 +137,15 @@ class ProfilesListing:
             for page in self._event_pages(window, "deleted", None, None, seen):
                 yield page.new_in_event
 
-    def some_people(self) -> list[str]:
-        """Return a few of those who were created in the last years."""
+    def some_people(self, count: int) -> list[str]:
+        """Return about `count` of those who were created in the last years."""
         now = self.now()
         window = Window(now - _TEN_YEARS, now - BEHIND_THE_CLOCK)
-        return self._request(window, "created", None, page_size=5).ids
+        return self._request(window, "created", None, page_size=count).ids
+
+    def events_seen(self) -> list[Event]:
+        """Return which of `updated` and `deleted` were listed in this run or an earlier one."""
+        return sorted(self._events_seen)
 
     def warn_if_nothing_is_tracked(self) -> None:
         """Warn if no change and no deletion was listed in the whole run."""
@@ -165,34 +190,41 @@ class ProfilesListing:
         """Yield the pages of a window, of which a person is new once, whatever the event.
 
         A window that an earlier run began continues at its cursor. If that is refused, old, or
-        brings nothing, the window begins again.
+        brings nothing, the window begins again. So it does, once, if a cursor of this run is lost.
         """
-        event, cursor, page = window.events[0], None, None
-        current = self._position.in_progress
-        if current is not None and window == Window(current.start, current.to):
-            event, cursor = current.event, current.cursor
-            if cursor is not None:
-                page = self._page_at_kept_cursor(window, current, cursor)
-            if cursor is not None and page is None:
-                log.info("Talemetry: the cursor of the earlier run is no longer valid.")
-                event, cursor = window.events[0], None
-        elif self._first_page is not None and self._first_page[0] == window:
-            page = self._first_page[1]
-        self._first_page = None
+        event, cursor, page = self._beginning_of(window)
         with SeenIds() as seen:
             if cursor is not None:
                 # It may be the last GUID of the page before.
                 seen.add([cursor])
-            finished = False
-            while not finished:
-                try:
-                    for each in window.events[window.events.index(event) :]:
-                        yield from self._event_pages(window, each, cursor, page, seen)
-                        cursor = page = None
-                    finished = True
-                except _CursorLost:
-                    log.info("Talemetry lost the cursor of a listing, which begins again.")
-                    event, cursor, page = window.events[0], None, None
+            try:
+                for each in window.events[window.events.index(event) :]:
+                    yield from self._event_pages(window, each, cursor, page, seen)
+                    cursor = page = None
+            except _CursorLost:
+                log.info("Talemetry lost the cursor of a listing, which begins again.")
+            else:
+                return
+            try:
+                for each in window.events:
+                    yield from self._event_pages(window, each, None, None, seen)
+            except _CursorLost as lost:
+                raise lost.refusal from None
+
+    def _beginning_of(self, window: Window) -> tuple[Event, str | None, responses.Listing | None]:
+        """Return the event and cursor to begin a window at, and the page there, if it is known."""
+        first_page, self._first_page = self._first_page, None
+        current = self._position.in_progress
+        if current is not None and window == Window(current.start, current.to):
+            if current.cursor is None:
+                return current.event, None, None
+            page = self._page_at_kept_cursor(window, current, current.cursor)
+            if page is not None:
+                return current.event, current.cursor, page
+            log.info("Talemetry: the cursor of the earlier run is no longer valid.")
+        elif first_page is not None and first_page[0] == window:
+            return window.events[0], None, first_page[1]
+        return window.events[0], None, None
 
     def _page_at_kept_cursor(
         self, window: Window, current: InProgress, cursor: str
@@ -221,29 +253,54 @@ class ProfilesListing:
         Raises `_CursorLost` if the vendor refuses a cursor after it brought somebody.
         """
         seen.begin_pass()
-        brought_somebody = is_guess = False
-        while True:
-            try:
-                page = page or self._request(window, event, cursor)
-            except (RequestRefused, AccessDenied) as error:
-                if cursor is None:
-                    self._warn_if_not_tracked(window, event, error)
-                elif brought_somebody and not is_guess:
-                    raise _CursorLost from None
-                elif not is_guess:
-                    raise
-                page = responses.Listing([], None, has_cursor_key=True, sent_at=self.now())
-            new_in_window, new_in_event = seen.add(page.ids)
-            self._listed[event] += len(new_in_event)
-            brought_somebody = brought_somebody or bool(new_in_window)
-            next_cursor = page.cursor if page.has_cursor_key or not page.ids else page.ids[-1]
-            if not new_in_event or next_cursor == cursor:
-                next_cursor = None
-            yield _ListedPage(event, new_in_window, new_in_event, next_cursor)
-            if next_cursor is None:
-                return
-            is_guess = not page.has_cursor_key and len(page.ids) < self._config.page_size
-            cursor, page = next_cursor, None
+        brought_somebody = after_full_page = may_be_refused = False
+        with SeenIds() as cursors:
+            cursors.add([cursor] if cursor is not None else [])
+            while True:
+                try:
+                    page = page or self._request(window, event, cursor)
+                except (RequestRefused, AccessDenied) as refusal:
+                    if cursor is None:
+                        self._raise_unless_never_tracked(window, event, refusal)
+                        page = responses.Listing([], None, has_cursor_key=True, sent_at=self.now())
+                    elif may_be_refused and isinstance(refusal, RequestRefused):
+                        page = self._page_at_end(window, event, cursor)
+                    elif brought_somebody:
+                        raise _CursorLost(refusal) from None
+                    else:
+                        raise
+                new_in_window, new_in_event = seen.add(page.ids)
+                self._listed[event] += len(new_in_event)
+                brought_somebody = brought_somebody or bool(new_in_window)
+                is_full = len(page.ids) >= self._config.page_size
+                next_cursor = self._next_cursor(page, cursor)
+                if next_cursor is not None and not new_in_event:
+                    if after_full_page:
+                        raise _endless(event, "a page that it had returned before")
+                    next_cursor = None
+                if next_cursor is not None and not cursors.add([next_cursor])[0]:
+                    raise _endless(event, "a cursor that it had returned before")
+                yield _ListedPage(event, new_in_window, new_in_event, next_cursor)
+                if next_cursor is None:
+                    return
+                may_be_refused = not page.has_cursor_key and not is_full
+                after_full_page = is_full
+                cursor, page = next_cursor, None
+
+    def _next_cursor(self, page: responses.Listing, cursor: str | None) -> str | None:
+        """Return the cursor after a page that was requested with `cursor`; None at the end."""
+        if all(guid == cursor for guid in page.ids):
+            return None
+        next_cursor = page.cursor if page.has_cursor_key else page.ids[-1]
+        is_short = len(page.ids) < self._config.page_size
+        return None if next_cursor == cursor and is_short else next_cursor
+
+    def _page_at_end(self, window: Window, event: Event, cursor: str) -> responses.Listing:
+        """Request the page after the last one again; a second refusal means that there is none."""
+        try:
+            return self._request(window, event, cursor)
+        except RequestRefused:
+            return responses.Listing([], None, has_cursor_key=True, sent_at=self.now())
 
     def _batches(self, window: Window, page: _ListedPage, after: Position) -> Iterator[ListedBatch]:
         if page.event == "deleted":
@@ -297,22 +354,39 @@ class ProfilesListing:
             )
             raise ConfigError(message, detail=refusal.detail) from None
         self.reject_future_state()
+        if event in {"updated", "deleted"}:
+            self._events_seen.add(event)
         if self._end_of_last_window is None:
             self._end_of_last_window = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
 
-    def _warn_if_not_tracked(
-        self, window: Window, event: Event, error: RequestRefused | AccessDenied
+    def _raise_unless_never_tracked(
+        self, window: Window, event: Event, refusal: RequestRefused | AccessDenied
     ) -> None:
-        """Warn that an event cannot be listed; raise the error if nothing can be."""
+        """Warn that an event was never listed yet; raise if it was, or if nothing can be listed."""
         if event not in {"updated", "deleted"}:
-            raise error
+            raise refusal
         if "created" not in self._listed:
             self._request(window, "created", None)
             self._listed["created"] += 0
+        if event in self._events_seen:
+            message = (
+                f"Talemetry refuses to list who was {event}, which worked before. The next run "
+                "lists it again. If it keeps failing, ask Jobvite whether the feature "
+                "track_candidate_last_changes is still on."
+            )
+            raise TransientError(message, detail=refusal.detail)
         if self._is_tracked:
             self._is_tracked = False
-            log.warning("Talemetry refuses to list changes. %s [%s]", _UNTRACKED, error.detail)
+            log.warning("Talemetry refuses to list changes. %s [%s]", _UNTRACKED, refusal.detail)
+
+
+def _endless(event: Event, what: str) -> ContractError:
+    message = (
+        f"Talemetry's listing ({event}) returned {what}, so it would never end. The state is kept. "
+        "If it happens again, set another talemetry.page_size, or report it to Jobvite."
+    )
+    return ContractError(message, detail="Talemetry people/ids")
 
 
 def split_ids(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

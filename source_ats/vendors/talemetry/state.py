@@ -43,3 +43,6 @@ class ProfilesState(Position, frozen=True, forbid_unknown_fields=True, omit_defa
     """The state without what the reader keeps next to it."""
 
     set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
+    events_seen: tuple[Event, ...] = ()
+    """Which of `updated` and `deleted` were listed at least once, sorted: if the vendor refuses one
+    of them now, that is a failure and not a feature that was never switched on."""

@@ -2,7 +2,7 @@
 
 `listing` yields batches of people in the order of the windows, and runs ahead; `fetcher` fetches
 the batches side by side. The state follows the fetched batches: it moves once everybody on a page
-of GUIDs was requested.
+of GUIDs was requested. People who are set aside are requested next to that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from source_ats.http.client import Client
 from source_ats.http.models import Auth, StaticAuth, Vendor
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
-from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.concurrency import map_ordered, with_background
 from source_ats.sync.set_aside import SetAside
 from source_ats.sync.state import parse_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
@@ -106,14 +106,13 @@ def streams(config: TalemetryConfig, options: ReadOptions, client: Client) -> li
 
 
 def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
-    """Yield those set aside who are answered now, then everybody who is listed, in that order."""
+    """Yield everybody who is listed and, in between, those set aside who are answered now."""
     stored = parse_state(state, ProfilesState, "profiles")
     if full_refresh and stored.listed_until is not None and stored.in_progress is None:
         return
     with SeenIds() as known_deleted:
         read = _ProfilesRead(context, stored, known_deleted)
-        yield from read.set_aside_pages()
-        yield from read.listed_pages(read.listing.windows(), full_refresh=full_refresh)
+        yield from read.pages(read.listing.windows(), full_refresh=full_refresh)
         read.listing.warn_if_nothing_is_tracked()
 
 
@@ -181,7 +180,7 @@ def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Pag
     )
     with SeenIds() as known_deleted:
         read = _ProfilesRead(context, ProfilesState(), known_deleted)
-        yield from read.listed_pages(iter([window]), full_refresh=False)
+        yield from read.pages(iter([window]), full_refresh=False)
 
 
 class _ProfilesRead:
@@ -195,51 +194,58 @@ class _ProfilesRead:
         self._set_aside = SetAside("Talemetry profile", stored.set_aside)
         self._known_deleted = known_deleted
         self.listing = ProfilesListing(
-            context.client, context.config, context.plan, self._position, known_deleted
+            context.client, context.config, context.plan, stored, known_deleted
         )
         self._fetcher = ProfileFetcher(context.client, context.config, self.listing.some_people)
 
-    def set_aside_pages(self) -> Iterator[Page]:
-        """Request those who are set aside, under the newest window that they can be of."""
-        current, until = self._position.in_progress, self._position.listed_until
-        as_of = current.to if current else until or self.listing.now()
-        for ids in split_ids(self._set_aside.keys(), self._config.ids_per_request):
-            result = self._fetcher.fetch(ids, rfc3339(as_of))
-            self.listing.reject_future_state()
-            for guid, why in result.bad.items():
-                self._set_aside.add(guid, self.listing.now(), why)
-            for guid in (*result.people, *result.gone):
-                self._set_aside.release(guid)
-            yield Page(list(result.people.values()), self._state())
-
-    def listed_pages(self, windows: Iterator[Window], *, full_refresh: bool) -> Iterator[Page]:
-        """Yield the people who are listed in these windows."""
+    def pages(self, windows: Iterator[Window], *, full_refresh: bool) -> Iterator[Page]:
+        """Yield the people who are listed in these windows, and those who were set aside."""
         # Two more than the client lets through: while one reads a response, another is sent.
         at_once = self._config.concurrent_requests + 2
         # A result may be 100 whole people, so few of them wait for their turn.
-        fetched = map_ordered(
+        listed = map_ordered(
             self._fetch,
             self.listing.batches(windows, full_refresh=full_refresh),
             at_once,
             ahead=4,
             alone=self._client.answers_at_once,
         )
+        fetched = with_background(listed, self._fetch_again, self._batches_set_aside(), at_once)
         for batch, result in fetched:
-            for guid, why in result.bad.items():
-                self._put_aside(guid, why, batch.window)
-            for guid in (*result.people, *result.gone, *batch.deleted):
-                self._set_aside.release(guid)
-            self._position = batch.after or self._position
-            as_of = rfc3339(batch.window.end)
-            tombstones = [record.tombstone(guid, as_of) for guid in batch.deleted]
-            yield Page([*result.people.values(), *tombstones], self._state())
+            yield self._page(batch, result)
+
+    def _batches_set_aside(self) -> list[ListedBatch]:
+        """Return those who are set aside, under the newest window that they can be of."""
+        current, until = self._position.in_progress, self._position.listed_until
+        window = Window(None, current.to if current else until or self.listing.now())
+        groups = split_ids(self._set_aside.keys(), self._config.ids_per_request)
+        return [ListedBatch(window, ids, were_set_aside=True) for ids in groups]
 
     def _fetch(self, batch: ListedBatch) -> tuple[ListedBatch, FetchResult]:
         return batch, self._fetcher.fetch(batch.ids, rfc3339(batch.window.end))
 
+    def _fetch_again(self, batch: ListedBatch) -> tuple[ListedBatch, FetchResult]:
+        return batch, self._fetcher.fetch_again(batch.ids, rfc3339(batch.window.end))
+
+    def _page(self, batch: ListedBatch, result: FetchResult) -> Page:
+        for guid, why in result.bad.items():
+            if guid in self._set_aside or not batch.were_set_aside:
+                self._put_aside(guid, why, batch.window)
+        for guid in (*result.people, *result.gone, *batch.deleted):
+            self._set_aside.release(guid)
+        self._position = batch.after or self._position
+        as_of = rfc3339(batch.window.end)
+        tombstones = [record.tombstone(guid, as_of) for guid in batch.deleted]
+        return Page([*result.people.values(), *tombstones], self._state())
+
     def _state(self) -> State:
         state: dict[str, Any] = msgspec.to_builtins(self._position)
-        return {**state, **self._set_aside.as_state()}
+        events_seen = self.listing.events_seen()
+        return {
+            **state,
+            **({"events_seen": events_seen} if events_seen else {}),
+            **self._set_aside.as_state(),
+        }
 
     def _put_aside(self, guid: str, why: str, window: Window) -> None:
         """Set a person aside, unless the vendor lists the person as deleted since.

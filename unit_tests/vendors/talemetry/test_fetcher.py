@@ -42,7 +42,7 @@ class Vendor:
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
 
-    def send(self, request: Request, read: Callable[[Response], Any]) -> Any:
+    def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
         ids: list[str] = cast("dict[str, Any]", request.json)["ids"]
         self.asked.append(ids)
         if self.everything_fails:
@@ -62,7 +62,7 @@ class Vendor:
         return read(Response(200, {}, body, NOON, "Vendor 200"))
 
     def fetch(self, ids: Iterable[str], others: Iterable[str] = ()) -> FetchResult:
-        fetcher = ProfileFetcher(cast("Client", self), CONFIG, lambda: list(others))
+        fetcher = ProfileFetcher(cast("Client", self), CONFIG, lambda count: list(others))
         return fetcher.fetch(list(ids), "2026-01-31T12:00:00Z")
 
 
@@ -144,7 +144,8 @@ def test_an_exhausted_rate_limit_ends_the_fetch() -> None:
     vendor = Vendor(bad={"id-00": used_up})
     with pytest.raises(TransientError):
         vendor.fetch(IDS, others=["somebody"])
-    assert len(vendor.asked) == 1
+    # Once with short patience, once with the usual one.
+    assert len(vendor.asked) == 2
 
 
 def test_the_only_person_is_set_aside_for_a_refusal_but_not_for_a_server_error() -> None:
@@ -153,13 +154,40 @@ def test_the_only_person_is_set_aside_for_a_refusal_but_not_for_a_server_error()
         Vendor(bad={"id-00": down}).fetch(IDS[:1])
 
 
-@pytest.mark.parametrize("error", [lambda: refusal(400), down])
+@pytest.mark.parametrize(("error", "count"), [(lambda: refusal(400), 1), (down, 2)])
 def test_the_only_person_of_a_batch_is_set_aside_if_others_are_answered(
-    error: Callable[[], AtsError],
+    error: Callable[[], AtsError], count: int
 ) -> None:
     vendor = Vendor(bad={"id-00": error})
     assert list(vendor.fetch(IDS[:1], others=["id-00", "somebody"]).bad) == ["id-00"]
-    assert vendor.asked == [["id-00"], ["somebody"]]
+    assert [each for each in vendor.asked if each != ["somebody"]] == [["id-00"]] * count
+
+
+def test_people_set_aside_are_requested_together_and_then_one_by_one() -> None:
+    vendor = Vendor(bad=dict.fromkeys(IDS[:5], down))
+    fetcher = ProfileFetcher(cast("Client", vendor), CONFIG, lambda count: ["somebody"])
+    result = fetcher.fetch_again(IDS, "2026-01-31T12:00:00Z")
+    assert set(result.bad) == set(IDS[:5])
+    assert set(result.people) == set(IDS[5:])
+    assert vendor.asked == [IDS, ["somebody"], *([each] for each in IDS)]
+
+
+def test_an_outage_while_a_batch_is_bisected_sets_nobody_aside() -> None:
+    def some_people(count: int) -> list[str]:
+        del count
+        return ["somebody"]
+
+    class Failing(Vendor):
+        """Answers nothing any more from the seventh request on."""
+
+        def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
+            if len(self.asked) >= 6:
+                self.everything_fails = down
+            return super().send(request, read)
+
+    vendor = Failing(bad={"id-24": down})
+    with pytest.raises(TransientError):
+        ProfileFetcher(cast("Client", vendor), CONFIG, some_people).fetch(IDS, "")
 
 
 def test_a_stopped_run_ends() -> None:
