@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.support.connector import Connector, QuickClock, Run, catalog
+from integration_tests.support.connector import Connector, QuickClock, Run, catalog, state
 from integration_tests.support.talemetry import (
+    ago,
     asked,
     change,
     forget,
     mark,
+    moment,
+    ranges,
     read,
     settings,
     table,
@@ -225,3 +230,114 @@ class TestEndOfAListing:
         run = read(connector)
         assert run.code == 0, run.errors()
         assert table(run) == truth(sandbox)
+
+
+class TestPromisesOfTheBookmark:
+    def test_what_follows_an_interrupted_window_looks_back_from_its_end(
+        self, sandbox: Sandbox, connector: Connector
+    ) -> None:
+        connector.config["lookback_minutes"] = 60
+        first = read(connector)
+        sandbox.advance(DAY)
+        # They are of the interrupted window, and become visible after it was listed.
+        change(sandbox, new=3, changed=3, visible_after_seconds=50 * MINUTE)
+        sandbox.advance(10 * MINUTE)
+        interrupted_at = ago(sandbox, 5 * MINUTE)
+        stored = {
+            **first.state("profiles"),
+            "in_progress": {
+                "from": first.state("profiles")["listed_until"],
+                "to": interrupted_at,
+                "event": "deleted",
+                "cursor": None,
+                "kept_at": interrupted_at,
+            },
+        }
+        sandbox.advance(DAY)
+        forget(sandbox)
+        second = connector.read("profiles", state=state(stored, "profiles"))
+        assert second.code == 0
+        assert table(first, second) == truth(sandbox)
+        (_, begin, _) = next(each for each in ranges(sandbox) if each[2] != interrupted_at)
+        assert moment(begin) == moment(interrupted_at) - timedelta(hours=1)
+
+    def test_windows_share_a_second(self, sandbox: Sandbox, connector: Connector) -> None:
+        start = sandbox.now() - timedelta(days=100)
+        connector.config["start_date"] = f"{start:%Y-%m-%dT%H:%M:%SZ}"
+        assert read(connector).code == 0
+        windows = [each[1:] for each in ranges(sandbox) if each[0] == "created"]
+        assert len(windows) == 4
+        for (_, end), (begin, _) in pairwise(windows):
+            assert moment(end) - moment(begin) == timedelta(seconds=1)
+
+    def test_windows_are_longer_than_the_lookback(
+        self, sandbox: Sandbox, connector: Connector
+    ) -> None:
+        connector.config["lookback_minutes"] = 7 * 24 * 60
+        connector.config["talemetry"]["window_days"] = 1
+        start = sandbox.now() - timedelta(days=30)
+        connector.config["start_date"] = f"{start:%Y-%m-%dT%H:%M:%SZ}"
+        assert read(connector).code == 0
+        windows = [each[1:] for each in ranges(sandbox) if each[0] == "created"]
+        assert len(windows) == 3
+        for begin, end in windows[:-1]:
+            assert moment(end) - moment(begin) >= timedelta(days=7)
+
+    def test_the_bookmark_never_moves_back(self, sandbox: Sandbox, connector: Connector) -> None:
+        connector.config["lookback_minutes"] = 60
+        first = read(connector)
+        # Later than five minutes ago, as the listing of everybody leaves it.
+        bookmark = ago(sandbox, MINUTE)
+        stored = {**first.state("profiles"), "listed_until": bookmark}
+        forget(sandbox)
+        second = connector.read("profiles", state=state(stored, "profiles"))
+        assert second.code == 0
+        assert moment(ranges(sandbox)[-1][2]) < moment(bookmark)
+        assert {each["listed_until"] for each in second.states("profiles")} == {bookmark}
+
+    @pytest.mark.parametrize("key", ["listed_until", "to", "kept_at"])
+    def test_a_state_from_the_future_is_a_config_error(
+        self, sandbox: Sandbox, connector: Connector, key: str
+    ) -> None:
+        first = read(connector)
+        soon, beyond = ago(sandbox, -23 * HOUR), ago(sandbox, -25 * HOUR)
+        for time, code in ((soon, 0), (beyond, 1)):
+            stored = dict(first.state("profiles"))
+            if key == "listed_until":
+                stored[key] = time
+            else:
+                window = {"from": ago(sandbox, DAY), "to": ago(sandbox, HOUR), "event": "created"}
+                kept = {"cursor": None, "kept_at": ago(sandbox, HOUR)}
+                stored["in_progress"] = {**window, **kept, key: time}
+            run = connector.read("profiles", state=state(stored, "profiles"))
+            assert run.code == code
+            if code:
+                assert run.errors()[0]["failure_type"] == "config_error"
+                assert run.records("profiles") == []
+
+    @pytest.mark.parametrize("answer", [200, 400])
+    def test_a_resumed_window_begins_again_once(
+        self, sandbox: Sandbox, connector: Connector, answer: int
+    ) -> None:
+        connector.config["talemetry"]["page_size"] = 10
+        first = read(connector)
+        stored = {
+            **first.state("profiles"),
+            "in_progress": {
+                "from": ago(sandbox, 800 * DAY),
+                "to": ago(sandbox, HOUR),
+                "event": "created",
+                "cursor": min(truth(sandbox)),
+                "kept_at": ago(sandbox, HOUR),
+            },
+        }
+        forget(sandbox)
+        # No cursor is accepted any more: not the kept one, and not those of the second beginning.
+        body: dict[str, Any] = {"result": {"Ids": [], "Cursor": None}}
+        sandbox.fault(
+            "talemetry.ids", "body", status=answer, body=body, containing='"Cursor"', times=1
+        )
+        sandbox.fault("talemetry.ids", "status", status=400, containing='"Cursor"')
+        second = connector.read("profiles", state=state(stored, "profiles"))
+        assert second.code == 1
+        assert total(sandbox, "ids") < 10

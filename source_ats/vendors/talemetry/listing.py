@@ -33,7 +33,13 @@ from source_ats.sync.state import reject_future_state
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.seen import SeenIds
-from source_ats.vendors.talemetry.state import Event, InProgress, Position, ProfilesState
+from source_ats.vendors.talemetry.state import (
+    TRACKED_EVENTS,
+    Event,
+    InProgress,
+    Position,
+    ProfilesState,
+)
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK, OVERLAP, Window, WindowPlan
 
 log = logging.getLogger("airbyte.source_ats.talemetry")
@@ -149,7 +155,7 @@ class ProfilesListing:
 
     def warn_if_nothing_is_tracked(self) -> None:
         """Warn if no change and no deletion was listed in the whole run."""
-        requested = {"updated", "deleted"} <= self._listed.keys()
+        requested = self._listed.keys() >= set(TRACKED_EVENTS)
         if self._is_tracked and requested and not self._listed["updated"] + self._listed["deleted"]:
             log.warning(
                 "Talemetry listed no change and no deletion in this run. If there were some: %s",
@@ -354,7 +360,7 @@ class ProfilesListing:
             )
             raise ConfigError(message, detail=refusal.detail) from None
         self.reject_future_state()
-        if event in {"updated", "deleted"}:
+        if event in TRACKED_EVENTS:
             self._events_seen.add(event)
         if self._end_of_last_window is None:
             self._end_of_last_window = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
@@ -364,7 +370,7 @@ class ProfilesListing:
         self, window: Window, event: Event, refusal: RequestRefused | AccessDenied
     ) -> None:
         """Warn that an event was never listed yet; raise if it was, or if nothing can be listed."""
-        if event not in {"updated", "deleted"}:
+        if event not in TRACKED_EVENTS:
             raise refusal
         if "created" not in self._listed:
             self._request(window, "created", None)

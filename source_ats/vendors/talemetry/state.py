@@ -9,6 +9,8 @@ import msgspec
 from source_ats.sync.state import Timestamp
 
 Event = Literal["all", "created", "updated", "deleted"]
+TRACKED_EVENTS: tuple[Event, ...] = ("updated", "deleted")
+"""Listed only while the feature `track_candidate_last_changes` is on."""
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ of GUIDs was requested. People who are set aside are requested next to that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,20 +16,27 @@ from typing import Any
 import msgspec
 
 from source_ats.clock import Clock, rfc3339
+from source_ats.errors import AccessDenied, RequestRefused
 from source_ats.http.client import Client
 from source_ats.http.models import Auth, StaticAuth, Vendor
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.sync.concurrency import map_ordered, with_background
 from source_ats.sync.set_aside import SetAside
-from source_ats.sync.state import parse_state
+from source_ats.sync.state import parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.talemetry import record, requests, responses, schemas
 from source_ats.vendors.talemetry.config import ClientCredentials, TalemetryConfig, TokenCredentials
 from source_ats.vendors.talemetry.fetcher import FetchResult, ProfileFetcher
 from source_ats.vendors.talemetry.listing import ListedBatch, ProfilesListing, split_ids
 from source_ats.vendors.talemetry.seen import SeenIds
-from source_ats.vendors.talemetry.state import InProgress, Position, ProfilesState
+from source_ats.vendors.talemetry.state import (
+    TRACKED_EVENTS,
+    Event,
+    InProgress,
+    Position,
+    ProfilesState,
+)
 from source_ats.vendors.talemetry.token import ExchangedToken
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK, Window, WindowPlan
 
@@ -119,7 +126,9 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
 def _plan_batch(context: ReadContext, state: State, most: int) -> State:
     """Return the state after the next windows; `in_progress` is the window after them."""
     stored = parse_state(state, ProfilesState, "profiles")
-    end = _now_by_a_request(context) - BEHIND_THE_CLOCK
+    now, events_seen = _probe_events(context, stored.events_seen)
+    reject_future_state("profiles", stored.timestamps(), now)
+    end = now - BEHIND_THE_CLOCK
     if (
         stored.in_progress is None
         and stored.listed_until is not None
@@ -135,8 +144,9 @@ def _plan_batch(context: ReadContext, state: State, most: int) -> State:
     if rest:
         first = rest[0].events[0]
         following = InProgress(rest[0].start, rest[0].end, first, None, kept_at=end)
-    after: dict[str, Any] = msgspec.to_builtins(Position(until, following))
-    return after
+    after = ProfilesState(until, following, events_seen=tuple(sorted(events_seen)))
+    plan: dict[str, Any] = msgspec.to_builtins(after)
+    return plan
 
 
 def _split_batch(context: ReadContext, before: State, after: State, most: int) -> list[Partition]:
@@ -146,29 +156,45 @@ def _split_batch(context: ReadContext, before: State, after: State, most: int) -
     who cannot be read because they were deleted are told from those who are refused.
     """
     del most
+    if before == after:
+        return []
     start, then = (parse_state(each, ProfilesState, "profiles") for each in (before, after))
     following = then.in_progress
     end = then.listed_until if following is None else following.to
     assert end is not None  # noqa: S101 - set by _plan_batch
     planned_end = end
     return [
-        {"from": rfc3339(each.start) if each.start else None, "to": rfc3339(each.end)}
+        {
+            "from": rfc3339(each.start) if each.start else None,
+            "to": rfc3339(each.end),
+            "events_seen": list(then.events_seen),
+        }
         for each in context.plan.windows(start, lambda: planned_end)
         if following is None or each != Window(following.start, following.to)
     ]
 
 
-def _now_by_a_request(context: ReadContext) -> datetime:
-    """Return the vendor's time, which a small request shows."""
+def _probe_events(
+    context: ReadContext, events_seen: Iterable[Event]
+) -> tuple[datetime, set[Event]]:
+    """Return the vendor's time, and which of `updated` and `deleted` can be listed or ever could.
+
+    The partitions cannot learn it from each other, so small requests find it out once.
+    """
     now = context.client.now() - BEHIND_THE_CLOCK
-    request = requests.people_ids(
-        context.config,
-        event="created",
-        start=now - timedelta(days=1),
-        end=now,
-        page_size=1,
+    request = partial(
+        requests.people_ids, context.config, start=now - timedelta(days=1), end=now, page_size=1
     )
-    return context.client.send(request, responses.listing).sent_at.replace(microsecond=0)
+    seen = set(events_seen)
+    for event in TRACKED_EVENTS:
+        if event not in seen:
+            try:
+                context.client.send(request(event=event), responses.listing)
+                seen.add(event)
+            except (RequestRefused, AccessDenied):
+                continue
+    sent_at = context.client.send(request(event="created"), responses.listing).sent_at
+    return sent_at.replace(microsecond=0), seen
 
 
 def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Page]:
@@ -178,8 +204,9 @@ def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Pag
         None if start is None else datetime.fromisoformat(start),
         datetime.fromisoformat(partition["to"]),
     )
+    stored = ProfilesState(events_seen=tuple(partition["events_seen"]))
     with SeenIds() as known_deleted:
-        read = _ProfilesRead(context, ProfilesState(), known_deleted)
+        read = _ProfilesRead(context, stored, known_deleted)
         yield from read.pages(iter([window]), full_refresh=False)
 
 

@@ -51,8 +51,8 @@ class WindowPlan:
     start_date: datetime | None
     lookback: timedelta
     length: timedelta
-    """Not shorter than the lookback: otherwise the window after an interrupted one would begin
-    before the interrupted one did, and no run would come further."""
+    """At least twice the lookback. The window after an interrupted one begins a lookback before its
+    end; runs that are cut in every window must come further all the same."""
 
     @classmethod
     def of(cls, config: TalemetryConfig, options: ReadOptions) -> WindowPlan:
@@ -60,7 +60,7 @@ class WindowPlan:
         return cls(
             start_date=options.start_date.replace(microsecond=0) if options.start_date else None,
             lookback=options.lookback,
-            length=max(timedelta(days=config.window_days), options.lookback),
+            length=max(timedelta(days=config.window_days), 2 * options.lookback),
         )
 
     def windows(self, position: Position, end: Callable[[], datetime]) -> Iterator[Window]:
