@@ -54,7 +54,7 @@ class ProfileFetcher:
 
         A person missing from a response is requested once more alone. A batch that is refused, or
         draws a server error three times, is halved until the bad ones are found. Raises
-        `TransientError` if nobody at all is answered.
+        `TransientError` if no person is answered.
         """
         result, failed = self._bisect(ids, as_of, GROUP_POLICY, _halves)
         server_errors = [guid for guid in failed if isinstance(failed[guid], TransientError)]
@@ -130,7 +130,7 @@ class ProfileFetcher:
         as_of: str,
         failed: Mapping[str, RequestRefused | TransientError],
     ) -> FetchResult:
-        """Fetch people of whom all failed, and outside of whom there is nobody to compare with.
+        """Fetch people who all failed, where there are no others to compare with.
 
         After server errors they are requested once more with the usual patience. Raises
         `TransientError` unless it was one person who was refused.

@@ -140,8 +140,11 @@ class ProfilesListing:
         """Yield everybody who was deleted between then and now, page by page."""
         window = Window(start, self.now())
         with SeenIds() as seen:
-            for page in self._event_pages(window, "deleted", None, None, seen):
-                yield page.new_in_event
+            try:
+                for page in self._event_pages(window, "deleted", None, None, seen):
+                    yield page.new_in_event
+            except _CursorLost as lost:
+                raise lost.refusal from None
 
     def some_people(self, count: int) -> list[str]:
         """Return about `count` of those who were created in the last years."""
@@ -256,10 +259,10 @@ class ProfilesListing:
     ) -> Iterator[_ListedPage]:
         """Yield the pages of one event's listing, from a cursor on; `page` is the first, if known.
 
-        Raises `_CursorLost` if the vendor refuses a cursor after it brought somebody.
+        Raises `_CursorLost` if the vendor refuses a cursor that it gave out.
         """
         seen.begin_pass()
-        brought_somebody = after_full_page = may_be_refused = False
+        after_full_page = may_be_refused = False
         with SeenIds() as cursors:
             cursors.add([cursor] if cursor is not None else [])
             while True:
@@ -271,13 +274,10 @@ class ProfilesListing:
                         page = responses.Listing([], None, has_cursor_key=True, sent_at=self.now())
                     elif may_be_refused and isinstance(refusal, RequestRefused):
                         page = self._page_at_end(window, event, cursor)
-                    elif brought_somebody:
-                        raise _CursorLost(refusal) from None
                     else:
-                        raise
+                        raise _CursorLost(refusal) from None
                 new_in_window, new_in_event = seen.add(page.ids)
                 self._listed[event] += len(new_in_event)
-                brought_somebody = brought_somebody or bool(new_in_window)
                 is_full = len(page.ids) >= self._config.page_size
                 next_cursor = self._next_cursor(page, cursor)
                 if next_cursor is not None and not new_in_event:
