@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
     for _ in range(2):
         reading = connector.start(catalog=catalog("comeet_candidates"), state=last)
         pages = dice.randint(3, 20)
-        while reading.goes_on() and reading.printed().count(b'"type":"RECORD"') < pages * 20:
-            pass
+        reading.wait_for_records(pages * 20)
         runs.append(reading.end(signal.SIGKILL))
         last = runs[-1].of("STATE")[-1:] or last
     links = [
@@ -454,13 +454,16 @@ def test_the_rate_limit_is_waited_for_and_used_up(sandbox: Sandbox, connector: C
     assert sandbox.counts()["comeet.list"]["429"] <= 4
 
 
+def has_listed(sandbox: Sandbox, pages: int) -> bool:
+    return len(sandbox.log("comeet.list")) >= pages
+
+
 def test_a_token_is_renewed_in_a_long_run(sandbox: Sandbox, connector: Connector) -> None:
     filled(sandbox, 200, most_on_a_page=10)
     sandbox.fault("comeet.list", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog("comeet_candidates"))
     for page in (5, 12):
-        while len(sandbox.log("comeet.list")) < page:
-            assert reading.goes_on()
+        assert reading.wait_until(partial(has_listed, sandbox, page))
         sandbox.advance(11 * MINUTE)
     run = reading.end()
     assert run.code == 0, run.errors()

@@ -132,8 +132,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
     wanted = ["kombo_jobs", "kombo_interviews"]
     sandbox.fault("kombo.interviews", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog(*wanted))
-    while reading.goes_on() and len(sandbox.log("kombo.interviews")) < 12:
-        pass
+    reading.wait_until(lambda: len(sandbox.log("kombo.interviews")) >= 12)
     first = reading.end(signal.SIGKILL)
     sandbox.clear_faults()
     states = {each["stream"]["stream_descriptor"]["name"]: each for each in first.of("STATE")}

@@ -1,4 +1,4 @@
-"""Several calls in flight: their results in order, or next to other work as they are done."""
+"""Several requests in flight: their results in order, or next to other work as they are done."""
 
 from __future__ import annotations
 
