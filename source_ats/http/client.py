@@ -101,8 +101,17 @@ class Client:
         """Return the time by the vendor's clock; by the machine's until the first response."""
         return self._clock.now() + self._vendor_ahead
 
-    def send(self, request: Request, read: Callable[[Response], T]) -> T:
+    def pause(self, seconds: float) -> None:
+        """Wait between two requests. Raises `Stopped` when the run was asked to end."""
+        self._clock.sleep(seconds)
+
+    def send(
+        self, request: Request, read: Callable[[Response], T], *, attempts: int | None = None
+    ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
+
+        `attempts` is a smaller number of attempts than the retry policy's. Waiting for the rate
+        limit is not one.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
@@ -123,7 +132,7 @@ class Client:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
-            stop=retry.stop_condition(self._retry_policy, self._clock, began),
+            stop=retry.stop_condition(self._retry_policy, self._clock, began, attempts),
             sleep=self._clock.sleep,
             before_sleep=self._before_sleep,
             reraise=True,

@@ -45,19 +45,25 @@ def wait(state: tenacity.RetryCallState) -> float:
 
 
 def stop_condition(
-    policy: RetryPolicy, clock: Clock, began: float
+    policy: RetryPolicy, clock: Clock, began: float, attempts: int | None = None
 ) -> Callable[[tenacity.RetryCallState], bool]:
-    """Return what decides when a request that began at `began` (monotonic) is given up."""
+    """Return what decides when a request that began at `began` (monotonic) is given up.
+
+    `attempts` is a smaller limit for failures that are not the rate limit's.
+    """
     failures = 0
+    failed_attempts = 0
 
     def stop(state: tenacity.RetryCallState) -> bool:
-        nonlocal failures
+        nonlocal failures, failed_attempts
         error = failure_of(state)
         if error is not None and error.after is None:
             failures += 1
+            failed_attempts += not error.rate_limit
         spent = clock.monotonic() - began
         return (
             failures >= policy.attempts
+            or (attempts is not None and failed_attempts >= attempts)
             or state.upcoming_sleep > policy.longest_wait
             or spent + state.upcoming_sleep > policy.seconds
         )

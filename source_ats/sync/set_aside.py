@@ -1,7 +1,7 @@
 """Children set aside: those that the vendor refuses while their neighbours are answered.
 
-One bad child shall neither block its stream nor make the others be read again: it stands in the
-state, is asked for again first in every run, and leaves when it succeeds or is gone.
+One bad child must neither block its stream nor make the others be read again. It is kept in the
+state, is requested first in every run, and leaves the state when it succeeds or is gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SetAside:
         self._since = {key: rfc3339(moment) for key, moment in since.items()}
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether this child is set aside."""
+        """Return True if this child is set aside."""
         return key in self._since
 
     def keys(self) -> list[str]:
@@ -36,11 +36,25 @@ class SetAside:
         return list(self._since)
 
     def has_room_for(self, key: str) -> bool:
-        """Tell whether this child can be set aside, or is already."""
+        """Return True if this child can be set aside, or is already."""
         return key in self._since or len(self._since) < AT_MOST
 
     def add(self, key: str, now: datetime, why: str) -> None:
         """Set a child aside, or leave it there, and warn. `why` holds no value but vendor ids.
+
+        Raises `TransientError` when there would be too many.
+        """
+        self.keep(key, now, why)
+        log.warning(
+            "%s %s is left out, since %s: %s. It is asked for again at the beginning of every run.",
+            self._what,
+            key,
+            self._since[key],
+            why,
+        )
+
+    def keep(self, key: str, now: datetime, why: str) -> None:
+        """Keep a child in the state without a warning: it is requested again in this run.
 
         Raises `TransientError` when there would be too many.
         """
@@ -50,19 +64,16 @@ class SetAside:
                 "trouble is not theirs. The next run resumes from the last state."
             )
             raise TransientError(message, detail=why)
-        since = self._since.setdefault(key, rfc3339(now))
-        log.warning(
-            "%s %s is left out, since %s: %s. It is asked for again at the beginning of every run.",
-            self._what,
-            key,
-            since,
-            why,
-        )
+        self._since.setdefault(key, rfc3339(now))
 
     def release(self, key: str) -> None:
         """Forget a child that succeeded or is gone; one that is not set aside stays so."""
-        if self._since.pop(key, None) is not None:
+        if self.forget(key):
             log.info("%s %s is no longer set aside.", self._what, key)
+
+    def forget(self, key: str) -> bool:
+        """Forget a child without a log line, and return True if it was set aside."""
+        return self._since.pop(key, None) is not None
 
     def as_state(self) -> dict[str, dict[str, str]]:
         """Return the part of the state that holds them; empty when there are none."""
