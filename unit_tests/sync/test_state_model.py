@@ -40,7 +40,7 @@ from source_ats.errors import AtsError
 from source_ats.http.retry import READ_POLICY
 from source_ats.sync import concurrency
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
-from source_ats.vendors.atz_crm import listing
+from source_ats.vendors.atz_crm import list_reader
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.kombo import streams as kombo
@@ -368,7 +368,7 @@ class AtOnce:
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(listing, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(list_reader, "ThreadPoolExecutor", AtOnce)
 
 
 off_by = st.timedeltas(-CLOCKS_ARE_OFF, CLOCKS_ARE_OFF)

@@ -1,4 +1,4 @@
-"""What rows look like. Source: docs.atzcrm.com (documented), unless said otherwise."""
+"""Schemas of the records. Source: docs.atzcrm.com (documented), unless said otherwise."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NUMBER: Schema = {"type": ["null", "integer", "string"]}
 """Documented as integer; the vendor's own examples have some such numbers as strings."""
 
 _AMOUNT: Schema = {"type": ["null", "number", "string"]}
-"""Documented as number; likewise."""
+"""Documented as number; the vendor's own examples have some as strings."""
 _WORDS: Schema = {"type": ["null", "string", "array"], "items": {}}
-"""Documented as string, but shown as a list in brackets; which of both comes is assumed to vary."""
+"""Documented as string, but shown as a list in brackets. Assumed: either may come."""
 _OBJECTS = list_of(ANYTHING)
-"""A list in any case: see `replies.LISTS`."""
+"""Always a list: see `responses.LIST_FIELDS`."""
 _LINKED = fields(id=_NUMBER)
-"""An object elsewhere, by its number."""
+"""The id of another object."""
 
 CANDIDATES = table(
     id=_NUMBER,
@@ -57,8 +57,8 @@ CANDIDATES = table(
     address=STRING,
     language=STRING,
     city=STRING,
-    # Assumed from here on, by what other objects have and what an update takes: the documentation
-    # that is available ends with the city.
+    # Assumed from here on, by the fields of other objects and of an update: the available
+    # documentation ends with the city.
     state=STRING,
     country=STRING,
     gender=_NUMBER,
