@@ -452,16 +452,16 @@ def test_candidate_that_is_deleted_while_it_is_set_aside_is_forgotten(
 def test_more_than_100_histories_that_are_not_found_are_people_without_a_job(
     tmp_path: Path,
 ) -> None:
-    with Sandbox.start(candidates=600) as sandbox:
+    with Sandbox.start(candidates=900) as sandbox:
         set_up(sandbox, rate_limit=None, empty_history=404)
-        without = 600 - len(truth(sandbox))
+        without = 900 - len(truth(sandbox))
         assert without > 100
         run = atz_connector(sandbox, tmp_path, page_size=100).read_quickly(STREAM)
         assert run.code == 0
         assert delivered(run) == truth(sandbox)
         assert "set_aside" not in run.state(STREAM)
         assert f"404 for the histories of {without} candidates" in run.logs("INFO")
-        assert len(asked(sandbox)) == 600
+        assert len(asked(sandbox)) == 900
 
 
 def test_an_outage_sets_nobody_aside_and_the_next_run_goes_on(

@@ -342,7 +342,7 @@ DOORS = {
     "kombo": Door(kombo_answers, kombo_stream, kombo_held, kombo_truth),
     "talemetry": Door(talemetry_answers, talemetry_stream, talemetry_held, talemetry_truth),
     # A deletion shifts the pages of the list, and who slips through by that is found only when the
-    # same run comes to the list again: `vendors.atz_crm.streams` says what cannot be known.
+    # same run comes to the list again: `vendors.atz_crm.history` says what cannot be known.
     "atz_crm": Door(atz_crm_answers, atz_crm_stream, atz_crm_held, atz_crm_truth, deletes=False),
 }
 
