@@ -101,6 +101,10 @@ class Client:
         """Return the time by the vendor's clock; by the machine's until the first response."""
         return self._clock.now() + self._vendor_ahead
 
+    def pause(self, seconds: float) -> None:
+        """Wait between two requests. Raises `Stopped` when the run was asked to end."""
+        self._clock.sleep(seconds)
+
     def send(
         self,
         request: Request,
@@ -132,7 +136,12 @@ class Client:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
-            stop=retry.stop_condition(retry_policy or self._retry_policy, self._clock, began),
+            stop=retry.stop_condition(
+                retry_policy or self._retry_policy,
+                self._clock,
+                began,
+                rate_limit_attempts=self._retry_policy.attempts,
+            ),
             sleep=self._clock.sleep,
             before_sleep=self._before_sleep,
             reraise=True,

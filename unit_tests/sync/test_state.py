@@ -8,7 +8,7 @@ import pytest
 
 from source_ats.errors import ConfigError
 from source_ats.sync.state import parse_state
-from source_ats.vendors.atz_crm import history, lists
+from source_ats.vendors.atz_crm import history_pass, lists
 from source_ats.vendors.comeet import streams as comeet
 from source_ats.vendors.kombo import streams as kombo
 from source_ats.vendors.talemetry.state import ProfilesState
@@ -37,9 +37,9 @@ T = "2026-01-31T12:00:00Z"
         (comeet.StreamState, {"updated_after": None}, "updated_after"),
         (ProfilesState, {"listed_until": None}, "listed_until"),
         (ProfilesState, {"listed_until": T, "in_progress": None}, "in_progress"),
-        (history.Entry, {"updated_at": None}, "updated_at"),
-        (history.Entry, {"updated_at": T, "finished_at": None}, "finished_at"),
-        (lists.Entry, {"updated_at": None}, "updated_at"),
+        (history_pass.StreamState, {"updated_at": None}, "updated_at"),
+        (history_pass.StreamState, {"updated_at": T, "finished_at": None}, "finished_at"),
+        (lists.StreamState, {"updated_at": None}, "updated_at"),
     ],
 )
 def test_a_null_bookmark_is_a_damaged_state(
