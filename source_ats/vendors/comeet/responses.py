@@ -54,8 +54,8 @@ def classify(response: Response) -> AtsError | FailureKind | None:
         found = AlreadyMerged(message, status=401, code=code, detail=where)
     elif response.status == 403:
         message = (
-            "Comeet does not allow this request. Ask Comeet to give the integration the permission, "
-            "then activate it again."
+            "Comeet does not allow this request. Ask Comeet to give the integration the "
+            "permission, then activate it again."
         )
         found = AccessDenied(message, detail=where)
     elif response.status == 404:
