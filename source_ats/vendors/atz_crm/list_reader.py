@@ -17,6 +17,7 @@ is missed only if shifts in both directions hit it both times.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -71,6 +72,8 @@ class ListReader:
         self._concurrent_requests = config.concurrent_requests
         self._longest = 0
         """The number of objects of the longest page so far."""
+        self._last = math.inf
+        """The number of the last page, once the list was read to its end."""
 
     @property
     def limit(self) -> int:
@@ -118,8 +121,8 @@ class ListReader:
 
         One request at a time, so that none is sent for a page that does not exist. Only when
         responses come more slowly than the rate limit allows requests, pages are requested ahead,
-        in time that would be lost otherwise; but not after a page that is shorter than others,
-        which is likely to be the last.
+        in time that would be lost otherwise; but not after a page that was the last before, or that
+        is shorter than others and so is likely to be the last.
         """
         requested = number
         shifts = 0
@@ -128,7 +131,9 @@ class ListReader:
         pool = ThreadPoolExecutor(max_workers=self._concurrent_requests)
         try:
             while page is None or not self._is_last(number, page, index):
-                likely = page is None or len(page.objects) >= self._longest
+                likely = number < self._last and (
+                    page is None or len(page.objects) >= self._longest
+                )
                 while len(ahead) < (in_flight if likely else 1):
                     requested += 1
                     ahead.append(pool.submit(self.page, requested))
@@ -157,6 +162,7 @@ class ListReader:
                     log.info("%d pages of %s listed so far.", number, self._resource.name)
                 yield page
         finally:
+            self._last = number
             pool.shutdown(wait=False, cancel_futures=True)
 
     def pages_before(self, number: int) -> Iterator[ListPage]:
