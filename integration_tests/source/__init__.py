@@ -1,0 +1,1 @@
+"""`source-ats` through its command line: one module for each theme."""
