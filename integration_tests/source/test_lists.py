@@ -22,7 +22,10 @@ CHANGED = "2025-01-01T00:00:00.000Z"
 
 
 def atz_pages(
-    sizes: Sequence[int], *, total: bool = False, after: Callable[[int], Answer | None] = lambda _: None
+    sizes: Sequence[int],
+    *,
+    total: bool = False,
+    after: Callable[[int], Answer | None] = lambda _: None,
 ) -> Callable[[Request], Answer]:
     """Return an ATZ CRM whose list has pages of these sizes, and two history rows for everybody.
 

@@ -84,7 +84,7 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
             )
             with lock:
                 vendor.requests.append(request)
-                answer = script(request)
+            answer = script(request)
             with contextlib.suppress(OSError):
                 self._send(answer)
 
@@ -93,7 +93,10 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
         def _send(self, answer: Answer) -> None:
             self.send_response_only(answer.status)
             now = datetime.datetime.now(datetime.UTC)
-            headers = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"}
+            headers = {
+                "Date": format_datetime(now, usegmt=True),
+                "Content-Type": "application/json",
+            }
             for name, value in {**headers, **answer.headers}.items():
                 self.send_header(name, value)
             if isinstance(answer.body, Iterator):
