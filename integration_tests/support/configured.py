@@ -38,7 +38,7 @@ def section(vendor: str, url: str, **more: Any) -> dict[str, Any]:
     return {**settings[vendor], **more}
 
 
-def source(folder: Path, lookback_minutes: int = 0, **sections: dict[str, Any]) -> Connector:
+def source(folder: Path, *, lookback_minutes: int = 0, **sections: Any) -> Connector:
     """Return the source with these sections."""
     return Connector(folder, {**sections, "lookback_minutes": lookback_minutes})
 

@@ -7,7 +7,7 @@ passes a function that maps a request to an answer; `requests` holds what came.
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import socket
@@ -92,7 +92,7 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
 
         def _send(self, answer: Answer) -> None:
             self.send_response_only(answer.status)
-            now = datetime.datetime.now(datetime.UTC)
+            now = dt.datetime.now(dt.UTC)
             headers = {
                 "Date": format_datetime(now, usegmt=True),
                 "Content-Type": "application/json",
@@ -147,15 +147,15 @@ def make_certificate(folder: Path) -> Path:
     """Return a PEM file with a key and a certificate for 127.0.0.1, which signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
             critical=False,
