@@ -7,6 +7,7 @@ r"""Turn the bytes of a response into JSON that warehouses accept.
 | one row of the body stays invalid | `without_bad_rows` |
 | numbers and nesting that warehouses do not accept | `clean_rows` |
 | values that a vendor package rebuilds | `decode`, `encode` |
+| nesting that no decoder takes | `limit_depth` |
 
 Everything that depends on a row's content works on text, token by token: no recursion, no number
 is converted and back, so depth and length do not matter. Rows without anything suspicious are
@@ -511,12 +512,20 @@ def decode(body: bytes) -> Any:
     more than `DECODED_DEPTH` levels deep is text. Raises `msgspec.DecodeError` if it is not JSON.
     """
     if _is_deep(body):
-        body = _limited(body.decode(), {}, depth=DECODED_DEPTH, numbers=False)[0].encode()
+        body = limit_depth(body)
     try:
         return _exact.decode(body)
     except msgspec.ValidationError:
         # An integer of thousands of digits.
         return json.loads(body, parse_float=_as_spelled, parse_int=_short_integer)
+
+
+def limit_depth(body: bytes) -> bytes:
+    """Return valid JSON with text in place of what is nested more than `DECODED_DEPTH` levels deep.
+
+    For a body that a recursive decoder refuses. No schema declares anything so deep.
+    """
+    return _limited(body.decode(), {}, depth=DECODED_DEPTH, numbers=False)[0].encode()
 
 
 def _as_spelled(number: str) -> msgspec.Raw:

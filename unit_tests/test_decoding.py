@@ -20,6 +20,7 @@ from source_ats.decoding import (
     describe_mismatch,
     encode,
     is_complete,
+    limit_depth,
     repair,
     safe_identifier,
     without_bad_rows,
@@ -341,6 +342,7 @@ def test_nesting_of_any_depth_is_decoded() -> None:
     body = f'{{"a":{nested(100_000)}}}'.encode()
     (cleaned,), _ = clean_rows([encode(decode(body))], {})
     accept(json.loads(cleaned), depth=1)
+    assert json.loads(limit_depth(body)).keys() == {"a"}
     assert cleaned.count(b"[") == 100_000
 
 

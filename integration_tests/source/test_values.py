@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,14 @@ def inside(row: dict[str, Any], path: tuple[str, ...]) -> Any:
     return value
 
 
-def read_with(connector: Connector, sandbox: Sandbox, stream: str, raw: str) -> tuple[Run, Run]:
-    """Read a stream as it is, then with this text in one place of each answer."""
+def read_with(
+    connector: Connector, sandbox: Sandbox, stream: str, raw: str, times: int | None = None
+) -> tuple[Run, Run]:
+    """Read a stream as it is, then with this text in one place of each answer, or of the first."""
     before = connector.read_quickly(stream)
     assert before.code == 0
     route, at, _ = PLACES[stream]
-    sandbox.fault(route, "replace", at=at, raw=raw)
+    sandbox.fault(route, "replace", at=at, raw=raw, times=times)
     return before, connector.read_quickly(stream)
 
 
@@ -202,10 +205,13 @@ def test_a_page_that_is_not_valid_json_is_repaired(
 def test_one_row_that_cannot_be_repaired_is_left_out_by_its_key_and_asked_for_again(
     connector: Connector, sandbox: Sandbox, stream: str
 ) -> None:
-    before, run = read_with(connector, sandbox, stream, "undefined")
+    # A complete body is asked for once more before anything of it is left out.
+    before, run = read_with(connector, sandbox, stream, "undefined", times=2)
     missing = keys_of(before, stream) - keys_of(run, stream)
     assert run.code == 0, run.errors()
-    assert len(missing) < len(keys_of(before, stream))
+    assert missing
+    if stream != "kombo_jobs":
+        assert len(missing) < len(keys_of(before, stream)), "all neighbours are missing"
     assert run.logs("WARN")
     sandbox.clear_faults()
     again = connector.read_quickly(stream, state=run.of("STATE"))
@@ -251,7 +257,7 @@ def test_kombo_numbers_stay_as_they_are_however_the_page_is_written(
     assert [row["integration_id"] for row in run.records()] == ["greenhouse:one"] * len(rows)
     printed = b"".join(path.read_bytes() for path in tmp_path.glob("*-out.jsonl"))
     for kept in rows.values():
-        assert f'"x":{kept}'.encode() in printed
+        assert re.search(rb'"x": ?' + re.escape(kept).encode() + b"[,}]", printed)
 
 
 def test_both_entry_points_take_a_number_that_overflows(

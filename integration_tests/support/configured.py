@@ -38,9 +38,9 @@ def section(vendor: str, url: str, **more: Any) -> dict[str, Any]:
     return {**settings[vendor], **more}
 
 
-def source(folder: Path, *, lookback_minutes: int = 0, **sections: Any) -> Connector:
-    """Return the source with these sections."""
-    return Connector(folder, {**sections, "lookback_minutes": lookback_minutes})
+def source(folder: Path, **sections: Any) -> Connector:
+    """Return the source with these sections and common settings."""
+    return Connector(folder, {"lookback_minutes": 0, **sections})
 
 
 def failure_types(run: Any, stream: str) -> list[str]:
