@@ -19,8 +19,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -321,7 +323,7 @@ def clean_rows(
     at that place includes string or declares no type, else null. All else stays byte by byte.
     """
     changes: dict[int, Sequence[Change]] = {}
-    suspicious = list(_suspicious(rows))
+    suspicious = _suspicious(rows)
     if not suspicious:
         return rows, changes
     cleaned = list(rows)
@@ -339,35 +341,37 @@ _REFUSED_ESCAPE = re.compile(
 )
 _SHAPE = bytes.maketrans(b"123456789+E[{", b"0" * 10 + b"e((")
 _LONG, _LARGE_EXPONENT = b"0" * 19, b"0e000"
+_LONG_NUMBER = re.compile(rb"[:\[,\s]-?\d{19}")
 _EXPONENT = re.compile(rb"[:\[,\s]-?[\d.]+[eE]\+?\d{3}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-def _suspicious(rows: Sequence[bytes]) -> Iterator[int]:
-    """Yield the numbers of the rows that may hold what `clean_rows` changes, by a few fast scans.
+def _suspicious(rows: Sequence[bytes]) -> list[int]:
+    """Return the numbers of the rows that may hold what `clean_rows` changes, by a few fast scans.
 
     All rows together first: the digits are made alike, so that a plain search finds a long number
     or an exponent; an object or list in a row opens with a bracket.
     """
     page = b"\n".join(rows)
     shape = page.translate(_SHAPE)
-    numbers = _LONG in shape or _LARGE_EXPONENT in shape
-    escapes = b"\\" in page and _REFUSED_ESCAPE.search(page) is not None
-    end = -1
-    for number, row in enumerate(rows):
-        start, end = end + 1, end + 1 + len(row)
-        if (
-            (shape.count(b"(", start, end) > MAX_DEPTH and _is_deep(row))
-            or (numbers and _has_large_number(row, shape[start:end]))
-            or (escapes and _REFUSED_ESCAPE.search(row) is not None)
-        ):
-            yield number
-
-
-def _has_large_number(row: bytes, shape: bytes) -> bool:
-    """True if a row may hold a number beyond the limits; texts with such digits count too."""
-    return _LONG in shape or (_LARGE_EXPONENT in shape and _EXPONENT.search(row) is not None)
+    ends = list(accumulate(len(row) + 1 for row in rows))
+    found: set[int] = set()
+    for digits, exactly in ((_LONG, _LONG_NUMBER), (_LARGE_EXPONENT, _EXPONENT)):
+        at = shape.find(digits)
+        while at >= 0:
+            number = bisect_right(ends, at)
+            if exactly.search(rows[number]) is not None:
+                found.add(number)
+            at = shape.find(digits, ends[number])
+    if b"\\" in page:
+        found.update(bisect_right(ends, each.start()) for each in _REFUSED_ESCAPE.finditer(page))
+    start, brackets_in = 0, shape.count
+    for number, end in enumerate(ends):
+        if brackets_in(b"(", start, end) > MAX_DEPTH and _is_deep(rows[number]):
+            found.add(number)
+        start = end
+    return sorted(found)
 
 
 def _is_deep(text: bytes) -> bool:
