@@ -14,9 +14,9 @@ from source_ats.vendors.kombo.streams import MODELS, base_url
 def check(section: KomboConfig, client: Client) -> list[str]:
     """Return what the user should know of integrations that cannot be read now.
 
-    Raises `ConfigError` if the key is bad, an integration is unknown, or none can be read, and
-    `TransientError` if Kombo does not answer. No rows is healthy: many integrations hold only
-    what was created through Kombo.
+    Raises `ConfigError` if the key is bad or an integration is unknown, `PartitionUnavailable` if
+    none can be read, and `TransientError` if Kombo does not answer. No rows is healthy: many
+    integrations hold only what was created through Kombo.
     """
     client.send(requests.check_api_key(base_url(section)), responses.environment)
     problems = {}
@@ -35,7 +35,7 @@ def check(section: KomboConfig, client: Client) -> list[str]:
     texts = [*problems.values(), *notes]
     if len(problems) == len(section.integration_ids):
         message = "No Kombo integration can be read. " + " ".join(texts)
-        raise ConfigError(message)
+        raise PartitionUnavailable(message, passes=False)
     return texts
 
 
