@@ -194,6 +194,8 @@ def _plan_batch(reading: Reading, state: State, most: int) -> State:
     if kept.in_progress is None and kept.listed_until is not None and end <= kept.listed_until:
         return state
     windows = _windows(reading, kept, end)
+    if not windows:
+        return state
     batch, rest = windows[:most], windows[most:]
     if rest and rest[0].start is not None and rest[0].start > end - reading.lookback:
         # Only from the last window on the next batch looks back: nothing that is so young is left.
@@ -219,7 +221,9 @@ def _split_batch(reading: Reading, before: State, after: State, most: int) -> li
     if then.in_progress is not None and then.in_progress.start is not None:
         # With a long lookback the batch may end before the bookmark.
         end = then.in_progress.start + OVERLAP
-    assert end is not None  # noqa: S101 - set by _plan_batch
+    if end is None:
+        # Nothing was due: the start date lies within the last minutes.
+        return []
     return [
         {"from": rfc3339(each.start) if each.start else None, "to": rfc3339(each.end)}
         for each in _windows(reading, kept, end)
