@@ -168,7 +168,7 @@ FAILURES_OF: Mapping[str, Mapping[str, Fault]] = {
 
 @dataclass
 class Seen:
-    """How a run ended, in a word of `failure_outcomes.md`, what it printed, and how long it waited."""
+    """How a run ended (a word of `failure_outcomes.md`), what it printed, how long it waited."""
 
     word: str
     messages: list[dict[str, Any]]

@@ -22,7 +22,7 @@ Retries, after the vendor's reader has classified a failed response (`Vendor.cla
 [1] Not trusted, or not usable. A proxy that fails after an answer in this run counts as no
 connection.
 
-[2] It may be a gateway's. From an endpoint (of one account) that has answered in this run it is
+[2] It may be a gateway's. From an endpoint (of one partition) that answered in this run it is
 repeated three times within 30 seconds, then it is transient; else once, then it is a `ConfigError`.
 """
 
@@ -128,6 +128,9 @@ class Client:
         retry_policy: RetryPolicy | None = None,
     ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
+
+        `retry_policy` replaces the client's for this request, as to how often and how long it is
+        tried.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`

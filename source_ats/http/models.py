@@ -32,11 +32,11 @@ class Request:
     creates: bool = False
     """A POST that creates: without an answer, its outcome is unknown."""
     partition: str = ""
-    """The account that it reads, where one token is good for several."""
+    """What of the endpoint is answered, or denied, apart from the rest: an account, an event."""
 
     @property
     def source(self) -> tuple[str, str]:
-        """Return what answers it: the endpoint of one account."""
+        """Return what answers it: the endpoint, of one partition."""
         return self.endpoint, self.partition
 
 

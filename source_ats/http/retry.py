@@ -36,8 +36,6 @@ class RetryPolicy:
 
 
 READ_POLICY = RetryPolicy(attempts=9, seconds=3600.0, longest_wait=900.0)
-BRIEF_POLICY = RetryPolicy(attempts=2, seconds=3600.0, longest_wait=900.0)
-"""For a request that others can replace: while bisecting, asking again, or probing."""
 CHECK_POLICY = RetryPolicy(
     attempts=3,
     seconds=12.0,

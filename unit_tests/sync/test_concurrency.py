@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_ats.sync.concurrency import map_ordered
+from source_ats.errors import TransientError
+from source_ats.sync.concurrency import map_ordered, with_background
 
 
 def close(results: Iterator[int]) -> None:
@@ -24,7 +25,7 @@ def test_results_come_in_the_order_of_the_items(items: list[int], at_once: int) 
     assert list(map_ordered(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
 
 
-def test_a_slow_first_call_does_not_change_the_order() -> None:
+def test_slow_first_item_does_not_change_the_order() -> None:
     others_are_done = threading.Event()
 
     def work(item: int) -> int:
@@ -37,7 +38,7 @@ def test_a_slow_first_call_does_not_change_the_order() -> None:
     assert list(map_ordered(work, range(10), at_once=2)) == list(range(10))
 
 
-def test_so_many_are_in_flight_and_no_more() -> None:
+def test_at_most_n_requests_are_in_flight() -> None:
     lock = threading.Lock()
     full = threading.Barrier(3, timeout=5)
     now, most = 0, 0
@@ -57,7 +58,7 @@ def test_so_many_are_in_flight_and_no_more() -> None:
     assert most == 3
 
 
-def test_while_alone_no_other_thread_works() -> None:
+def test_alone_runs_in_the_calling_thread() -> None:
     here = threading.current_thread()
     asked = 0
 
@@ -90,7 +91,7 @@ def test_items_are_taken_only_as_results_are_taken() -> None:
     assert taken < 200
 
 
-def test_an_exception_comes_after_the_results_before_it() -> None:
+def test_exception_follows_earlier_results() -> None:
     def work(item: int) -> int:
         if item in {3, 5}:
             raise ValueError(item)
@@ -102,13 +103,65 @@ def test_an_exception_comes_after_the_results_before_it() -> None:
         next(results)
 
 
-def test_an_exception_of_the_items_comes_through() -> None:
+def test_exception_of_the_iterable_is_raised() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise KeyError("listing")
 
     with pytest.raises(KeyError, match="listing"):
         list(map_ordered(lambda item: item, items(), at_once=2))
+
+
+def test_a_failure_of_the_items_comes_after_the_results_of_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise TransientError("The listing failed.")
+
+    results = map_ordered(lambda item: item, items(), at_once=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(TransientError):
+        next(results)
+
+
+def test_background_work_neither_holds_up_the_rest_nor_is_lost() -> None:
+    main_is_done = threading.Event()
+
+    def main() -> Iterator[int]:
+        yield from range(5)
+        main_is_done.set()
+
+    def work(item: int) -> int:
+        assert main_is_done.wait(5)
+        return item
+
+    results = list(with_background(main(), work, [10, 11, 12], at_once=2))
+    assert results[:5] == list(range(5))
+    assert sorted(results[5:]) == [10, 11, 12]
+
+
+def test_finished_background_work_comes_between_the_rest() -> None:
+    is_done = threading.Event()
+
+    def main() -> Iterator[int]:
+        yield 0
+        assert is_done.wait(5)
+        yield from range(1, 1000)
+
+    def work(item: int) -> int:
+        is_done.set()
+        return item
+
+    results = list(with_background(main(), work, [-1], at_once=1))
+    assert sorted(results) == list(range(-1, 1000))
+    assert results[-1] != -1
+
+
+def test_a_failure_of_background_work_ends_it() -> None:
+    def work(item: int) -> int:
+        raise TransientError(str(item))
+
+    with pytest.raises(TransientError):
+        list(with_background(range(3), work, [1], at_once=1))
 
 
 @pytest.mark.parametrize("how", ["closed", "failed"])

@@ -32,10 +32,10 @@ class AtzCrmConfig(Section):
         "every_candidate",
         title="Histories to read",
         description=(
-            "every_candidate asks for everybody's history in each sync and misses nothing. "
-            "changed_candidates asks only for candidates whose own updated_at has moved: far "
-            "fewer requests, but it may miss stage changes, since ATZ CRM does not say that those "
-            "move it."
+            "Every candidate: each sync requests every history and misses nothing. Changed "
+            "candidates: only the histories of candidates whose own updated_at has moved. That "
+            "is far fewer requests, but it may miss stage changes, because ATZ CRM does not say "
+            "that they move updated_at."
         ),
     )
     requests_per_minute: int = Field(
