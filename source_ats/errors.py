@@ -5,6 +5,7 @@ AtsError
 │   ├── CredentialsRefused   the vendor refuses every request with this key, or from this network
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
+│   ├── NoConnection         certificate, proxy or CA file: no connection can be made
 │   └── UnknownPartition     the vendor does not know a configured account
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
@@ -61,6 +62,10 @@ class AccessDenied(ConfigError):
 
 class WrongAddress(ConfigError):
     """The address answers, but is not the vendor's API."""
+
+
+class NoConnection(ConfigError):
+    """No connection can be made: an untrusted certificate, an unusable proxy or CA file."""
 
 
 class UnknownPartition(ConfigError):

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from source_ats.errors import AccessDenied, AtsError, ConfigError, ContractError, RequestRefused
+from source_ats.errors import AtsError, ConfigError, ContractError, RequestRefused
 from source_ats.http.models import FailureKind, Response, Vendor
 
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
@@ -27,12 +27,6 @@ _anything = msgspec.json.Decoder()
 
 def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means. No error body is documented, so only the status counts."""
-    if response.status == 403:
-        message = (
-            "Talemetry denies access. The user behind talemetry.credentials needs the privilege "
-            '"Source&CRM - API User", and the customer the module Source&CRM.'
-        )
-        return AccessDenied(message, detail=response.where)
     if response.status == 405:
         message = (
             "Talemetry does not accept the method of a request. Set talemetry.ids_method to the "
@@ -44,7 +38,7 @@ def classify(response: Response) -> AtsError | FailureKind | None:
 
 def classify_authorization(response: Response) -> AtsError | FailureKind | None:
     """Return what an error of the Authorization call means: mostly that the user has to act."""
-    if 400 <= response.status <= 499 and response.status not in {408, 429}:
+    if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
         message = (
             "Talemetry issued no token. Check client_id, client_secret and authorization_url in "
             "talemetry.credentials, or configure a ready token instead."
@@ -64,10 +58,14 @@ VENDOR = Vendor(
     credentials="talemetry.credentials (a token may have expired)",
     classify=classify,
     seconds_to_reset=seconds_to_reset,
+    access_denied=(
+        "Talemetry denies access. The user behind talemetry.credentials needs the privilege "
+        '"Source&CRM - API User", and the customer the module Source&CRM.'
+    ),
 )
 AUTHORIZATION = Vendor(
     name="Talemetry",
-    credentials="talemetry.credentials",
+    credentials="client_id, client_secret and authorization_url in talemetry.credentials",
     classify=classify_authorization,
     seconds_to_reset=seconds_to_reset,
 )
