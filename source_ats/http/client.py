@@ -21,6 +21,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     IncompleteResponse,
+    MalformedResponse,
     OutcomeUnknown,
     RequestRefused,
     RetryableError,
@@ -101,8 +103,12 @@ class Client:
         """Return the time by the vendor's clock; by the machine's until the first response."""
         return self._clock.now() + self._vendor_ahead
 
-    def send(self, request: Request, read: Callable[[Response], T]) -> T:
+    def send(
+        self, request: Request, read: Callable[[Response], T], *, attempts: int | None = None
+    ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
+
+        `attempts` replaces the retry policy's number of failures after which it gives up.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
@@ -120,10 +126,13 @@ class Client:
                 raise seen.pop()
             return self._attempt(request, read)
 
+        policy = self._retry_policy
+        if attempts is not None:
+            policy = replace(policy, attempts=min(attempts, policy.attempts))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
-            stop=retry.stop_condition(self._retry_policy, self._clock, began),
+            stop=retry.stop_condition(policy, self._clock, began),
             sleep=self._clock.sleep,
             before_sleep=self._before_sleep,
             reraise=True,
@@ -131,8 +140,13 @@ class Client:
         answer: T = retrying(again)
         return answer
 
-    def _attempt(self, request: Request, read: Callable[[Response], T]) -> T:
-        """Send once (twice where a new token is needed), and read the response."""
+    def _attempt(
+        self, request: Request, read: Callable[[Response], T], *, is_repeat: bool = False
+    ) -> T:
+        """Send once (twice where a new token is needed), and read the response.
+
+        A read that is answered with a complete body that is not valid JSON is repeated at once.
+        """
         sent_with = self._auth.headers()
         response = self._exchange(request, sent_with)
         failure = self._classify(response)
@@ -154,7 +168,15 @@ class Client:
                 raise error
             case None:
                 try:
-                    return read(response)
+                    return read(replace(response, is_repeat=is_repeat or request.creates))
+                except MalformedResponse as error:
+                    log.warning(
+                        "%s sent invalid JSON. It is requested once more, and what is still "
+                        "invalid then is repaired or left out. [%s]",
+                        self._vendor.name,
+                        error.detail,
+                    )
+                    return self._attempt(request, read, is_repeat=True)
                 except IncompleteResponse as error:
                     raise self._no_answer(
                         request, "sent an incomplete response", error.detail

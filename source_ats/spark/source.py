@@ -131,10 +131,10 @@ class Asked:
         clock.sleep(seconds_between_calls(config))
         for piece in partition.pieces:
             state: State = {}
-            if piece is None or stream.partitioning is None:
-                pages = stream.pages({}, False)  # noqa: FBT003 - the signature of Stream.pages
+            if piece is None:
+                pages = stream.read({}, full_refresh=False)
             else:
-                pages = stream.partitioning.pages(piece)
+                pages = stream.read_partition(piece)
             for page in pages:
                 state = page.state
                 yield from map(row, page.records)

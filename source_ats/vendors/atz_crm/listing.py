@@ -237,9 +237,9 @@ class ListFile:
     def move_to_first(self, slug: str) -> None:
         """Let somebody's turn be before the others, also if the list did not show them."""
         self._file.execute(
-            "INSERT INTO listed VALUES (?, NULL, NULL, ?) "
+            "INSERT INTO listed VALUES (?, ?, NULL, ?) "
             "ON CONFLICT DO UPDATE SET part = excluded.part",
-            [slug, Part.FIRST],
+            [slug, b"null", Part.FIRST],
         )
 
     def objects(

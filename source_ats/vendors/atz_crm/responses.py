@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import orjson
 
 from source_ats.clock import parse_timestamp
+from source_ats.decoding import decode, encode, text_in
 from source_ats.errors import AtsError, ContractError
 from source_ats.http.models import FailureKind, Response, Vendor
 
@@ -45,7 +46,8 @@ class Listed:
     """One object of a list: what the code leans on, and, where it is asked for, all of it."""
 
     slug: str
-    id: int | str | None
+    id: bytes
+    """JSON, as the vendor sent it."""
     updated_at: datetime | None
     """None where there is none, or none that can be read: of candidates it is not confirmed."""
     record: bytes = field(default=b"", compare=False, repr=False)
@@ -60,16 +62,19 @@ class ListPage:
     where: str
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Object(msgspec.Struct):
     """What the code leans on."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1)]
-    id: int | str | None = None
-    updated_at: Any = None
+    id: msgspec.Raw = _NULL
+    updated_at: msgspec.Raw = _NULL
 
 
 _objects = msgspec.json.Decoder(list[_Object])
-_whole_objects = msgspec.json.Decoder(list[dict[str, Any]])
+_whole_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _envelope = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
 _NAMES_OF_THE_LIST = (
@@ -100,7 +105,7 @@ def listed(response: Response, name: str, *, whole: bool) -> ListPage:
         records = [_record(each) for each in array.decode(_whole_objects)]
     return ListPage(
         [
-            Listed(each.slug, each.id, parse_timestamp(each.updated_at), record)
+            Listed(each.slug, bytes(each.id), parse_timestamp(text_in(each.updated_at)), record)
             for each, record in zip(objects, records, strict=True)
         ],
         response.sent_at,
@@ -126,10 +131,10 @@ LISTS = ("jobs", "candidates", "contacts", "custom_fields")
 record they are lists: PyAirbyte makes a text column of what may be either, and fails at it."""
 
 
-def _record(whole: dict[str, Any]) -> bytes:
+def _record(whole: dict[str, msgspec.Raw]) -> bytes:
     """Return an object with a list in place of each lone object that there can be more of."""
-    lone = {name: [whole[name]] for name in LISTS if isinstance(whole.get(name), Mapping)}
-    return orjson.dumps({**whole, **lone})
+    lone = {name: [whole[name]] for name in LISTS if bytes(whole.get(name, b"")).startswith(b"{")}
+    return encode({**whole, **lone})
 
 
 # A candidate's history
@@ -145,7 +150,7 @@ class History:
 
 
 class _Stage(msgspec.Struct):
-    id: int | str | None = None
+    id: msgspec.Raw = _NULL
 
 
 class Row(msgspec.Struct):
@@ -154,11 +159,11 @@ class Row(msgspec.Struct):
     job_slug: str | None = None
     talent_stage: _Stage | None = None
     stage_date: str | None = None
-    updated_at: str | None = None
+    updated_at: msgspec.Raw = _NULL
 
 
 _rows = msgspec.json.Decoder(list[Row] | None)
-_whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
+_whole_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 
 
 def history(
@@ -179,17 +184,17 @@ def history(
     ]
     if since is not None and not any(
         at is None or at >= since
-        for at in (parse_timestamp(rows[number].updated_at) for number in chosen)
+        for at in (parse_timestamp(text_in(rows[number].updated_at)) for number in chosen)
     ):
         return History([])
     read_at = _with_milliseconds(response.sent_at)
     return History(
         [
-            orjson.dumps(
+            encode(
                 {
                     **whole[number],
                     "id": ids[number],
-                    "candidate_id": candidate.id,
+                    "candidate_id": msgspec.Raw(candidate.id),
                     "candidate_slug": candidate.slug,
                     "read_at": read_at,
                 }
@@ -200,7 +205,7 @@ def history(
 
 
 def row_ids(
-    candidate_slug: str, rows: Sequence[Row], whole: Sequence[Mapping[str, Any]]
+    candidate_slug: str, rows: Sequence[Row], whole: Sequence[Mapping[str, msgspec.Raw]]
 ) -> list[str]:
     """Return an id for each row; the vendor gives none.
 
@@ -215,23 +220,24 @@ def row_ids(
     """
     alike: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        stage = row.talent_stage.id if row.talent_stage else None
         # Numbers may come as strings, and need not always.
-        alike[row.job_slug, None if stage is None else str(stage), row.stage_date].append(number)
+        stage = row.talent_stage.id if row.talent_stage else _NULL
+        text = text_in(stage) or (None if stage == _NULL else bytes(stage).decode())
+        alike[row.job_slug, text, row.stage_date].append(number)
     ids = [""] * len(rows)
     for key, numbers in alike.items():
         if len(numbers) > 1:
             numbers.sort(key=lambda number: _age(rows[number], whole[number]))
         for ordinal, number in enumerate(numbers):
-            text = orjson.dumps([candidate_slug, *key, ordinal])
-            ids[number] = hashlib.blake2b(text, digest_size=16).hexdigest()
+            parts = orjson.dumps([candidate_slug, *key, ordinal])
+            ids[number] = hashlib.blake2b(parts, digest_size=16).hexdigest()
     return ids
 
 
-def _age(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
+def _age(row: Row, whole: Mapping[str, msgspec.Raw]) -> tuple[datetime, bytes]:
     """Return what orders rows from the oldest to the newest, whatever order they came in."""
-    at = parse_timestamp(row.updated_at) or datetime.min.replace(tzinfo=UTC)
-    return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+    at = parse_timestamp(text_in(row.updated_at)) or datetime.min.replace(tzinfo=UTC)
+    return at, msgspec.json.encode(decode(encode(whole)), order="sorted")
 
 
 def _with_milliseconds(at: datetime) -> str:

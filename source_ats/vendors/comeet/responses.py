@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import orjson
 
 from source_ats.clock import parse_timestamp, rfc3339
-from source_ats.decoding import safe_identifier
+from source_ats.decoding import encode, safe_identifier, text_in
 from source_ats.errors import (
     AccessDenied,
     AlreadyMerged,
@@ -201,11 +200,14 @@ class RowsPage:
     sent_at: datetime
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Row(msgspec.Struct):
     """What the code leans on in a row: its key; in a position, also when it changed."""
 
     uid: str
-    time_updated: Any = None
+    time_updated: msgspec.Raw = _NULL
 
 
 class _CandidateRows(msgspec.Struct):
@@ -246,7 +248,9 @@ def position_rows(response: Response, since: datetime | None) -> RowsPage:
     rows = [
         _on_one_line(row)
         for each, row in zip(page.positions, response.decode(_raw_rows).positions, strict=True)
-        if since is None or (at := parse_timestamp(each.time_updated)) is None or at >= since
+        if since is None
+        or (at := parse_timestamp(text_in(each.time_updated))) is None
+        or at >= since
     ]
     return RowsPage(rows, page.next_page, not page.positions, response.sent_at)
 
@@ -255,7 +259,7 @@ def deleted_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return a row for each uid of a deleted candidate: the vendor tells no more, and no page."""
     del since
     read_at = rfc3339(response.sent_at)
-    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
+    rows = [encode({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
     return RowsPage(rows, None, not rows, response.sent_at)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from source_ats.decoding import describe_mismatch, safe_identifier
+from source_ats.decoding import describe_mismatch, encode, safe_identifier
 from source_ats.errors import (
     AtsError,
     ConfigError,
@@ -165,6 +165,7 @@ class _RowsAnswer(msgspec.Struct):
 
 
 _row = msgspec.json.Decoder(_Row)
+_row_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows_answer = msgspec.json.Decoder(_RowsAnswer)
 
 
@@ -175,6 +176,8 @@ class RowsPage:
     rows: Sequence[bytes]
     next_cursor: str | None
     response: Response
+    left_out: Sequence[str | None] = ()
+    """The ids of rows that are not valid JSON; None where the id cannot be read."""
 
 
 def rows(response: Response, integration_id: str) -> RowsPage:
@@ -184,7 +187,8 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     `integration_id` of their own. Raises `ContractError` when the envelope or a row's `id` is
     missing.
     """
-    data = response.decode(_rows_answer).data
+    answer, left_out = response.decode_rows(_rows_answer, "id")
+    data = answer.data
     if data is None:
         raise _without_data(response)
     raw = data.results
@@ -194,7 +198,7 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     else:
         tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
         encoded = [bytes(row)[:-1] + tail for row in raw]
-    return RowsPage(encoded, (data.next or "").strip() or None, response)
+    return RowsPage(encoded, (data.next or "").strip() or None, response, left_out)
 
 
 def _check(raw: Sequence[msgspec.Raw], response: Response) -> None:
@@ -282,8 +286,7 @@ def missing(about: Integration, model: str) -> PartitionUnavailable | None:
 
 def _encoded_anew(row: msgspec.Raw, integration_id: str) -> bytes:
     """Return a row on one line, its numbers as they are, with our `integration_id` only."""
-    content = {**json.loads(bytes(row)), "integration_id": integration_id}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return encode({**_row_fields.decode(row), "integration_id": integration_id})
 
 
 def _without_data(response: Response) -> AtsError:
