@@ -82,7 +82,7 @@ class Response:
                 return decoder.decode(self.body), left_out
         except msgspec.ValidationError as error:
             raise self._mismatch(error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, decoding.InvalidJson, UnicodeDecodeError, RecursionError):
             pass
         body, left_out = self._readable(key)
         try:

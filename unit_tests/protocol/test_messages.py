@@ -25,7 +25,7 @@ Build = Callable[[], bytes]
 EACH: dict[str, Build] = {
     "record": lambda: messages.records("candidates", [b'{"id":"1","n":[1,2.5,{"a":true}]}'], AT),
     "changed record": lambda: messages.records(
-        "candidates", [b'{"n":null}'], AT, {0: [Change("n", "NULLED")]}
+        "candidates", [b'{"n":"1e400"}'], AT, {0: [Change("n", "TRUNCATED")]}
     ),
     "state": lambda: messages.state("candidates", {"selection": "h", "integrations": {}}, 3),
     "started": lambda: messages.status("candidates", "STARTED", AT),
