@@ -1,7 +1,7 @@
 """Airbyte connectors for people data in applicant tracking systems.
 
 `SourceAts` is the source for tools that import connectors. The CDK that it stands on is imported
-only when it is asked for.
+only when it is needed.
 """
 
 from __future__ import annotations

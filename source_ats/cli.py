@@ -21,8 +21,8 @@ def source_ats() -> None:
 def main(argv: Sequence[str], output: process.Output, stop: threading.Event, clock: Clock) -> int:
     """Run one verb of `source-ats` and return the exit code; all messages go to `output`.
 
-    0: done (for `check`: answered). 1: failed, and a message tells why. 143: ended by `stop`, in
-    order. 141: nobody reads the output any more.
+    0: done (for `check`: answered). 1: failed, and a message says why. 143: stopped cleanly by
+    `stop`. 141: standard output is closed.
     """
     arguments = _source_arguments(argv)
 
@@ -39,7 +39,7 @@ def _configured_verb(
     arguments: argparse.Namespace, output: process.Output, stop: threading.Event, clock: Clock
 ) -> int:
     """Run a verb of `source-ats` that takes a configuration."""
-    # The form shall not wait for the libraries that calls need.
+    # `spec` must not wait for the libraries that requests need.
     from source_ats import commands  # noqa: PLC0415
     from source_ats.protocol import input_files  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 AtsError
 ├── ConfigError              the user acts: a key, an id, a permission, a file
+│   ├── CredentialsRefused   the vendor refuses every request with this key, or from this network
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
 │   └── UnknownPartition     the vendor does not know a configured account
@@ -49,6 +50,10 @@ class ConfigError(AtsError):
     """The user has to change something; trying again does not help."""
 
     failure_type = "config_error"
+
+
+class CredentialsRefused(ConfigError):
+    """The vendor says by a code of its own that no request with this key will be answered."""
 
 
 class AccessDenied(ConfigError):

@@ -36,7 +36,7 @@ class Output:
         self._lock = threading.Lock()
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines. Raises `BrokenPipeError` when nobody reads them any more."""
+        """Write whole lines. Raises `BrokenPipeError` when the reader is gone."""
         # Python's own buffered writer loses bytes when a signal comes in the middle of a write.
         with self._lock:
             rest = memoryview(lines)
@@ -50,8 +50,8 @@ def run_process(main: Callable[[Output, threading.Event, Clock], int]) -> None:
     clock = SystemClock(stop)
     output = Output(sys.stdout.fileno())
     signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
-    # A thread whose answer is there waits up to so long for one that makes records. Python's own
-    # 5 ms, several times for each call, would leave a vendor waiting.
+    # A thread with a response waits up to this long for one that makes records. Python's default
+    # of 5 ms, several times per request, would leave a vendor waiting.
     sys.setswitchinterval(0.0005)
     # Python would print the text of the error, which may hold anybody's data.
     sys.excepthook = lambda kind, error, trace: output.write(messages.bug(error, clock.now()))
@@ -122,7 +122,7 @@ class _LogLines(logging.Handler):
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record. A closed pipe is noticed by whoever prints the next message."""
+        """Print one record. A closed pipe is noticed when the next message is printed."""
         level = self._LEVELS.get(record.levelname, record.levelname)
         with contextlib.suppress(BrokenPipeError):
             self._output.write(messages.log(level, record.getMessage()))

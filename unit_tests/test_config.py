@@ -144,7 +144,7 @@ def refusal(raw: Mapping[str, Any]) -> ConfigError:
 
 
 class TestForm:
-    def test_it_speaks_only_what_airbytes_form_understands(self) -> None:
+    def test_form_uses_only_what_airbyte_understands(self) -> None:
         for path, node in nodes(form()):
             if path[-1:] == ("properties",):
                 continue
@@ -156,7 +156,7 @@ class TestForm:
                 # A free-form map cannot be filled in.
                 assert node.get("properties") or node.get("oneOf"), path
 
-    def test_each_field_says_what_it_is_and_where_it_stands(self) -> None:
+    def test_each_field_has_title_description_and_order(self) -> None:
         for path, field in properties(form()):
             assert field.get("title"), path
             if "const" in field:
@@ -164,7 +164,7 @@ class TestForm:
             assert field.get("description"), path
             assert isinstance(field.get("order"), int), path
 
-    def test_no_two_fields_of_a_section_stand_in_the_same_place(self) -> None:
+    def test_field_orders_are_unique(self) -> None:
         for path, node in nodes(form()):
             if path[-1:] == ("properties",):
                 orders = [each["order"] for each in node.values() if "order" in each]
@@ -182,7 +182,7 @@ class TestForm:
             if "pattern" in field:
                 assert field.get("pattern_descriptor"), path
 
-    def test_each_one_of_can_be_told_apart_by_one_constant(self) -> None:
+    def test_each_one_of_has_a_const_discriminator(self) -> None:
         for path, field in properties(form()):
             if "oneOf" not in field:
                 continue
@@ -216,9 +216,7 @@ class TestForm:
         jsonschema.validate({name: FILLED_IN[name] for name in config.SECTIONS}, form())
 
     @each_section
-    def test_a_section_that_the_form_filled_with_defaults_passes_the_platforms_check(
-        self, section: str
-    ) -> None:
+    def test_defaults_alone_pass_the_platforms_validation(self, section: str) -> None:
         jsonschema.validate({section: left_alone(section)}, form())
 
     @each_section
@@ -228,7 +226,7 @@ class TestForm:
     def test_top_level_names_are_the_documented_ones(self) -> None:
         assert set(form()["properties"]) == {"start_date", "lookback_minutes", *config.SECTIONS}
 
-    def test_what_is_offered_as_an_example_is_accepted(self) -> None:
+    def test_examples_are_valid(self) -> None:
         for path, field in properties(form()):
             for example in field.get("examples", []):
                 value = [example] if field["type"] == "array" else example
@@ -238,7 +236,7 @@ class TestForm:
 
 class TestDefaults:
     @each_section
-    def test_a_user_fills_in_what_nobody_else_knows(self, section: str) -> None:
+    def test_only_credentials_and_ids_are_required(self, section: str) -> None:
         parsed = config.parse({section: FILLED_IN[section]})
         assert parsed.warnings == []
         value: object
@@ -270,7 +268,7 @@ class TestDefaults:
         config.parse(set_at(("lookback_minutes",), None))
 
     @each_section
-    def test_a_section_of_nothing_but_defaults_is_absent(self, section: str) -> None:
+    def test_section_of_defaults_counts_as_absent(self, section: str) -> None:
         untouched: Mapping[str, Any] | None
         for untouched in (
             {},
@@ -286,18 +284,18 @@ class TestDefaults:
                 assert section in refusal({section: untouched}).message
 
     @each_section
-    def test_a_section_that_was_begun_is_not_absent(self, section: str) -> None:
+    def test_partly_filled_section_is_not_absent(self, section: str) -> None:
         begun = {**left_alone(section), "page_size": 17}
         assert f"{section}." in refusal({section: begun}).message
 
-    def test_a_configuration_of_no_system_says_which_there_are(self) -> None:
+    def test_configuration_without_vendor_lists_the_sections(self) -> None:
         for raw in ({}, {"start_date": "2025-01-01T00:00:00Z"}):
             message = refusal(raw).message
             assert all(section in message for section in config.SECTIONS)
 
 
 class TestUnknownKeys:
-    def test_each_is_warned_of_with_its_path(self) -> None:
+    def test_unknown_key_is_warned_of_with_its_path(self) -> None:
         raw = set_at(("kombo", "page_sise"), CANARY) | {"start_dat": CANARY}
         warnings = config.parse(raw).warnings
         assert len(warnings) == 2
@@ -305,7 +303,7 @@ class TestUnknownKeys:
         assert any("start_dat" in warning for warning in warnings)
         assert CANARY not in " ".join(warnings)
 
-    def test_the_platforms_own_keys_are_no_mistake(self) -> None:
+    def test_platform_keys_are_not_warned_of(self) -> None:
         assert config.parse(set_at(("__injected_declarative_manifest",), {})).warnings == []
 
 
@@ -366,7 +364,7 @@ class TestRefusals:
         assert ".".join(path) in error.message
         assert CANARY not in f"{error} {error.message} {error.detail}"
 
-    def test_each_field_of_the_form_refuses_what_is_of_no_use(self) -> None:
+    def test_form_rejects_useless_values(self) -> None:
         for path, field in properties(form()):
             nonsense: object = [{CANARY: CANARY}] if field.get("type") != "array" else CANARY
             if "const" in field:
@@ -387,7 +385,7 @@ class TestRefusals:
         ):
             assert name in message
 
-    def test_what_is_missing_is_said_with_where_to_find_it(self) -> None:
+    def test_missing_field_says_where_to_find_it(self) -> None:
         described = form()["properties"]["kombo"]["properties"]["api_key"]["description"]
         message = refusal({"kombo": {"integration_ids": ["greenhouse:made-up"]}}).message
         assert "kombo.api_key" in message
@@ -404,7 +402,7 @@ class TestRefusals:
             "http://api.kombo.dev/v1",
         ],
     )
-    def test_plain_http_leaves_the_machine_nowhere(self, url: str) -> None:
+    def test_plain_http_is_for_loopback_only(self, url: str) -> None:
         error = refusal(set_at(("kombo", "base_url"), url))
         assert "kombo.base_url" in error.message
         assert "https" in error.message
@@ -437,16 +435,16 @@ class TestStartDate:
             (" 2025-01-01T00:00:00Z ", "2025-01-01T00:00:00+00:00"),
         ],
     )
-    def test_it_is_a_moment_in_utc(self, text: str, moment: str) -> None:
+    def test_start_date_is_utc(self, text: str, moment: str) -> None:
         start = config.parse(set_at(("start_date",), text)).config.start_date
         assert start is not None
         assert start.isoformat() == moment
 
     @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-    def test_a_moment_outside_of_time_is_refused(self, text: str) -> None:
+    def test_impossible_date_is_rejected(self, text: str) -> None:
         assert "start_date" in refusal(set_at(("start_date",), text)).message
 
-    def test_what_the_form_lets_through_and_the_calendar_knows_is_accepted(self) -> None:
+    def test_dates_the_form_accepts_are_valid(self) -> None:
         pattern = re.compile(form()["properties"]["start_date"]["pattern"])
         for text in ("2025-01-31", "2025-01-31T10:20:30Z", "2025-01-31T10:20:30.5-03:30"):
             assert pattern.search(text)
@@ -454,14 +452,14 @@ class TestStartDate:
 
 
 class TestIntegrationIds:
-    def test_an_id_named_twice_is_read_once_in_the_given_order(self) -> None:
+    def test_duplicate_ids_are_dropped_in_order(self) -> None:
         kombo = config.parse(
             set_at(("kombo", "integration_ids"), ["b:2", "a:1", "b:2"])
         ).config.kombo
         assert kombo is not None
         assert list(kombo.integration_ids) == ["b:2", "a:1"]
 
-    def test_blanks_around_what_was_pasted_do_no_harm(self) -> None:
+    def test_surrounding_blanks_are_stripped(self) -> None:
         kombo = config.parse(set_at(("kombo", "api_key"), " ks_dev_made_up\n")).config.kombo
         assert kombo is not None
         assert kombo.api_key == "ks_dev_made_up"
@@ -500,14 +498,14 @@ ANY_SECTION = {
     )
 )
 @settings(max_examples=120)
-def test_whatever_is_typed_gets_an_answer(raw: dict[str, Any]) -> None:
+def test_any_configuration_is_accepted_or_rejected(raw: dict[str, Any]) -> None:
     # Any other exception is a bug.
     with contextlib.suppress(ConfigError):
         assert isinstance(config.parse(raw), config.Parsed)
 
 
 @pytest.mark.parametrize("of", [1, 3, 4])
-def test_the_shares_of_a_token_are_its_limits(of: int) -> None:
+def test_shares_of_a_token_add_up_to_its_limits(of: int) -> None:
     whole = config.parse(FILLED_IN).config
     shares = [config.shared(whole, number, of) for number in range(of)]
     atz = [each.atz_crm for each in shares if each.atz_crm]
@@ -517,7 +515,7 @@ def test_the_shares_of_a_token_are_its_limits(of: int) -> None:
     assert all(each.kombo == whole.kombo for each in shares)
 
 
-def test_a_token_has_no_more_shares_than_its_smallest_limit() -> None:
+def test_shares_never_exceed_the_smallest_limit() -> None:
     assert min(config.limits(config.parse(FILLED_IN).config)) == 2
     kombo_alone = config.parse({"kombo": FILLED_IN["kombo"]}).config
     assert config.limits(kombo_alone) == []

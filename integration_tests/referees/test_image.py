@@ -122,8 +122,7 @@ def test_a_stop_of_the_container_is_orderly(engine: Engine, sandbox: Sandbox, fo
     source = Connector(folder, kombo, started(engine, "source-ats", folder))
     sandbox.fault("kombo.candidates", "delay", delay_seconds=0.2)
     run = source.start(catalog=catalog("candidates"))
-    while b'"STATE"' not in run.printed():
-        assert run.goes_on()
+    assert run.wait_until(lambda: b'"STATE"' in run.printed())
     stopped = run.end(signal.SIGTERM)
     assert stopped.code == 143
     assert stopped.statuses()[-1] == "INCOMPLETE"

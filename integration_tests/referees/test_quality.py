@@ -57,7 +57,7 @@ def checked(folder: Path) -> dict[str, dict[str, tuple[str, str]]]:
     )
     python = Path(environment.stdout.decode().strip()) / "bin" / "python"
     done = subprocess.run(
-        [python, PROJECT / "integration_tests" / "quality_checks.py", *CONNECTORS],
+        [python, PROJECT / "integration_tests" / "support" / "quality_checks.py", *CONNECTORS],
         cwd=folder,
         env={**os.environ, **QUIETLY},
         capture_output=True,

@@ -1,7 +1,8 @@
-"""The four vendors, played by one process over HTTP on a loopback port. No account is needed.
+"""One process that answers as the four vendors do, over HTTP on a loopback port. No account needed.
 
-`python -m integration_tests.sandbox` starts it; tests and the demo use `running.Sandbox`.
+`scripts/sandbox` starts it for a person; tests and the demo use `running.Sandbox`.
 
-Start reading at `server.py`: it puts the vendors (`kombo.py`, `talemetry.py`, `atz_crm.py`,
-`comeet.py`), the faults and the control door together.
+Start at `server.py`: it puts the vendors, the faults and the control API together. Each vendor is
+a package: `routes.py` has the HTTP endpoints and errors, `data.py` the rows, `settings.py` what a
+test can change.
 """

@@ -35,7 +35,7 @@ class Entry:
     bytes: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as the control door shows it. A repeated query name keeps its last value."""
+        """The entry as the control API shows it. A repeated query name keeps its last value."""
         parts = urlsplit(self.path_qs)
         return {
             "n": self.n,

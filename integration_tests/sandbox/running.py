@@ -1,4 +1,4 @@
-"""The sandbox as a child process, and its control door as plain methods."""
+"""The sandbox as a child process, and its control API as plain methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 26), "MALLOC_TRIM_THRESHOLD_":
 takes a fifth of the time. Other C libraries do not know these."""
 
 PATIENCE = 60
-"""Seconds after which a call to the control door counts as failed."""
+"""Seconds after which a call to the control API counts as failed."""
 
 
 @dataclass
@@ -116,11 +116,11 @@ class Sandbox:
         self._call("DELETE", "/_control/log")
 
     def control(self, path: str, json: object) -> Any:
-        """POST to the control door and return its answer."""
+        """POST to the control API and return its answer."""
         return self._call("POST", path, json=json).json()
 
     def look(self, path: str, **query: str | int) -> Any:
-        """GET from the control door and return its answer."""
+        """GET from the control API and return its answer."""
         return self._call("GET", path, params=query).json()
 
     def truth(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:

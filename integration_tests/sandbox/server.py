@@ -1,9 +1,9 @@
-"""The sandbox's application: four vendors, the faults in front of them, and the control door.
+"""The sandbox's application: four vendors, the faults in front of them, and the control API.
 
 Every call outside `/_control/` is logged under its route's name (`kombo.candidates`), or as
 `unknown` where no vendor has such a path, and can be struck by a fault (`faults.py`).
 
-| control door | does |
+| control API | does |
 | --- | --- |
 | `GET /_control/time` | `{"now": iso}` |
 | `POST /_control/time` `{"advance_seconds": n}` | moves the clock of every `Date` header |
@@ -29,8 +29,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox import atz_crm, comeet, faults, kombo, talemetry
+from integration_tests.sandbox import faults
+from integration_tests.sandbox.atz_crm import routes as atz_crm
+from integration_tests.sandbox.comeet import routes as comeet
+from integration_tests.sandbox.kombo import routes as kombo
 from integration_tests.sandbox.request_log import RequestLog
+from integration_tests.sandbox.talemetry import routes as talemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,8 +48,8 @@ LARGEST_REQUEST = 64 * 1024 * 1024
 
 
 @dataclass
-class Desk:
-    """What the control door works on."""
+class Control:
+    """What the control API changes."""
 
     clock: Clock
     dice: random.Random
@@ -53,7 +57,7 @@ class Desk:
     log: RequestLog = field(default_factory=RequestLog)
     canary: str = ""
 
-    def marking(self, handler: Handler) -> Handler:
+    def with_canary(self, handler: Handler) -> Handler:
         """Return the handler, with the canary in all that it tells of people."""
         if not self.canary:
             return handler
@@ -69,11 +73,11 @@ class Desk:
         return marked
 
 
-NOT_OF_PEOPLE = re.compile(
+STRUCTURAL_KEYS = re.compile(
     r"(.*_)?(ids?|uid|slug|type|status|state|code|error|category|next|cursor|page|at|date|token"
-    r"|method|version)|Ids?|IdValue|(Next)?Cursor|next_page|time_\w+|\w*Date\w*|\w*Time",
+    r"|method|version)|Ids?|IdValue|(Next)?Cursor|next_page|data_url|time_\w+|\w*Date\w*|\w*Time",
 )
-"""Keys whose texts a client may lean on."""
+"""Keys whose texts a client may rely on."""
 
 
 def _marked(value: Any, canary: str, key: str = "") -> Any:
@@ -81,17 +85,17 @@ def _marked(value: Any, canary: str, key: str = "") -> Any:
         return {name: _marked(each, canary, name) for name, each in value.items()}
     if isinstance(value, list):
         return [_marked(each, canary, key) for each in value]
-    if not isinstance(value, str) or canary in value or NOT_OF_PEOPLE.fullmatch(key):
+    if not isinstance(value, str) or canary in value or STRUCTURAL_KEYS.fullmatch(key):
         return value
     return value + canary
 
 
 def application(world: World, accounts: int = 3) -> web.Application:
     """Build the whole sandbox. `accounts` is the number of Kombo integrations."""
-    desk = Desk(clock=world.clock, dice=random.Random(world.seed))  # noqa: S311 - repeatable
-    app = web.Application(middlewares=[_desk_first(desk)], client_max_size=LARGEST_REQUEST)
+    control = Control(clock=world.clock, dice=random.Random(world.seed))  # noqa: S311 - repeatable
+    app = web.Application(middlewares=[_log_and_strike(control)], client_max_size=LARGEST_REQUEST)
     app.on_response_prepare.append(_date_from(world.clock))
-    _mount_control(app, desk)
+    _mount_control(app, control)
     kombo.mount(app, world, accounts)
     talemetry.mount(app, world)
     atz_crm.mount(app, world)
@@ -99,19 +103,24 @@ def application(world: World, accounts: int = 3) -> web.Application:
     return app
 
 
-def _desk_first(desk: Desk) -> Middleware:
+def _log_and_strike(control: Control) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/_control/"):
             return await handler(request)
         endpoint = request.match_info.route.name or "unknown"
-        entry = desk.log.came(endpoint, request.method, request.path_qs, desk.clock.epoch())
+        entry = control.log.came(endpoint, request.method, request.path_qs, control.clock.epoch())
         try:
             return await faults.answer(
-                request, desk.marking(handler), desk.faults, desk.dice, entry, desk.clock
+                request,
+                control.with_canary(handler),
+                control.faults,
+                control.dice,
+                entry,
+                control.clock,
             )
         finally:
-            desk.log.went(entry)
+            control.log.went(entry)
 
     return middleware
 
@@ -125,41 +134,41 @@ def _date_from(clock: Clock) -> Callable[[web.Request, web.StreamResponse], Awai
     return set_date
 
 
-def _mount_control(app: web.Application, desk: Desk) -> None:
+def _mount_control(app: web.Application, control: Control) -> None:
     async def get_time(_: web.Request) -> web.Response:
-        return _json({"now": desk.clock.now().isoformat()})
+        return _json({"now": control.clock.now().isoformat()})
 
     async def post_time(request: web.Request) -> web.Response:
-        wish = orjson.loads(await request.read())
-        return _json({"now": desk.clock.advance(wish["advance_seconds"]).isoformat()})
+        body = orjson.loads(await request.read())
+        return _json({"now": control.clock.advance(body["advance_seconds"]).isoformat()})
 
     async def post_faults(request: web.Request) -> web.Response:
         try:
-            desk.faults.extend(
-                [faults.Fault(**wish) for wish in orjson.loads(await request.read())]
+            control.faults.extend(
+                [faults.Fault(**body) for body in orjson.loads(await request.read())]
             )
         except (TypeError, ValueError) as error:
             raise web.HTTPBadRequest(text=f"A list of faults is expected: {error}") from error
-        return _json({"faults": len(desk.faults)})
+        return _json({"faults": len(control.faults)})
 
     async def delete_faults(_: web.Request) -> web.Response:
-        desk.faults.clear()
+        control.faults.clear()
         return _json({"faults": 0})
 
     async def get_log(request: web.Request) -> web.Response:
         endpoint = request.query.get("endpoint", "*")
-        return _json(list(desk.log.select(endpoint, int(request.query.get("since", "0")))))
+        return _json(list(control.log.select(endpoint, int(request.query.get("since", "0")))))
 
     async def delete_log(_: web.Request) -> web.Response:
-        desk.log.clear()
+        control.log.clear()
         return _json({})
 
     async def post_canary(request: web.Request) -> web.Response:
-        desk.canary = orjson.loads(await request.read())["text"]
+        control.canary = orjson.loads(await request.read())["text"]
         return _json({})
 
     async def get_counts(_: web.Request) -> web.Response:
-        return _json(desk.log.counts)
+        return _json(control.log.counts)
 
     app.add_routes(
         [

@@ -120,8 +120,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
     last_page, page_not_full = -(-many // 10), many // 10 + 1
     atz.fault("atz_crm.candidates", "delay", delay_seconds=0.15)
     reading = connector.start(catalog=catalog(CANDIDATES))
-    while said not in reading.printed():
-        assert reading.goes_on()
+    assert reading.wait_until(lambda: said in reading.printed())
     first = reading.end(signal.SIGKILL)
     atz.clear_faults()
     state = first.state(CANDIDATES)["in_progress"]

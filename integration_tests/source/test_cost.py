@@ -137,9 +137,9 @@ def test_what_takes_long_to_import_is_not_imported(
     connector = kombo_connector(sandbox, tmp_path)
     arguments = connector.command(verb, catalog=catalog() if verb == "read" else None)
     program = (
-        "import os, sys; from source_ats import run; end = os._exit;"
+        "import os, sys; from source_ats import cli; end = os._exit;"
         "os._exit = lambda code: (sys.stderr.write(' '.join(sys.modules)), end(code));"
-        "run.source_ats()"
+        "cli.source_ats()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True

@@ -137,11 +137,11 @@ def test_the_document_leaves_no_failure_and_no_endpoint_out(room: str) -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_call_of_a_room_is_left_out(room: str) -> None:
-    module = import_module(f"source_ats.{room}.calls")
+    module = import_module(f"source_ats.vendors.{room}.requests")
     calls = {
         name
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        if inspect.get_annotations(function).get("return") == "Call"
+        if inspect.get_annotations(function).get("return") == "Request"
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
     assert calls == {each.call for each in ENDPOINTS if each.room == room}
@@ -208,7 +208,7 @@ def be_quick(monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint, fault: Fault) 
     if not fault["kind"].startswith("stall"):
         return
     for module in (commands, destination_commands):
-        for name in ("READ", "CHECK"):
+        for name in ("READ_POLICY", "CHECK_POLICY"):
             retry_policy = dataclasses.replace(getattr(module, name), read_timeout=0.5)
             if endpoint.has_children:
                 retry_policy = dataclasses.replace(retry_policy, attempts=2)

@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.sandbox.talemetry_records import INCLUDE
+from integration_tests.sandbox.talemetry.records import INCLUDE
 from integration_tests.support.connector import Connector, Run, catalog, state
 from integration_tests.support.talemetry import (
     GONE,
@@ -476,8 +476,7 @@ class TestToken:
         connector.config["talemetry"].update(concurrent_requests=8, page_size=20)
         sandbox.fault("talemetry.profiles", "delay", delay_seconds=0.2)
         reading = connector.start(catalog=catalog("profiles"))
-        while total(sandbox, "profiles") < 4:
-            assert reading.goes_on()
+        assert reading.wait_until(lambda: total(sandbox, "profiles") >= 4)
         sandbox.control("/_control/talemetry/expire_tokens", {})
         run = reading.end()
         assert run.code == 0, run.errors()
@@ -502,8 +501,7 @@ class TestToken:
 def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
     """Kill a run when it has printed so many pages' records, if it lasts that long."""
     reading = connector.start(catalog=catalog("profiles"), state=last or None)
-    while reading.goes_on() and reading.printed().count(b'"type":"RECORD"') < pages * 10:
-        pass
+    reading.wait_for_records(pages * 10)
     return reading.end(signal.SIGKILL)
 
 
@@ -660,8 +658,7 @@ def test_a_full_refresh_goes_on_within_its_generation(
     sandbox.fault("talemetry.*", "delay", delay_seconds=0.05)
     wanted = catalog("profiles", mode="full_refresh", generation=3)
     reading = connector.start(catalog=wanted)
-    while reading.goes_on() and reading.printed().count(b'"type":"STATE"') < 2:
-        pass
+    reading.wait_until(lambda: reading.printed().count(b'"type":"STATE"') >= 2)
     first = reading.end(signal.SIGKILL)
     sandbox.clear_faults()
     sandbox.advance(HOUR)
@@ -762,8 +759,7 @@ def test_sigterm_ends_the_run_in_order(sandbox: Sandbox, connector: Connector) -
     connector.config["talemetry"].update(page_size=20, ids_per_request=10)
     sandbox.fault("talemetry.profiles", "delay", delay_seconds=0.1)
     reading = connector.start(catalog=catalog("profiles"))
-    while total(sandbox, "profiles") < 8:
-        assert reading.goes_on()
+    assert reading.wait_until(lambda: total(sandbox, "profiles") >= 8)
     first = reading.end(signal.SIGTERM)
     assert first.code == 143
     assert first.statuses("profiles")[-1] == "INCOMPLETE"

@@ -20,7 +20,7 @@ from integration_tests.support.kombo import change, integrations, kombo_connecto
 from integration_tests.support.talemetry import talemetry_connector
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import AtsDataSource
-from source_ats.spark.source import BatchesReader, Offset, TableReader, TaskPartition
+from source_ats.spark.source import BatchesReader, Offset, ReadTask, TableReader
 
 DAY = 86_400
 
@@ -76,9 +76,9 @@ def batches(config: object, stream: str, *, available_now: bool = False) -> Batc
     return reader
 
 
-def dealt(reader: BatchesReader, start: Offset, end: Offset) -> list[TaskPartition]:
+def dealt(reader: BatchesReader, start: Offset, end: Offset) -> list[ReadTask]:
     """Return the partitions of a batch."""
-    return [each for each in reader.partitions(start, end) if isinstance(each, TaskPartition)]
+    return [each for each in reader.partitions(start, end) if isinstance(each, ReadTask)]
 
 
 def ids(reader: BatchesReader, start: Offset, end: Offset) -> list[str]:
@@ -103,7 +103,7 @@ def switch_off(
 def test_each_integration_is_a_partition(world: Sandbox, kombo: dict[str, Any]) -> None:
     partitions = table(kombo, "candidates").partitions()
     pieces = [
-        piece for each in partitions if isinstance(each, TaskPartition) for piece in each.pieces
+        piece for each in partitions if isinstance(each, ReadTask) for piece in each.partitions
     ]
     assert [each and each["integration_id"] for each in pieces] == integrations(world)
     assert len(partitions) == len(pieces)
@@ -111,9 +111,9 @@ def test_each_integration_is_a_partition(world: Sandbox, kombo: dict[str, Any]) 
 
 def test_windows_are_dealt_to_as_many_as_may_run_at_once(talemetry: dict[str, Any]) -> None:
     reader = table(talemetry, "profiles")
-    partitions = [each for each in reader.partitions() if isinstance(each, TaskPartition)]
+    partitions = [each for each in reader.partitions() if isinstance(each, ReadTask)]
     assert [(each.number, each.of) for each in partitions] == [(0, 3), (1, 3), (2, 3)]
-    pieces = [piece for each in partitions for piece in each.pieces]
+    pieces = [piece for each in partitions for piece in each.partitions]
     assert len(pieces) == 13
     # Neighbours share their ends, and nothing is between them.
     assert all(a and b and a["to"] > b["from"] for a, b in pairwise(pieces))
@@ -125,11 +125,11 @@ def test_a_batch_has_no_more_windows_than_may_run_at_once(talemetry: dict[str, A
     while (following := after(reader, offset)) != offset:
         partitions = dealt(reader, offset, following)
         assert 1 <= len(partitions) <= 3
-        windows += [piece for each in partitions for piece in each.pieces]
+        windows += [piece for each in partitions for piece in each.partitions]
         # Planned again after a restart, it is the same.
         again = batches(talemetry, "profiles")
-        assert [each.pieces for each in dealt(again, offset, following)] == [
-            each.pieces for each in partitions
+        assert [each.partitions for each in dealt(again, offset, following)] == [
+            each.partitions for each in partitions
         ]
         rows += ids(reader, offset, following)
         offset = following
@@ -144,7 +144,7 @@ def test_a_batch_has_no_more_windows_than_may_run_at_once(talemetry: dict[str, A
 
 def test_a_share_of_everybody_for_each_partition(world: Sandbox, atz: dict[str, Any]) -> None:
     reader = table(atz, "candidate_history", partitions="3")
-    partitions = [each for each in reader.partitions() if isinstance(each, TaskPartition)]
+    partitions = [each for each in reader.partitions() if isinstance(each, ReadTask)]
     assert [(each.number, each.of) for each in partitions] == [(0, 3), (1, 3), (2, 3)]
     world.reset_log()
     shares = [{row[2] for row in reader.read(each)} for each in partitions]
@@ -171,7 +171,7 @@ def test_an_integration_that_cannot_be_read_keeps_its_bookmark(
         world.advance(DAY)
         meanwhile = after(reader, done)
         assert meanwhile["integrations"][first] == done["integrations"][first]
-        pieces = [piece for each in dealt(reader, done, meanwhile) for piece in each.pieces]
+        pieces = [piece for each in dealt(reader, done, meanwhile) for piece in each.partitions]
         assert [each and each["integration_id"] for each in pieces] == others
     finally:
         switch_off(world, first, error=None)
@@ -202,12 +202,14 @@ def test_one_that_is_taken_out_no_longer_holds_a_batch_up_and_comes_back_whole(
     planned = after(reader, start)
     kombo["kombo"]["integration_ids"] = others
     without = batches(kombo, "candidates")
-    pieces = [piece for each in dealt(without, start, planned) for piece in each.pieces]
+    pieces = [piece for each in dealt(without, start, planned) for piece in each.partitions]
     assert [each and each["integration_id"] for each in pieces] == others
     world.advance(60)
     done = after(without, planned)
     assert set(done["integrations"]) == set(others)
-    again = [piece for each in dealt(reader, done, after(reader, done)) for piece in each.pieces]
+    again = [
+        piece for each in dealt(reader, done, after(reader, done)) for piece in each.partitions
+    ]
     assert {"integration_id": first, "entry": {}} in again
 
 
@@ -217,7 +219,7 @@ def test_another_selection_is_read_from_its_start(world: Sandbox, kombo: dict[st
     kombo["start_date"] = "2025-01-01T00:00:00Z"
     other = batches(kombo, "candidates")
     for each in dealt(other, done, after(other, done)):
-        assert all(piece and piece["entry"] == {} for piece in each.pieces)
+        assert all(piece and piece["entry"] == {} for piece in each.partitions)
 
 
 def test_a_refused_child_fails_its_task_unless_it_may_be_left_out(

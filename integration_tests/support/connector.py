@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from integration_tests.sandbox.running import Sandbox
 from source_ats.cli import main
 from source_ats.errors import Stopped
 from source_ats.http import client
@@ -184,6 +186,18 @@ class Started:
         """Tell whether it has not ended yet."""
         return self.process.poll() is None
 
+    def wait_until(self, reached: Callable[[], bool]) -> bool:
+        """Wait until something is true, and return True; False if the run has ended before."""
+        while not reached():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=0.01)
+                return reached()
+        return True
+
+    def wait_for_records(self, count: int) -> bool:
+        """Wait until this many records are printed; False if the run has ended before."""
+        return self.wait_until(lambda: self.printed().count(b'"type":"RECORD"') >= count)
+
     def printed(self) -> bytes:
         """Return all that it has printed so far."""
         return self.output.read_bytes()
@@ -221,8 +235,31 @@ class QuickClock:
             raise Stopped("The run was asked to end.")
         with self._lock:
             began = getattr(self._seen, "waited", self.waited)
-            self.waited = max(self.waited, began + max(0.0, seconds))
+            passed = began + seconds - self.waited
+            if passed > 0:
+                self.passes(passed)
+                self.waited += passed
             self._seen.waited = self.waited
+
+    def passes(self, seconds: float) -> None:
+        """Nothing else moves with this clock."""
+
+
+class MovingClock(QuickClock):
+    """A quick clock that moves the sandbox's clock along: a wait passes in both places."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Begin at the machine's time."""
+        super().__init__(threading.Event())
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        """Return the machine's time, waits included."""
+        return super().now() + timedelta(seconds=self.waited)
+
+    def passes(self, seconds: float) -> None:
+        """Move the sandbox's clock first: no request may reach it from a time that it has not."""
+        self._sandbox.advance(seconds)
 
 
 def parsed(output: bytes) -> list[Message]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from integration_tests.sandbox import kombo_models
+from integration_tests.sandbox.kombo import records as kombo_models
 from integration_tests.sandbox.running import Sandbox
 
 Row = dict[str, Any]
@@ -356,6 +356,9 @@ def _held_deleted(rows: Iterable[Row]) -> Held:
     return {row["uid"]: "deleted" for row in rows}
 
 
+WITHOUT_STREAM = {"candidates", "application-stages", "attachments", "notes", "scorecards"}
+"""Lists of Kombo that have no stream, or, like candidates, an entry of their own."""
+
 STREAMS = (
     Case(
         name="candidates",
@@ -387,7 +390,7 @@ STREAMS = (
         refuse=_refuse_a_history,
         forgets=True,
     ),
-    *(_model(model) for model in kombo_models.MODELS if model.path != "candidates"),
+    *(_model(model) for model in kombo_models.MODELS if model.path not in WITHOUT_STREAM),
     Case(
         name="atz_candidates",
         section="atz_crm",

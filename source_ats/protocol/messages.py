@@ -78,7 +78,7 @@ def status(
 
 
 def estimate(stream: str, row_estimate: int, emitted_at: datetime) -> bytes:
-    """Return how much there is to read in all; for what is read child by child, the children."""
+    """Return an estimate of all rows; for a stream read child by child, of the children."""
     content = {"name": stream, "type": "STREAM", "row_estimate": row_estimate}
     return _trace("ESTIMATE", emitted_at, {"estimate": content})
 
@@ -90,7 +90,7 @@ def error(failure: AtsError, emitted_at: datetime, *, stream: str | None = None)
 
 
 def bug(failure: BaseException, emitted_at: datetime, *, stream: str | None = None) -> bytes:
-    """Return the trace of a failure that nobody foresaw.
+    """Return the trace of an unexpected failure: a bug.
 
     Its text may hold anybody's data, so only the type and the places in the code are shown.
     """

@@ -40,7 +40,7 @@ def _checked_url(url: str) -> str:
         raise ValueError("must be a plain URL, without user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError(
-            "must begin with https://, so that nobody reads the credentials on the way"
+            "must begin with https://, so that the credentials cannot be read on the way"
         )
     return url.rstrip("/")
 
@@ -126,8 +126,8 @@ def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
         return _plain({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
     if "anyOf" in schema:
         (only,) = (each for each in schema["anyOf"] if each != {"type": "null"})
-        beside = {k: v for k, v in schema.items() if k not in {"anyOf", "default"}}
-        return _plain({**only, **beside}, definitions)
+        rest = {k: v for k, v in schema.items() if k not in {"anyOf", "default"}}
+        return _plain({**only, **rest}, definitions)
     plain = {key: value for key, value in schema.items() if key != "discriminator"}
     if "properties" in plain:
         plain["type"] = "object"

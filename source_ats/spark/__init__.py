@@ -3,8 +3,8 @@
     spark.dataSource.register(AtsDataSource)
     spark.read.format("ats").option("config", text).option("stream", "candidates").load()
 
-No engine of our own: the same rooms run on the executors. `source.py` plans what is read side by
-side, `rows.py` turns records into rows and back.
+The same vendor packages run on the executors: there is no second engine. `source.py` plans the
+tasks, `rows.py` turns records into rows and back.
 """
 
 from source_ats.spark.source import AtsDataSource

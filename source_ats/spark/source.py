@@ -1,18 +1,18 @@
-"""The data source `ats`: what is read side by side, on which executor, and from where on.
+"""The data source `ats`: how a stream is split into tasks, and where each batch begins.
 
 | option       | default   | meaning                                                               |
 | ------------ | --------- | --------------------------------------------------------------------- |
 | `config`     | required  | the configuration of `source-ats`, as JSON text                       |
 | `stream`     | required  | one of the streams that `discover` shows                              |
-| `partitions` | 4         | a limited token is used by so many tasks at once, at the most         |
-| `objects`    | `variant` | what is open is a VARIANT; `json`: JSON text                          |
+| `partitions` | 4         | at most this many tasks use a token with limits at the same time      |
+| `objects`    | `variant` | open objects are VARIANT columns; `json`: JSON text                   |
 | `refused`    | `fail`    | a child that is refused alone fails the task; `leave_out`: a warning  |
 
-Spark, not we, decides how many tasks run at once. So where a token has a limit, there are never
-more partitions than shares of it, each with its own share; the limit then holds on any cluster.
+Spark decides how many tasks run at once. So where a token has a limit, there are never more
+partitions than shares of it, each with its own share: the limit holds on any cluster.
 
-A stream's offset is our state. It is planned: what a batch covers is fixed before it is read, and
-any task of it can be repeated. Rows that changed while a batch was read may come again in the next.
+A stream's offset is our state. It is a plan: what a batch covers is fixed before it is read, and
+any of its tasks can be repeated. Rows that change while a batch is read may come again in the next.
 """
 
 from __future__ import annotations
@@ -58,45 +58,45 @@ class AtsDataSource(DataSource):
         return "ats"
 
     def schema(self) -> StructType:
-        """Return the columns. Calls nobody."""
-        asked = Asked.parsed(self.options)
-        return rows.schema(asked.stream().schema, asked.objects)
+        """Return the columns. Sends no request."""
+        settings = ReadSettings.parsed(self.options)
+        return rows.schema(settings.stream().schema, settings.objects)
 
     def reader(self, schema: StructType) -> DataSourceReader:
-        """Return what reads all there is."""
+        """Return the reader of the whole stream."""
         del schema
-        return TableReader(Asked.parsed(self.options))
+        return TableReader(ReadSettings.parsed(self.options))
 
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:  # noqa: N802 - Spark's name
-        """Return what reads batch after batch."""
+        """Return the reader of batches."""
         del schema
-        return BatchesReader(Asked.parsed(self.options))
+        return BatchesReader(ReadSettings.parsed(self.options))
 
 
-class TaskPartition(InputPartition):
-    """What one task reads, with its share of the token's limits. No pieces: nothing at all."""
+class ReadTask(InputPartition):
+    """What one task reads, with its share of the token's limits. Without partitions: nothing."""
 
-    def __init__(self, number: int, of: int, pieces: Sequence[Partition | None]) -> None:
-        """A piece of None is the whole stream."""
+    def __init__(self, number: int, of: int, partitions: Sequence[Partition | None]) -> None:
+        """A partition of None is the whole stream."""
         self.number = number
         self.of = of
-        self.pieces = pieces
+        self.partitions = partitions
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user asked for. It travels to the executors."""
+class ReadSettings:
+    """The options of a data source, parsed. Sent to the executors."""
 
     config: SourceConfig
-    """With the section that the stream is of, and no other."""
+    """With the section of the stream's vendor only."""
     name: str
     partitions: int
     objects: rows.Objects
     leave_out: bool
 
     @classmethod
-    def parsed(cls, given: Mapping[str, str]) -> Asked:
-        """Parse the options. Raises `ConfigError` that says which one is wrong."""
+    def parsed(cls, given: Mapping[str, str]) -> ReadSettings:
+        """Parse the options. Raises `ConfigError` that names the wrong one."""
         name = options.text(given, "stream")
         config = commands.only_for(commands.configured(options.config(given)), name)
         return cls(
@@ -110,83 +110,83 @@ class Asked:
         )
 
     def stream(self) -> Stream:
-        """Return the stream, to plan with: with the whole limits, which no task uses meanwhile."""
+        """Return the stream to plan with: it has the whole limits, as no task runs meanwhile."""
         return commands.stream(self.config, self.name, SystemClock())
 
-    def dealt(self, pieces: Sequence[Partition | None]) -> list[TaskPartition]:
-        """Deal the pieces to partitions, neighbours together, no more than may run at once."""
+    def tasks(self, partitions: Sequence[Partition | None]) -> list[ReadTask]:
+        """Distribute the partitions over tasks, neighbours together, within the token's limits."""
         if not limits(self.config):
-            return [TaskPartition(0, 1, [piece]) for piece in pieces] or [TaskPartition(0, 1, [])]
-        of = max(1, min(self.partitions, len(pieces)))
-        ends = [len(pieces) * number // of for number in range(of + 1)]
-        return [TaskPartition(n, of, pieces[ends[n] : ends[n + 1]]) for n in range(of)]
+            return [ReadTask(0, 1, [each]) for each in partitions] or [ReadTask(0, 1, [])]
+        of = max(1, min(self.partitions, len(partitions)))
+        ends = [len(partitions) * number // of for number in range(of + 1)]
+        return [ReadTask(n, of, partitions[ends[n] : ends[n + 1]]) for n in range(of)]
 
-    def read(self, partition: TaskPartition) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a partition, on an executor."""
+    def read(self, task: ReadTask) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a task, on an executor."""
         clock = SystemClock()
-        config = shared(self.config, partition.number, partition.of)
+        config = shared(self.config, task.number, task.of)
         stream = commands.stream(config, self.name, clock)
         row = rows.reader(stream.schema, self.objects)
-        # An earlier attempt may have been killed a moment ago: the pace goes on over its end.
+        # An earlier attempt may have been killed just now: the rate limit holds across attempts.
         clock.sleep(seconds_between_calls(config))
-        for piece in partition.pieces:
+        for partition in task.partitions:
             state: State = {}
-            if piece is None:
+            if partition is None:
                 pages = stream.read({}, full_refresh=False)
             else:
-                pages = stream.read_partition(piece)
+                pages = stream.read_partition(partition)
             for page in pages:
                 state = page.state
                 yield from map(row, page.records)
-            self._judge(state.get("set_aside", {}))
+            self._report_set_aside(state.get("set_aside", {}))
 
-    def _judge(self, set_aside: Mapping[str, str]) -> None:
-        """Decide what becomes of a piece without some of its children."""
+    def _report_set_aside(self, set_aside: Mapping[str, str]) -> None:
+        """Fail, or warn, if a partition was read without some of its children."""
         if not set_aside:
             return
         named = ", ".join(list(set_aside)[:CHILDREN_NAMED])
         what = f"{self.name}: {len(set_aside)} refused while others were answered: {named}."
         if not self.leave_out:
-            message = f'{what} .option("refused", "leave_out") goes on without them.'
+            message = f'{what} .option("refused", "leave_out") reads the rest without them.'
             raise TransientError(message)
         log.warning("%s They are left out.", what)
 
 
 class TableReader(DataSourceReader):
-    """Reads all there is, once."""
+    """Reads the whole stream once."""
 
-    def __init__(self, asked: Asked) -> None:
-        """`asked` is all it knows."""
-        self._asked = asked
+    def __init__(self, settings: ReadSettings) -> None:
+        """Nothing is requested yet."""
+        self._settings = settings
 
     def partitions(self) -> Sequence[InputPartition]:
-        """Return what is read side by side."""
-        pieces = self._asked.stream().partitioning
-        if pieces is None:
-            return self._asked.dealt([None])
-        after = pieces.plan({}, ALL_OF_THEM)
-        return self._asked.dealt(pieces.split({}, after, self._asked.partitions))
+        """Return the tasks."""
+        partitioning = self._settings.stream().partitioning
+        if partitioning is None:
+            return self._settings.tasks([None])
+        after = partitioning.plan({}, ALL_OF_THEM)
+        return self._settings.tasks(partitioning.split({}, after, self._settings.partitions))
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a partition."""
-        assert isinstance(partition, TaskPartition)  # noqa: S101 - ours, and never none
-        return self._asked.read(partition)
+        assert isinstance(partition, ReadTask)  # noqa: S101 - ours, and never none
+        return self._settings.read(partition)
 
 
 class BatchesReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     """Reads batch after batch. Lives in the driver; `read` runs on the executors, in a copy."""
 
-    def __init__(self, asked: Asked) -> None:
-        """Nothing is asked of the vendor yet."""
-        self._asked = asked
+    def __init__(self, settings: ReadSettings) -> None:
+        """Nothing is requested yet."""
+        self._settings = settings
         self._available_now = False
         self._reached = False
-        stream = asked.stream()
+        stream = settings.stream()
         self._selection = selection_hash(stream.selection)
         if stream.partitioning is None:
             message = (
-                f"The stream {asked.name} is read as a whole, so it cannot be read in batches. Use "
-                "spark.read instead of spark.readStream."
+                f"The stream {settings.name} is read as a whole, so it cannot be read in batches. "
+                "Use spark.read instead of spark.readStream."
             )
             raise ConfigError(message)
 
@@ -195,43 +195,44 @@ class BatchesReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
         return {"selection": self._selection}
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802 - Spark's name
-        """From now on, plan only until nothing is left of what is there now."""
+        """Plan until everything that exists now is read, then stop."""
         self._available_now = True
 
     def latestOffset(self, start: Offset, limit: ReadLimit) -> Offset:  # noqa: N802 - Spark's name
-        """Plan the next batch: return the state after it, or the same when nothing is due."""
+        """Plan the next batch: return the state after it, or the same if nothing is due."""
         del limit
         if self._reached:
             return start
         state = self._state(start, self._selection)
-        after = self._partitioning().plan(state, self._asked.partitions)
+        after = self._partitioning().plan(state, self._settings.partitions)
         if self._available_now and "in_progress" not in after:
             self._reached = True
         return {"selection": self._selection, **after}
 
     def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
-        """Return what a batch reads side by side; the same again when it is repeated."""
+        """Return the tasks of a batch; the same again when it is repeated."""
         if start == end:
             return []
         before, after = (self._state(each, end.get("selection")) for each in (start, end))
-        return self._asked.dealt(self._partitioning().split(before, after, self._asked.partitions))
+        partitions = self._partitioning().split(before, after, self._settings.partitions)
+        return self._settings.tasks(partitions)
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a partition."""
-        assert isinstance(partition, TaskPartition)  # noqa: S101 - ours
-        return self._asked.read(partition)
+        assert isinstance(partition, ReadTask)  # noqa: S101 - ours
+        return self._settings.read(partition)
 
     def _partitioning(self) -> Partitioning:
-        pieces = self._asked.stream().partitioning
-        assert pieces is not None  # noqa: S101 - seen when this was made
-        return pieces
+        partitioning = self._settings.stream().partitioning
+        assert partitioning is not None  # noqa: S101 - checked when this was made
+        return partitioning
 
     def _state(self, offset: Offset, selection: object) -> State:
-        """Return the room's state; none if the configuration chose other rows then."""
+        """Return the stream's state; none if the configuration selected other rows then."""
         if offset.get("selection") != selection:
             log.warning(
-                "%s: the configuration chooses other rows than before; everything is read again.",
-                self._asked.name,
+                "%s: the configuration selects other rows than before; everything is read again.",
+                self._settings.name,
             )
             return {}
         return {name: value for name, value in offset.items() if name != "selection"}

@@ -1,4 +1,4 @@
-"""Several calls in flight, their results in order."""
+"""Several requests in flight, their results in order."""
 
 from __future__ import annotations
 

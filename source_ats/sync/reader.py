@@ -24,7 +24,7 @@ GRACE_SECONDS = 5.0
 MAX_QUEUED_BYTES = 1_000_000
 """So that a page is printed while the next is read: two or three usual pages of candidates."""
 BYTES_OF_A_STATE = 1_000
-"""About. Pages without records take room, too."""
+"""About. Pages without records take memory, too."""
 _TICK = 0.25
 _LINGER = 0.01
 """How long the printing thread waits for more events after one came. Waking up for each of many

@@ -1,7 +1,7 @@
-"""Children set aside: those that the vendor refuses while their neighbours are answered.
+"""Children set aside: those that the vendor refuses while it answers for their neighbours.
 
-One bad child shall neither block its stream nor make the others be read again: it stands in the
-state, is asked for again first in every run, and leaves when it succeeds or is gone.
+One bad child must neither block its stream nor cause the others to be read again. So it is kept in
+the state and requested first in every run, until it is answered or gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SetAside:
         self._since = {key: rfc3339(moment) for key, moment in since.items()}
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether this child is set aside."""
+        """True if this child is set aside."""
         return key in self._since
 
     def keys(self) -> list[str]:
@@ -36,7 +36,7 @@ class SetAside:
         return list(self._since)
 
     def has_room_for(self, key: str) -> bool:
-        """Tell whether this child can be set aside, or is already."""
+        """True if this child can be set aside, or is already."""
         return key in self._since or len(self._since) < AT_MOST
 
     def add(self, key: str, now: datetime, why: str) -> None:
@@ -52,7 +52,7 @@ class SetAside:
             raise TransientError(message, detail=why)
         since = self._since.setdefault(key, rfc3339(now))
         log.warning(
-            "%s %s is left out, since %s: %s. It is asked for again at the beginning of every run.",
+            "%s %s is left out, since %s: %s. It is requested again at the beginning of every run.",
             self._what,
             key,
             since,

@@ -317,7 +317,7 @@ def _fresh(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestPatience:
-    def test_waits_grow_and_differ(self, requests_mock: Mocker) -> None:
+    def test_backoff_grows_with_jitter(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, status_code=503)
         retry_policy = RetryPolicy(attempts=9, seconds=3600, longest_wait=900)
         seen = set()
@@ -330,7 +330,7 @@ class TestPatience:
             seen.add(clock.waits[0])
         assert len(seen) > 1, "several runs that fail at once would come back at once"
 
-    def test_a_call_is_given_up_after_its_time(self, requests_mock: Mocker) -> None:
+    def test_request_is_given_up_after_the_time_limit(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
 
         def slow(request: Any, context: Any) -> str:
@@ -345,7 +345,7 @@ class TestPatience:
             client(clock, retry_policy=retry_policy).send(CALLS["GET"], read)
         assert clock.monotonic() - began <= 360
 
-    def test_a_person_does_not_wait_for_check(self, requests_mock: Mocker) -> None:
+    def test_check_gives_up_early(self, requests_mock: Mocker) -> None:
         for answer in (limited(Retry_After="7"), limited(), {"status_code": 503}):
             clock = FakeClock()
             requests_mock.get(URL, [answer])
@@ -354,7 +354,7 @@ class TestPatience:
             assert sum(clock.waits) <= 12
 
     @pytest.mark.parametrize("headers", [{"Retry_After": "0"}, {"quota_reset": "0"}])
-    def test_a_vendor_that_says_now_and_refuses_is_not_hammered(
+    def test_retry_after_zero_backs_off(
         self, requests_mock: Mocker, headers: dict[str, str]
     ) -> None:
         clock = FakeClock()
@@ -370,7 +370,7 @@ class TestPatience:
         with pytest.raises(TransientError):
             client(clock).send(CALLS["GET"], read)
 
-    def test_a_stop_ends_a_wait(self, requests_mock: Mocker) -> None:
+    def test_stop_interrupts_a_wait(self, requests_mock: Mocker) -> None:
         class StoppedInTheWait(FakeClock):
             def sleep(self, seconds: float) -> None:
                 if seconds > 0:
@@ -383,13 +383,13 @@ class TestPatience:
 
 
 class TestRateLimit:
-    def test_the_time_to_come_back_is_named(self, requests_mock: Mocker) -> None:
+    def test_message_names_when_to_retry(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, [limited(Retry_After="7200", **DATE)])
         with pytest.raises(TransientError, match="2026-01-31T14:00:00Z"):
             client(FakeClock()).send(CALLS["GET"], read)
 
     @pytest.mark.parametrize("header", ["Retry-After", "quota-reset"])
-    def test_calls_after_a_long_one_do_not_wait_it_out_either(
+    def test_hanging_requests_of_later_items_are_not_waited_for(
         self, requests_mock: Mocker, header: str
     ) -> None:
         # Another account of the same vendor asks next.
@@ -401,9 +401,7 @@ class TestRateLimit:
                 same_client.send(CALLS["GET"], read)
         assert sum(clock.waits) <= 900
 
-    def test_a_used_up_quota_is_waited_for_before_the_next_call(
-        self, requests_mock: Mocker
-    ) -> None:
+    def test_exhausted_quota_delays_the_next_request(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         requests_mock.get(URL, [{**OK, "headers": {"quota-reset": "30"}}, OK])
         patient = client(clock)
@@ -412,7 +410,7 @@ class TestRateLimit:
         patient.send(CALLS["GET"], read)
         assert sum(clock.waits) == pytest.approx(30)
 
-    def test_a_quota_used_up_for_long_ends_the_stream_and_names_the_time(
+    def test_long_rate_limit_ends_the_stream_and_names_the_time(
         self, requests_mock: Mocker
     ) -> None:
         clock = FakeClock()
@@ -423,7 +421,7 @@ class TestRateLimit:
             patient.send(CALLS["GET"], read)
         assert sum(clock.waits) <= 900
 
-    def test_all_callers_wait_not_only_the_refused_one(self, requests_mock: Mocker) -> None:
+    def test_429_blocks_all_threads(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         rate_limiter = RateLimiter(clock)
         requests_mock.get(URL, [limited(Retry_After="100", quota_reset="100"), OK])
@@ -435,9 +433,7 @@ class TestRateLimit:
         ).send(CALLS["GET"], read)
         assert max(held) == pytest.approx(100)
 
-    def test_who_watches_is_told_until_when_and_when_it_is_over(
-        self, requests_mock: Mocker
-    ) -> None:
+    def test_rate_limit_callback_gets_end_and_none(self, requests_mock: Mocker) -> None:
         told: list[datetime | None] = []
         ahead = {"Date": http_date(NOON + timedelta(hours=1))}
         requests_mock.get(URL, [limited(Retry_After="100", **ahead), OK])
@@ -446,7 +442,7 @@ class TestRateLimit:
         assert moments[0] == NOON + timedelta(hours=1, seconds=100)
         assert told[-1] is None
 
-    def test_each_attempt_counts_against_the_budget(self, requests_mock: Mocker) -> None:
+    def test_each_attempt_counts_against_the_rate_limit(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         requests_mock.get(URL, [{"status_code": 503}, {"status_code": 503}, OK])
         client(clock, rate_limiter=RateLimiter(clock, per_minute=1)).send(CALLS["GET"], read)
@@ -455,7 +451,7 @@ class TestRateLimit:
 
 class TestCredentials:
     @pytest.mark.parametrize("kind", CALLS)
-    def test_a_refused_token_is_renewed_once(self, requests_mock: Mocker, kind: str) -> None:
+    def test_401_renews_the_token_once(self, requests_mock: Mocker, kind: str) -> None:
         call = CALLS[kind]
         requests_mock.register_uri(call.method, URL, [{"status_code": 401}, OK])
         clock = FakeClock()
@@ -465,7 +461,7 @@ class TestCredentials:
         assert clock.waits == []
 
     @pytest.mark.parametrize("kind", CALLS)
-    def test_a_new_token_that_is_refused_too_is_the_users_matter(
+    def test_second_401_after_renewal_is_a_config_error(
         self, requests_mock: Mocker, kind: str
     ) -> None:
         call = CALLS[kind]
@@ -485,7 +481,7 @@ class TestCredentials:
         client(FakeClock()).send(CALLS["GET"], read)
         assert last(requests_mock).headers["Authorization"] == "Bearer made-up"
 
-    def test_netrc_is_not_used_after_a_redirect_either(
+    def test_netrc_is_not_used_after_a_redirect(
         self,
         requests_mock: Mocker,
         tmp_path: Path,
@@ -520,7 +516,7 @@ class TestRedirects:
             "//other.example.com/v1/people",
         ],
     )
-    def test_off_the_host_nobody_goes(
+    def test_redirect_off_the_host_is_not_followed(
         self, requests_mock: Mocker, kind: str, status: int, target: str
     ) -> None:
         call = CALLS[kind]
@@ -533,7 +529,7 @@ class TestRedirects:
         assert [each.url for each in requests_mock.request_history] == [URL]
 
     @pytest.mark.parametrize("target", [f"{HOST}/v2/people", "/v2/people"])
-    def test_on_the_host_a_get_goes_on_with_its_credentials(
+    def test_redirect_on_the_host_keeps_the_credentials(
         self, requests_mock: Mocker, target: str
     ) -> None:
         requests_mock.get(URL, status_code=307, headers={"Location": target})
@@ -543,7 +539,7 @@ class TestRedirects:
 
     @pytest.mark.parametrize("kind", ["POST that reads", "POST that creates"])
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_a_post_is_never_sent_a_second_time_or_turned_into_a_get(
+    def test_redirected_post_is_not_repeated_or_turned_into_get(
         self, requests_mock: Mocker, kind: str, status: int
     ) -> None:
         requests_mock.post(URL, status_code=status, headers={"Location": "/v2/people"})
@@ -551,7 +547,9 @@ class TestRedirects:
             client(FakeClock()).send(CALLS[kind], read)
         assert requests_mock.call_count == 1
 
-    def test_a_circle_is_the_users_matter_and_not_run_for_long(self, requests_mock: Mocker) -> None:
+    def test_redirect_loop_is_a_config_error_after_few_requests(
+        self, requests_mock: Mocker
+    ) -> None:
         requests_mock.get(URL, status_code=307, headers={"Location": URL})
         with pytest.raises(ConfigError, match="base URL"):
             client(FakeClock()).send(CALLS["GET"], read)
@@ -559,7 +557,7 @@ class TestRedirects:
 
 
 class TestTheRoomsWord:
-    def test_it_comes_before_the_table(self, requests_mock: Mocker) -> None:
+    def test_vendor_classification_wins_over_the_table(self, requests_mock: Mocker) -> None:
         # A vendor whose 401 means a duplicate, not a bad key.
         requests_mock.get(URL, status_code=401)
 
@@ -570,28 +568,28 @@ class TestTheRoomsWord:
             client(FakeClock(), auth=RenewableAuth(1), classify=duplicate).send(CALLS["GET"], read)
         assert requests_mock.call_count == 1
 
-    def test_it_may_call_a_rate_limit_what_has_another_status(self, requests_mock: Mocker) -> None:
+    def test_classification_can_name_a_rate_limit(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, [{"status_code": 400, "headers": {"Retry-After": "17"}}, OK])
         clock = FakeClock()
         limited = client(clock, classify=lambda response: FailureKind.RATE_LIMITED)
         assert limited.send(CALLS["GET"], read).ok
         assert clock.waits == [17]
 
-    def test_it_may_call_unavailable_what_has_another_status(self, requests_mock: Mocker) -> None:
+    def test_classification_can_name_unavailable(self, requests_mock: Mocker) -> None:
         requests_mock.post(URL, [{"status_code": 409}, OK])
         down = client(FakeClock(), classify=lambda response: FailureKind.UNAVAILABLE)
         with pytest.raises(OutcomeUnknown):
             down.send(CALLS["POST that creates"], read)
         assert down.send(CALLS["POST that reads"], read).ok
 
-    def test_it_is_not_asked_about_a_success(self, requests_mock: Mocker) -> None:
+    def test_success_is_not_classified(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, json={"ok": True}, status_code=201)
         asking = client(FakeClock(), classify=lambda response: ConfigError("no"))
         assert asking.send(CALLS["GET"], read).ok
 
 
 class TestTheRequest:
-    def test_it_carries_what_the_call_says(self, requests_mock: Mocker) -> None:
+    def test_request_is_sent_as_described(self, requests_mock: Mocker) -> None:
         requests_mock.post(URL, **OK)
         call = Request(
             "people",
@@ -610,7 +608,7 @@ class TestTheRequest:
         assert sent.headers["Content-Type"] == "application/json"
         assert sent.json() == {"name": "Zoë"}
 
-    def test_it_names_us_and_asks_for_compressed_json(self, requests_mock: Mocker) -> None:
+    def test_user_agent_and_accept_headers(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, **OK)
         client(FakeClock()).send(CALLS["GET"], read)
         sent = last(requests_mock).headers
@@ -618,7 +616,7 @@ class TestTheRequest:
         assert "gzip" in sent["Accept-Encoding"]
         assert sent["Accept"] == "application/json"
 
-    def test_it_has_two_time_limits(self, requests_mock: Mocker) -> None:
+    def test_request_has_connect_and_read_timeouts(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, **OK)
         client(FakeClock()).send(CALLS["GET"], read)
         connect, answer = last(requests_mock).timeout
@@ -655,9 +653,7 @@ class TestTheRequest:
             sender.send(Request("people", host), read)
             assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
 
-    def test_a_certificate_that_is_not_trusted_is_the_users_matter(
-        self, requests_mock: Mocker
-    ) -> None:
+    def test_untrusted_certificate_is_a_config_error(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, exc=requests.exceptions.SSLError)
         with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
             client(FakeClock()).send(CALLS["GET"], read)
@@ -676,7 +672,7 @@ class TestClock:
         second_call=st.booleans(),
     )
     @settings(max_examples=80)
-    def test_sent_at_is_the_vendors_time_and_never_later_than_true(
+    def test_sent_at_is_vendor_time_and_never_too_late(
         self, vendor_ahead: float, there: float, thinking: float, back: float, second_call: bool
     ) -> None:
         clock = FakeClock()
@@ -714,7 +710,7 @@ class TestClock:
             "Fri, 31 Dec 9999 23:59:59 -1200",
         ],
     )
-    def test_without_a_date_the_machines_clock_counts(
+    def test_without_date_the_machine_clock_counts(
         self, requests_mock: Mocker, date: str | None
     ) -> None:
         clock = FakeClock()
@@ -731,16 +727,14 @@ class TestClock:
         assert asking.send(CALLS["GET"], read_nothing).sent_at == NOON
         assert asking.now() == NOON + timedelta(seconds=3)
 
-    def test_a_reply_without_a_date_keeps_the_vendors_time_of_an_earlier_one(
-        self, requests_mock: Mocker
-    ) -> None:
+    def test_response_without_date_keeps_the_known_vendor_time(self, requests_mock: Mocker) -> None:
         ahead = NOON + timedelta(hours=3)
         requests_mock.get(URL, [{**OK, "headers": {"Date": http_date(ahead)}}, OK])
         asking = client(FakeClock())
         asking.send(CALLS["GET"], read)
         assert asking.send(CALLS["GET"], read_nothing).sent_at == ahead
 
-    def test_a_refused_attempt_tells_the_time_too(self, requests_mock: Mocker) -> None:
+    def test_vendor_time_is_taken_from_refused_responses_too(self, requests_mock: Mocker) -> None:
         ahead = NOON + timedelta(hours=3)
         requests_mock.get(
             URL, [{"status_code": 503, "headers": {"Date": http_date(ahead)}}, {"status_code": 404}]
@@ -773,14 +767,14 @@ class TestBody:
             (rb'{"ok": true, "name": "\ud83d", "other": "Zo\u00eb"}', "?"),
         ],
     )
-    def test_half_characters_are_repaired_and_whole_ones_are_left(
+    def test_lone_surrogates_are_replaced_and_pairs_kept(
         self, requests_mock: Mocker, body: bytes, name: str
     ) -> None:
         requests_mock.get(URL, content=body)
         assert client(FakeClock()).send(CALLS["GET"], read).name == name
         assert requests_mock.call_count == 1
 
-    def test_a_half_character_in_a_part_that_is_passed_on(self, requests_mock: Mocker) -> None:
+    def test_lone_surrogate_in_a_raw_part_is_replaced(self, requests_mock: Mocker) -> None:
         class Rows(msgspec.Struct):
             rows: list[msgspec.Raw]
 
@@ -807,7 +801,7 @@ class TestBody:
         ([0.1] * 9 + [0.001] * 4, False),
     ],
 )
-def test_most_of_the_last_answers_tell_whether_they_are_there_at_once(
+def test_answers_at_once_follows_the_median(
     requests_mock: Mocker, seconds: list[float], at_once: bool
 ) -> None:
     clock = FakeClock()
@@ -825,7 +819,9 @@ def test_most_of_the_last_answers_tell_whether_they_are_there_at_once(
 
 
 class TestWhatIsTold:
-    def test_an_error_names_vendor_endpoint_status_and_request(self, requests_mock: Mocker) -> None:
+    def test_error_detail_has_vendor_endpoint_status_and_request_id(
+        self, requests_mock: Mocker
+    ) -> None:
         requests_mock.get(URL, status_code=400, headers={"X-Request-Id": "request-7"})
         with pytest.raises(RequestRefused) as caught:
             client(FakeClock()).send(CALLS["GET"], read)
@@ -834,7 +830,7 @@ class TestWhatIsTold:
         assert caught.value.status == 400
 
     @pytest.mark.parametrize("said", ["a sentence", "mira@example.org", "x" * 65, '"', ""])
-    def test_what_may_quote_us_is_no_request_id(self, requests_mock: Mocker, said: str) -> None:
+    def test_unsafe_request_id_is_dropped(self, requests_mock: Mocker, said: str) -> None:
         requests_mock.get(URL, status_code=403, headers={"X-Request-Id": said})
         with pytest.raises(ConfigError) as caught:
             client(FakeClock()).send(CALLS["GET"], read)
@@ -849,7 +845,7 @@ class TestWhatIsTold:
         assert "17" in line
         assert "Vendor" in line
 
-    def test_a_wait_of_our_own_choice_is_logged_in_whole_sentences(
+    def test_backoff_is_logged_in_whole_sentences(
         self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
     ) -> None:
         requests_mock.get(URL, [limited(), OK])
@@ -909,9 +905,7 @@ class TestWhatIsTold:
         assert (rows, left_out) == ([{"id": "a"}, {"id": "d"}], ["b", None])
         assert requests_mock.call_count == 2
 
-    def test_wrong_shape_is_told_with_its_place_and_without_its_value(
-        self, requests_mock: Mocker
-    ) -> None:
+    def test_mismatch_names_the_place_without_the_value(self, requests_mock: Mocker) -> None:
         class Strict(msgspec.Struct, forbid_unknown_fields=True):
             kind: Literal["person"]
             at: datetime | None = None
@@ -931,7 +925,7 @@ class TestWhatIsTold:
             assert "canary" not in f"{caught.value} {caught.value.detail}"
 
     @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-    def test_nothing_secret_is_in_any_line_or_error(
+    def test_no_secret_in_log_or_error(
         self,
         requests_mock: Mocker,
         caplog: pytest.LogCaptureFixture,
@@ -966,7 +960,7 @@ class TestWhatIsTold:
         ]
         assert "canary" not in "\n".join([*lines, told])
 
-    def test_the_librarys_own_lines_are_off(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_urllib3_log_lines_are_off(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         # They show whole URLs. Also with --debug, which sets the level of our own logger.
         assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.DEBUG)

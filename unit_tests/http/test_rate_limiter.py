@@ -51,7 +51,7 @@ def test_never_more_than_the_limit_in_any_60_seconds(per_minute: int, idle: list
 
 @given(per_minute=st.integers(1, 120), idle=IDLE_SECONDS, pauses=IDLE_SECONDS)
 @settings(max_examples=40)
-def test_pauses_in_between_never_free_more_calls(
+def test_idle_time_does_not_free_extra_requests(
     per_minute: int, idle: list[float], pauses: list[float]
 ) -> None:
     clock = FakeClock()
@@ -67,7 +67,7 @@ def test_pauses_in_between_never_free_more_calls(
 
 
 @pytest.mark.parametrize("idle", [0.0, 0.3, 3600.0])
-def test_no_burst_at_the_start_or_after_a_pause(idle: float) -> None:
+def test_no_burst_at_the_start_or_after_a_block(idle: float) -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock, per_minute=60)
     rate_limiter.acquire()
@@ -84,7 +84,7 @@ def test_no_burst_at_the_start_or_after_a_pause(idle: float) -> None:
     latencies=st.lists(st.floats(0, 0.9), min_size=1, max_size=30),
 )
 @settings(max_examples=40)
-def test_a_caller_who_always_asks_gets_97_percent_of_the_limit(
+def test_constant_demand_uses_97_percent_of_the_limit(
     per_minute: int, latencies: list[float]
 ) -> None:
     clock = FakeClock()
@@ -99,7 +99,7 @@ def test_a_caller_who_always_asks_gets_97_percent_of_the_limit(
     assert calls / minutes >= 0.97 * per_minute
 
 
-def test_without_a_limit_nobody_waits() -> None:
+def test_without_limit_there_is_no_wait() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock)
     for _ in range(1000):
@@ -108,7 +108,7 @@ def test_without_a_limit_nobody_waits() -> None:
 
 
 @pytest.mark.parametrize("per_minute", [None, 60])
-def test_nobody_calls_during_a_pause(per_minute: int | None) -> None:
+def test_no_request_during_a_block(per_minute: int | None) -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock, per_minute)
     asked = clock.monotonic()
@@ -119,7 +119,7 @@ def test_nobody_calls_during_a_pause(per_minute: int | None) -> None:
     assert rate_limiter.blocked_for() == 0
 
 
-def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+def test_block_never_shortens_a_block() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock)
     rate_limiter.block(90)
@@ -129,7 +129,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     assert sum(clock.waits) == pytest.approx(90)
 
 
-def test_a_pause_that_comes_while_a_caller_waits_holds_that_caller_too() -> None:
+def test_block_also_holds_a_caller_that_is_waiting() -> None:
     class PausedMeanwhile(FakeClock):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
@@ -166,7 +166,7 @@ def test_the_limit_holds_for_all_threads_together() -> None:
 
 
 @pytest.mark.parametrize("per_minute", [None, 60])
-def test_a_stopped_run_gets_no_permission(per_minute: int | None) -> None:
+def test_stopped_run_acquires_nothing(per_minute: int | None) -> None:
     stop = threading.Event()
     rate_limiter = RateLimiter(FakeClock(stop), per_minute)
     stop.set()

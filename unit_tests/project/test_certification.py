@@ -28,14 +28,14 @@ def test_each_criterion_has_one_answer() -> None:
     assert [criterion for criterion, *_ in ANSWERS] == asked
 
 
-def test_what_is_met_is_shown_and_what_is_not_has_a_reason() -> None:
+def test_met_criteria_name_evidence_others_a_reason() -> None:
     for criterion, answer, why, shown in ANSWERS:
         assert answer in {"met", "not met", "open"}, criterion
         assert why.strip() or (answer == "met" and shown.strip()), criterion
 
 
 @pytest.mark.parametrize("name", sorted(set(named())))
-def test_what_is_named_is_there(name: str) -> None:
+def test_named_evidence_exists(name: str) -> None:
     file, *inside = name.split("::")
     path = PROJECT / file
     assert path.exists()

@@ -70,7 +70,7 @@ def test_it_runs_without_root_and_writes_nothing_of_its_own(image: str) -> None:
     assert not [rest for name, rest in stages()[image] if name == "RUN"]
 
 
-def test_the_base_image_is_the_one_that_airbyte_would_take() -> None:
+def test_base_image_is_airbytes() -> None:
     arguments = dict(
         rest.split("=", 1) for name, rest in instructions() if name == "ARG" if "=" in rest
     )
@@ -81,7 +81,7 @@ def test_the_base_image_is_the_one_that_airbyte_would_take() -> None:
     assert bases == {"${BASE_IMAGE}", "connector"}
 
 
-def test_what_is_installed_is_locked() -> None:
+def test_image_installs_the_lock_file() -> None:
     locked, ours = (
         rest for name, rest in stages()["builder"] if name == "RUN" and " install " in rest
     )

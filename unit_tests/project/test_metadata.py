@@ -91,7 +91,7 @@ def fields(form: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield from ((name, *rest) for rest in fields(field))
 
 
-def test_the_suggested_streams_are_a_few_that_there_are() -> None:
+def test_suggested_streams_exist() -> None:
     configuration = commands.configured(
         {
             "kombo": {"api_key": "made-up", "integration_ids": ["made-up"]},

@@ -21,5 +21,5 @@ def test_each_promise_names_a_test() -> None:
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
-def test_a_test_that_is_named_is_there(path: str, name: str) -> None:
+def test_named_test_exists(path: str, name: str) -> None:
     assert f"def {name}(" in (PROJECT / path).read_text("utf-8")

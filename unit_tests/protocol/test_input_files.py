@@ -133,7 +133,7 @@ def test_forms_of_no_state(file: Path, text: str) -> None:
     assert states_in(file) == {}
 
 
-def test_a_stream_without_content_has_nothing_to_go_on_from(file: Path) -> None:
+def test_state_without_content_counts_as_none(file: Path) -> None:
     file.write_text(json.dumps([state("candidates", None), state("profiles", {})]))
     assert not any(states_in(file).values())
 
@@ -175,20 +175,20 @@ WHOLE = json.dumps(printed("candidates", CURRENT))
         pytest.param("[" * 100_000, id="nested without end"),
     ],
 )
-def test_a_damaged_state_is_never_read_as_none(file: Path, text: str) -> None:
+def test_damaged_state_is_an_error(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         states_in(file)
     assert "state" in caught.value.message
 
 
-def test_which_line_is_damaged_is_said(file: Path) -> None:
+def test_damaged_line_is_named(file: Path) -> None:
     file.write_text(lines(RECORD, printed("candidates", CURRENT)) + '{"type": "STA')
     with pytest.raises(ConfigError, match=r"Line 3 .*given\.json"):
         states_in(file)
 
 
-def test_which_entry_is_damaged_is_said(file: Path) -> None:
+def test_damaged_entry_is_named(file: Path) -> None:
     file.write_text(json.dumps([state("candidates", CURRENT), state("profiles", 7)]))
     with pytest.raises(ConfigError, match=r"entry 1.*stream_state"):
         states_in(file)
@@ -203,7 +203,7 @@ def test_which_entry_is_damaged_is_said(file: Path) -> None:
     ],
 )
 class TestFiles:
-    def test_one_that_is_not_there(self, tmp_path: Path, what: str, read: Any) -> None:
+    def test_missing_file(self, tmp_path: Path, what: str, read: Any) -> None:
         path = str(tmp_path / "missing.json")
         with pytest.raises(ConfigError) as caught:
             read(path)
@@ -215,14 +215,14 @@ class TestFiles:
             read(str(tmp_path))
         assert what in caught.value.message
 
-    def test_one_that_is_no_text(self, file: Path, what: str, read: Any) -> None:
+    def test_file_that_is_not_utf_8(self, file: Path, what: str, read: Any) -> None:
         file.write_bytes(b'{"key": "\xff"}')
         with pytest.raises(ConfigError) as caught:
             read(str(file))
         assert what in caught.value.message
         assert "UTF-8" in caught.value.message
 
-    def test_one_that_is_no_json_shows_nothing_of_its_content(
+    def test_invalid_json_file_shows_nothing_of_its_content(
         self, file: Path, what: str, read: Any
     ) -> None:
         file.write_text('{"api_key": canary')
@@ -233,7 +233,7 @@ class TestFiles:
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '"made up"', "7"])
-def test_a_config_file_holds_an_object(file: Path, content: str) -> None:
+def test_config_file_must_hold_an_object(file: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(ConfigError, match=r"config file .* object"):
         input_files.read_config(str(file))
@@ -250,7 +250,7 @@ def configured(name: str, sync_mode: str = "incremental", **rest: object) -> dic
     }
 
 
-def test_a_catalog_says_how_each_stream_is_read() -> None:
+def test_catalog_gives_sync_mode_and_generation() -> None:
     content = {
         "streams": [
             configured("candidates"),
@@ -268,7 +268,7 @@ def test_a_catalog_says_how_each_stream_is_read() -> None:
     ]
 
 
-def test_a_catalog_may_be_empty() -> None:
+def test_empty_catalog_is_accepted() -> None:
     assert input_files.parse_catalog({"streams": []}) == []
 
 
@@ -288,9 +288,7 @@ def test_a_catalog_may_be_empty() -> None:
         ({"streams": [configured("candidates"), configured("candidates")]}, "candidates"),
     ],
 )
-def test_another_catalog_is_refused_with_the_place_and_the_remedy(
-    content: object, named: str
-) -> None:
+def test_wrong_catalog_names_the_place_and_the_remedy(content: object, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         input_files.parse_catalog(content)
     assert "catalog" in caught.value.message

@@ -77,7 +77,7 @@ ROWS = st.lists(
 
 @given(name=st.text(min_size=1, max_size=8), rows=ROWS)
 @settings(max_examples=80)
-def test_records_arrive_one_a_line_and_unharmed(name: str, rows: list[dict[str, object]]) -> None:
+def test_records_are_one_per_line_and_unchanged(name: str, rows: list[dict[str, object]]) -> None:
     lines = messages.records(name, [orjson.dumps(row) for row in rows], AT)
     got = [orjson.loads(line) for line in lines.split(b"\n")[:-1]]
     assert got == [
@@ -86,11 +86,11 @@ def test_records_arrive_one_a_line_and_unharmed(name: str, rows: list[dict[str, 
     ]
 
 
-def test_a_state_counts_its_records_in_floating_point_as_the_protocol_has_it() -> None:
+def test_record_count_of_a_state_is_a_float() -> None:
     assert b'"recordCount":3.0' in messages.state("candidates", {}, 3)
 
 
-def test_a_rate_limit_says_until_when_in_milliseconds() -> None:
+def test_quota_reset_is_in_milliseconds() -> None:
     status = only(messages.status("candidates", "RUNNING", AT, quota_reset=LATER))
     (reason,) = status["trace"]["stream_status"]["reasons"]
     assert reason == {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": 1769861700000}}
@@ -104,19 +104,19 @@ def test_a_rate_limit_says_until_when_in_milliseconds() -> None:
         (ContractError("Report it."), "system_error"),
     ],
 )
-def test_an_error_says_who_acts_next(error: Any, failure_type: str) -> None:
+def test_error_trace_has_the_failure_type(error: Any, failure_type: str) -> None:
     trace = only(messages.error(error, AT, stream="candidates"))["trace"]
     assert trace["error"]["failure_type"] == failure_type
     assert trace["error"]["message"] == error.message
     assert trace["error"]["stream_descriptor"] == {"name": "candidates"}
 
 
-def test_an_error_says_where_it_happened() -> None:
+def test_error_trace_has_the_detail() -> None:
     error = ContractError("Odd.", detail="Vendor rows 200 request-7")
     assert "request-7" in only(messages.error(error, AT))["trace"]["error"]["internal_message"]
 
 
-def test_a_bug_shows_its_place_and_never_its_text() -> None:
+def test_bug_shows_its_place_but_never_its_text() -> None:
     def broken(value: str) -> None:
         raise ValueError(f"cannot handle {value}")
 

@@ -24,7 +24,7 @@ def test_results_come_in_the_order_of_the_items(items: list[int], at_once: int) 
     assert list(map_ordered(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
 
 
-def test_a_slow_first_call_does_not_change_the_order() -> None:
+def test_slow_first_item_does_not_change_the_order() -> None:
     others_are_done = threading.Event()
 
     def work(item: int) -> int:
@@ -37,7 +37,7 @@ def test_a_slow_first_call_does_not_change_the_order() -> None:
     assert list(map_ordered(work, range(10), at_once=2)) == list(range(10))
 
 
-def test_so_many_are_in_flight_and_no_more() -> None:
+def test_at_most_n_requests_are_in_flight() -> None:
     lock = threading.Lock()
     full = threading.Barrier(3, timeout=5)
     now, most = 0, 0
@@ -57,7 +57,7 @@ def test_so_many_are_in_flight_and_no_more() -> None:
     assert most == 3
 
 
-def test_while_alone_no_other_thread_works() -> None:
+def test_alone_runs_in_the_calling_thread() -> None:
     here = threading.current_thread()
     asked = 0
 
@@ -90,7 +90,7 @@ def test_items_are_taken_only_as_results_are_taken() -> None:
     assert taken < 200
 
 
-def test_an_exception_comes_after_the_results_before_it() -> None:
+def test_exception_follows_earlier_results() -> None:
     def work(item: int) -> int:
         if item in {3, 5}:
             raise ValueError(item)
@@ -102,7 +102,7 @@ def test_an_exception_comes_after_the_results_before_it() -> None:
         next(results)
 
 
-def test_an_exception_of_the_items_comes_through() -> None:
+def test_exception_of_the_iterable_is_raised() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise KeyError("listing")

@@ -200,7 +200,7 @@ class TestOneStream:
                 assert out == list(range(1, done + 1))
         assert run.last_state("people")["done"] == 5
 
-    def test_it_begins_and_ends_with_a_status(self) -> None:
+    def test_stream_begins_and_ends_with_a_status(self) -> None:
         messages = read([task("people", three_pages)]).of("people")
         statuses = read([task("people", three_pages)]).statuses("people")
         assert statuses == ["STARTED", "RUNNING", "COMPLETE"]
@@ -245,16 +245,16 @@ class TestOneStream:
                 assert message["state"]["sourceStats"]["recordCount"] == since
                 since = 0
 
-    def test_without_any_page_the_state_goes_out_all_the_same(self) -> None:
+    def test_without_pages_the_state_is_still_emitted(self) -> None:
         run = read([task("people", nothing)])
         assert run.statuses("people") == ["STARTED", "RUNNING", "COMPLETE"]
         assert len(run.states("people")) == 1
 
-    def test_without_any_page_a_stored_state_is_kept(self) -> None:
+    def test_without_pages_the_stored_state_is_kept(self) -> None:
         first = read([task("people", three_pages)]).last_state("people")
         assert read([task("people", nothing, stored=first)]).last_state("people") == first
 
-    def test_an_estimate_goes_out_once_for_each_total(self) -> None:
+    def test_estimate_is_emitted_once_per_total(self) -> None:
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             for done, total in ((1, 10), (2, 10), (3, 12)):
                 yield Page([], {"done": done}, Progress(done, total))
@@ -267,7 +267,7 @@ class TestOneStream:
         ]
         assert estimates == [10, 12]
 
-    def test_a_long_read_says_how_far_it_is(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_long_read_logs_its_progress(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         clock = FakeClock()
 
@@ -460,7 +460,7 @@ class TestWhereAReadBegins:
             assert given == [(case.goes_on_from, case.full)]
             assert run.records("people") == ["7"]
 
-    def test_a_changed_choice_of_rows_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_changed_selection_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         stored = stored_by(full=False, generation=None, finished=True)
         read([task("people", nothing, stored=stored, selection={"include_deleted": False})])
@@ -474,15 +474,13 @@ class TestWhereAReadBegins:
         assert run.last_state("people") == stored
 
     @pytest.mark.parametrize("stored", [{"at": 3}, {"selection": None, "at": 3}, {"selection": 5}])
-    def test_a_state_of_somebody_else_is_refused_before_the_first_message(
-        self, stored: State
-    ) -> None:
+    def test_foreign_state_is_an_error_before_the_first_message(self, stored: State) -> None:
         run = read([task("people", never, stored=stored)])
         assert run.messages == []
         assert isinstance(run.failure, ConfigError)
         assert "people" in run.failure.message
 
-    def test_the_generation_of_a_full_refresh_is_in_its_state(self) -> None:
+    def test_full_refresh_state_has_the_generation(self) -> None:
         assert stored_by(full=True, generation=3, finished=True)["generation"] == 3
         assert stored_by(full=True, generation=3, finished=False)["generation"] == 3
 
@@ -498,7 +496,7 @@ class TestFailures:
         ],
     )
     @pytest.mark.parametrize("same_vendor", [True, False])
-    def test_one_stream_that_fails_leaves_the_others_unharmed(
+    def test_one_failing_stream_does_not_stop_the_others(
         self, failure: AtsError, failure_type: str, same_vendor: bool
     ) -> None:
         def failing(state: State, full_refresh: bool) -> Iterator[Page]:
@@ -523,13 +521,13 @@ class TestFailures:
         assert error["message"] == failure.message
         assert run.of("bad")[-1]["trace"]["stream_status"]["status"] == "INCOMPLETE"
 
-    def test_a_failure_before_the_first_page_leaves_no_state_and_no_record(self) -> None:
+    def test_failure_before_the_first_page_emits_no_state(self) -> None:
         run = read([task("bad", fails_with(TransientError("Later.")))])
         assert run.statuses("bad") == ["STARTED", "RUNNING", "INCOMPLETE"]
         assert run.states("bad") == []
         assert run.records("bad") == []
 
-    def test_a_bug_ends_its_stream_and_its_text_is_not_shown(self) -> None:
+    def test_bug_ends_its_stream_without_showing_its_text(self) -> None:
         def failing(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
             raise KeyError("mira.solberg@example.org")
@@ -551,7 +549,7 @@ class TestFailures:
 
 
 class TestStop:
-    def test_the_page_in_hand_goes_out_then_its_state(self) -> None:
+    def test_stop_emits_the_page_in_hand_then_its_state(self) -> None:
         stop = threading.Event()
         clock = FakeClock(stop)
 
@@ -572,7 +570,7 @@ class TestStop:
         assert run.errors("people") == []
         assert isinstance(run.failure.failures["people"], Stopped)
 
-    def test_streams_that_had_not_begun_are_incomplete_and_keep_their_state(self) -> None:
+    def test_streams_not_begun_are_incomplete_and_keep_their_state(self) -> None:
         stop = threading.Event()
         clock = FakeClock(stop)
 
@@ -594,7 +592,7 @@ class TestStop:
         assert run.statuses("second")[-1] == "INCOMPLETE"
         assert all(each["stream"]["stream_state"] == stored for each in run.states("second"))
 
-    def test_a_call_that_does_not_end_is_not_waited_for(self) -> None:
+    def test_hanging_request_does_not_delay_the_end(self) -> None:
         class Hurrying(FakeClock):
             """Each look at the time lets a second pass, as it does while a call hangs."""
 
@@ -617,7 +615,7 @@ class TestStop:
         assert run.last_state("people")["at"] == 1
         assert run.statuses("people")[-1] == "INCOMPLETE"
 
-    def test_a_stop_that_comes_after_the_last_page_harms_nothing(self) -> None:
+    def test_stop_after_the_last_page_completes(self) -> None:
         stop = threading.Event()
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
@@ -630,7 +628,7 @@ class TestStop:
 
 
 class TestWaiting:
-    def test_a_rate_limit_is_shown_with_its_end_and_then_that_it_is_over(self) -> None:
+    def test_rate_limit_status_has_its_end_and_is_cleared(self) -> None:
         lane = RateLimitStatus()
         shown, over = threading.Event(), threading.Event()
         until = NOON + timedelta(minutes=10)
@@ -662,7 +660,7 @@ class TestWaiting:
             {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": epoch_ms(until)}}
         ]
 
-    def test_each_wait_is_shown_and_its_end_however_short(self) -> None:
+    def test_every_wait_and_its_end_are_reported(self) -> None:
         lane = RateLimitStatus()
         first, second = NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)
 
@@ -676,7 +674,7 @@ class TestWaiting:
         assert run.waits("people") == [None, epoch_ms(first), None, epoch_ms(second), None]
         assert run.statuses("people")[-1] == "COMPLETE"
 
-    def test_one_limit_that_holds_up_several_calls_is_shown_once(self) -> None:
+    def test_one_limit_for_several_requests_is_reported_once(self) -> None:
         lane = RateLimitStatus()
         first, longer = NOON + timedelta(seconds=10), NOON + timedelta(seconds=40)
 
@@ -690,7 +688,7 @@ class TestWaiting:
         assert run.failure is None
         assert run.waits("people") == [None, epoch_ms(first), epoch_ms(longer), None]
 
-    def test_a_wait_that_ended_a_stream_does_not_hide_that_of_the_next(self) -> None:
+    def test_rate_limit_is_reported_again_for_the_next_stream(self) -> None:
         lane = RateLimitStatus()
         until = NOON + timedelta(minutes=20)
 
@@ -702,7 +700,7 @@ class TestWaiting:
         assert run.failure is None
         assert run.waits("one") == run.waits("two") == [None, epoch_ms(until)]
 
-    def test_only_the_stream_that_waits_says_so(self) -> None:
+    def test_only_the_waiting_stream_reports_the_limit(self) -> None:
         lane = RateLimitStatus()
         shown = threading.Event()
 
@@ -750,7 +748,7 @@ class TestWaiting:
         assert all(each["stream"] == first["stream"] for each in repeated)
         assert all(each["sourceStats"]["recordCount"] == 0 for each in repeated)
 
-    def test_a_state_held_back_goes_out_while_the_next_page_is_waited_for(self) -> None:
+    def test_held_back_state_is_emitted_while_waiting(self) -> None:
         clock = FakeClock()
         first_out, second_out = threading.Event(), threading.Event()
 
@@ -790,7 +788,7 @@ class TestThreads:
         assert names == ["one"] * names.count("one") + ["two"] * names.count("two")
 
     @pytest.mark.parametrize("records", [0, 1, 250])
-    def test_a_slow_reader_keeps_pages_from_piling_up(
+    def test_slow_consumer_limits_queued_pages(
         self, records: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
@@ -827,7 +825,7 @@ class TestThreads:
         # The writer comes when there is no more room, or a moment after the first of them.
         assert len(pieces) < 1_000
 
-    def test_what_waits_together_goes_out_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_queued_events_are_emitted_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
         monkeypatch.setattr(emitter, "SECONDS_BETWEEN_STATES", 0.0)
 
@@ -853,7 +851,7 @@ class TestThreads:
             "two"
         )
 
-    def test_a_stream_says_that_it_is_finished_after_all_else(
+    def test_finished_log_line_comes_last(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", DEFAULT_QUEUED_BYTES)
@@ -865,7 +863,7 @@ class TestThreads:
         assert read([task("people", three_pages)], seen=seen).failure is None
         assert "people: finished, " in caplog.text
 
-    def test_a_reader_that_goes_away_leaves_no_thread_behind(self) -> None:
+    def test_closing_the_output_leaves_no_thread(self) -> None:
         before = set(threading.enumerate())
         stop = threading.Event()
         clock = SystemClock(stop)
@@ -899,7 +897,7 @@ class TestThreads:
         assert read() == Run([], None)
 
 
-def test_discover_tells_what_airbyte_needs_to_resume_and_to_merge() -> None:
+def test_catalog_entry_declares_cursor_key_and_resumability() -> None:
     entry = catalog_entry(task("people", nothing).stream)
     assert entry["name"] == "people"
     assert entry["source_defined_primary_key"] == [["id"]]

@@ -12,7 +12,7 @@ from source_ats.sync.set_aside import AT_MOST, SetAside
 from unit_tests.fakes import NOON
 
 
-def test_one_keeps_its_first_time_and_is_named_each_time(
+def test_child_keeps_its_first_time_and_is_warned_of_each_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     aside = SetAside("Child", {"a": NOON})
@@ -28,7 +28,7 @@ def test_one_keeps_its_first_time_and_is_named_each_time(
     ]
 
 
-def test_one_that_leaves_is_gone() -> None:
+def test_released_child_is_forgotten() -> None:
     aside = SetAside("Child", {"a": NOON, "b": NOON})
     aside.release("a")
     aside.release("nobody")
@@ -38,7 +38,7 @@ def test_one_that_leaves_is_gone() -> None:
     assert aside.as_state() == {}
 
 
-def test_too_many_end_the_stream_and_those_known_do_not() -> None:
+def test_too_many_set_aside_is_transient() -> None:
     aside = SetAside("Child", {f"{number}": NOON for number in range(AT_MOST)})
     aside.add("0", NOON, "refused")
     assert aside.has_room_for("0")

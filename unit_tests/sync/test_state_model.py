@@ -178,15 +178,13 @@ def kombo_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def kombo_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = KomboConfig(
+    config = KomboConfig(
         api_key="key", integration_ids=["one"], base_url=BASE, page_size=page_size,
         full_read_every_days=0,
     )  # fmt: skip
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = kombo.client(
-        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
-    )
-    return named("candidates", kombo.streams(section, options, client))
+    client = kombo.client(config, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY)
+    return named("candidates", kombo.streams(config, options, client))
 
 
 def kombo_held(rows: list[Json]) -> Json:
@@ -513,7 +511,7 @@ def with_a_late_row(vendor: str, lookback: int) -> Schedule:
 
 
 @each_vendor
-def test_the_lookback_brings_what_is_seen_late(vendor: str) -> None:
+def test_lookback_finds_late_rows(vendor: str) -> None:
     with_a_late_row(vendor, LOOKBACK_MINUTES).teardown()
     with pytest.raises(AssertionError):
         with_a_late_row(vendor, 0).teardown()
@@ -533,19 +531,19 @@ def with_a_change_while_reading() -> Schedule:
     return reading
 
 
-def test_a_bookmark_is_when_the_read_began(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bookmark_is_the_start_of_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with_a_change_while_reading().teardown()
     # The package has a function of this name.
     streams = importlib.import_module("source_ats.vendors.kombo.streams")
-    right = vars(streams)["_finished"]
-    wrong = lambda reading, entry, began: right(reading, entry, reading.client.now())  # noqa: E731
-    monkeypatch.setattr(streams, "_finished", wrong)
+    right = vars(streams)["_finished_state"]
+    wrong = lambda context, state, began: right(context, state, context.client.now())  # noqa: E731
+    monkeypatch.setattr(streams, "_finished_state", wrong)
     with pytest.raises(AssertionError):
         with_a_change_while_reading().teardown()
 
 
 @each_vendor
-def test_what_is_seen_late_is_read_also_after_a_cut(vendor: str) -> None:
+def test_late_rows_are_read_after_a_cut(vendor: str) -> None:
     """A window or pass that was cut is read to its end hours later: not all of it was seen then."""
     cut = begun(vendor)
     for number in range(3):
@@ -560,7 +558,7 @@ def test_what_is_seen_late_is_read_also_after_a_cut(vendor: str) -> None:
     cut.teardown()
 
 
-def test_who_appears_between_two_pages_is_no_sign_of_a_broken_list() -> None:
+def test_row_inserted_between_pages_is_no_error() -> None:
     """A page of one is pushed to the next number, so that the same page comes twice."""
     growing = schedule("atz_crm")()
     growing.the_beginning(date_off=timedelta(0), page_size=1, latency=1.0, people=0, was_read=False)

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.sandbox.talemetry_people import Dice, Guids, Life
-from integration_tests.sandbox.talemetry_records import INCLUDE, Record
+from integration_tests.sandbox.talemetry.data import Dice, Guids, Life
+from integration_tests.sandbox.talemetry.records import INCLUDE, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from integration_tests.sandbox.people import mix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from integration_tests.sandbox.talemetry_settings import Settings
+    from integration_tests.sandbox.talemetry.settings import Settings
     from integration_tests.sandbox.world import World
 
 DAY = 86_400
@@ -123,7 +123,7 @@ def _throw(mixed: int, question: str) -> int:
 
 
 class Moment(NamedTuple):
-    """One change made through the control door, times in whole seconds since 1970."""
+    """One change made through the control API, times in whole seconds since 1970."""
 
     at: int
     visible_at: int

@@ -1,8 +1,10 @@
-"""Kombo, played: `/kombo/v1`. Facts and their tiers are in the vendor notes, kombo.md.
+"""The API of the fake Kombo at `/kombo/v1`, and its control API.
+
+Comments name sections of vendors/kombo.md and the tier (V documented, S in the SDK, I inferred).
 
 What the vendor leaves open and the sandbox had to choose is marked (assumed) where it is chosen.
 
-| control door | does |
+| control API | does |
 | --- | --- |
 | `GET /_control/kombo/integrations` | lists `{"id", "size"}` of each integration |
 | `POST /_control/kombo/integration` | sets what an integration says (`set_integration`) |
@@ -13,37 +15,44 @@ What the vendor leaves open and the sandbox had to choose is marked (assumed) wh
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
-import math
-import random
 import re
-from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import accumulate, islice, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox.kombo_models import LETTERS, MODELS, Model
-from integration_tests.sandbox.kombo_rows import Filters, Table
-from integration_tests.sandbox.people import mix
+from integration_tests.sandbox.kombo.data import (
+    File,
+    Filters,
+    Integration,
+    Kombo,
+    Table,
+    alive_rows,
+    file_of,
+    files_of,
+    kombo_of,
+)
+from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model
+from integration_tests.sandbox.kombo.settings import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from integration_tests.sandbox.kombo_rows import Kind
+    from integration_tests.sandbox.kombo.data import Kind
     from integration_tests.sandbox.world import World
 
-    Answer = Callable[[web.Request], list[bytes]]
-    """Makes the `data` of an answer, in pieces, or raises a `Refusal`."""
+    Answer = Callable[[web.Request], Awaitable[list[bytes]]]
+    """Makes what follows `"data":` in the envelope, in pieces, or raises a `Refusal`."""
 
 BASE = "/kombo/v1"
-KEY = "ks_dev_sandbox"
 MAX_PAGE = 250
 DEFAULT_PAGE = 100
 EXPORT = 1000
@@ -52,12 +61,15 @@ EXPORT = 1000
 UPDATED_AFTER = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?")
 """Documented with milliseconds and Z; the schema's pattern lets these pass too (section 4, V)."""
 
+LINK_LIFE = 7 * 86_400
+"""Seconds for which a download link works (section 6.4, V)."""
+
+LINK_SEAL_BITS = 60
+
 SEAL = 9
 """Bytes of a cursor that tell whether it was made here, for this list."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-CHOICES = {"cursor_mode": ("keyed", "offset"), "cursors": ("valid", "refused", "empty")}
 
 CHANGES: tuple[Kind, ...] = ("changed", "nested", "deleted")
 
@@ -65,11 +77,14 @@ CHANGES: tuple[Kind, ...] = ("changed", "nested", "deleted")
 class Refusal(Exception):
     """An answer with the error envelope of section 9."""
 
-    def __init__(self, code: str, status: int, message: str) -> None:
+    def __init__(
+        self, code: str, status: int, message: str, headers: dict[str, str] | None = None
+    ) -> None:
         """Name the vendor's code, which the caller branches on, and the HTTP status."""
         super().__init__(message)
         self.code = code
         self.status = status
+        self.headers = headers or {}
 
     def body(self) -> bytes:
         """Return the envelope: its four inner keys are always there."""
@@ -92,142 +107,9 @@ def refuse_input(message: str) -> NoReturn:
     refuse("PLATFORM.INPUT_INVALID", 400, message)
 
 
-@dataclass
-class Integration:
-    """One connected ATS account: how it stands, and its rows by list path."""
-
-    id: str
-    number: int
-    tables: dict[str, Table]
-    created_at: str
-    tool: str = "greenhouse"
-    category: str = "ATS"
-    status: str = "ACTIVE"
-    setup_status: str = "COMPLETED"
-    read_models_off: list[str] = field(default_factory=list)
-    """Models that are switched off in the scope configuration ..."""
-    read_models_unsupported: list[str] = field(default_factory=list)
-    """... and that the connected ATS does not have."""
-    error: str | None = None
-    error_status: int = 409
-
-    @property
-    def candidates(self) -> Table:
-        """The rows of `/ats/candidates`."""
-        return self.tables["candidates"]
-
-    def settle(self, now: int) -> None:
-        """Make visible what is due."""
-        for table in self.tables.values():
-            table.settle(now)
-
-    def shown(self) -> dict[str, Any]:
-        """Return what `GET /integrations/{id}` says (section 3, V)."""
-        return {
-            "id": self.id,
-            "tool": {"id": self.tool, "label": self.tool.capitalize()},
-            "category": self.category,
-            "status": self.status,
-            "setup_status": self.setup_status,
-            "data_expired_at": None,
-            "end_user": {
-                "organization_name": f"Nordlys Foods {self.number}",
-                "creator_email": None,
-                "origin_id": f"customer-{self.number}",
-            },
-            "scope_config": {"id": "scope-default", "name": "Default"},
-            "created_at": self.created_at,
-            "beta": False,
-            "read_models": [self._read_model(model) for model in MODELS],
-            "write_actions": [],
-        }
-
-    def _read_model(self, model: Model) -> dict[str, Any]:
-        off = model.read_model in self.read_models_off
-        unsupported = model.read_model in self.read_models_unsupported
-        flags = {
-            "is_available": not off and not unsupported,
-            "coverage_status": "UNSUPPORTED" if unsupported else "SUPPORTED",
-            "scope_config_setting": "DISABLED" if off else "ENABLED",
-            "opted_out_by_customer": False,
-        }
-        return {
-            "id": model.read_model,
-            "label": model.label,
-            **flags,
-            "fields": [{"id": "first_name", "label": "First name", **flags}],
-        }
-
-
-@dataclass
-class RateLimit:
-    """So many calls in a window that begins with its first call (assumed; section 8)."""
-
-    limit: int
-    window_seconds: float
-    window_ends: float = 0
-    spent: int = 0
-
-    def spend(self, now: float) -> bool:
-        """Count a call; False if it is one too many."""
-        if not self.window_ends - self.window_seconds <= now < self.window_ends:
-            self.window_ends = now + self.window_seconds
-            self.spent = 0
-        self.spent += 1
-        return self.spent <= self.limit
-
-    def headers(self, now: float) -> dict[str, str]:
-        """Return the three headers, named in lower case as the vendor does."""
-        return {
-            "ratelimit-limit": str(self.limit),
-            "ratelimit-remaining": str(max(self.limit - self.spent, 0)),
-            "ratelimit-reset": str(self.seconds_left(now)),
-        }
-
-    def seconds_left(self, now: float) -> int:
-        """Return the whole seconds after which the window is surely over."""
-        return math.ceil(self.window_ends - now)
-
-
-@dataclass
-class Kombo:
-    """One environment with its integrations."""
-
-    world: World
-    integrations: dict[str, Integration]
-    environment: str
-    dice: random.Random
-    keys: list[str] = field(default_factory=lambda: [KEY])
-    cursor_mode: Literal["keyed", "offset"] = "keyed"
-    cursors: Literal["valid", "refused", "empty"] = "valid"
-    cursor_age: int = 0
-    """Grows each time when all cursors given out so far lose their worth."""
-    rate_limit: RateLimit | None = None
-    retry_after: bool = False
-    gzip: bool = False
-
-    def now(self) -> int:
-        """Return the sandbox's time in milliseconds."""
-        return int(self.world.clock.epoch() * 1000)
-
-    def find(self, integration_id: str) -> Integration:
-        """Return an integration as readers see it now."""
-        integration = self.integrations.get(integration_id)
-        if integration is None:
-            message = f"There is no integration {integration_id!r} in this environment."
-            refuse("PLATFORM.INTEGRATION_NOT_FOUND", 404, message)
-        integration.settle(self.now())
-        return integration
-
-    def chosen(self, integration_id: str | None) -> list[Integration]:
-        """Return one integration, or for None all, as readers see them now."""
-        wanted = self.integrations if integration_id is None else [integration_id]
-        return [self.find(one) for one in wanted]
-
-
 def mount(app: web.Application, world: World, accounts: int = 3) -> None:
     """Add Kombo; its `accounts` integrations share the world's candidates, some to each."""
-    kombo = _found(world, accounts)
+    kombo = kombo_of(world, accounts)
     routes = [
         web.get(
             f"{BASE}/check-api-key",
@@ -239,6 +121,12 @@ def mount(app: web.Application, world: World, accounts: int = 3) -> None:
             _guard(kombo, partial(get_integration, kombo)),
             name="kombo.integration",
         ),
+        web.get(
+            f"{BASE}/ats/candidates/{{id}}/attachments",
+            _guard(kombo, partial(list_attachments, kombo)),
+            name="kombo.candidate_attachments",
+        ),
+        web.get("/kombo_files/{token:.{24}}", partial(get_file, kombo), name="kombo.file"),
         web.get("/_control/kombo/integrations", _control(kombo, list_integrations)),
         web.post("/_control/kombo/integration", _control(kombo, set_integration)),
         web.post("/_control/kombo/settings", _control(kombo, set_settings)),
@@ -256,54 +144,187 @@ def mount(app: web.Application, world: World, accounts: int = 3) -> None:
     app.add_routes(routes)
 
 
+def known_integration(kombo: Kombo, integration_id: str) -> Integration:
+    """Return an integration as readers see it now."""
+    try:
+        return kombo.find(integration_id)
+    except KeyError:
+        message = f"There is no integration {integration_id!r} in this environment."
+        refuse("PLATFORM.INTEGRATION_NOT_FOUND", 404, message)
+
+
+def integration_of(kombo: Kombo, request: web.Request) -> Integration:
+    """Return the integration that a call names, unless it refuses all calls."""
+    integration_id = request.headers.get("X-Integration-Id")
+    if not integration_id:
+        refuse_input("The header X-Integration-Id is missing.")
+    integration = known_integration(kombo, integration_id)
+    settings = integration.settings
+    if settings.error is not None:
+        refuse(settings.error, settings.error_status, "This integration cannot be read.")
+    return integration
+
+
 # What the vendor answers
 
 
-def check_api_key(kombo: Kombo, _: web.Request) -> list[bytes]:
+async def check_api_key(kombo: Kombo, _: web.Request) -> list[bytes]:
     """Answer `GET /check-api-key` (section 3, V)."""
     return [orjson.dumps({"environment_id": kombo.environment, "customer_id": kombo.environment})]
 
 
-def get_integration(kombo: Kombo, request: web.Request) -> list[bytes]:
+async def get_integration(kombo: Kombo, request: web.Request) -> list[bytes]:
     """Answer `GET /integrations/{id}`, which needs no integration header (section 2, V)."""
-    return [orjson.dumps(kombo.find(request.match_info["id"]).shown())]
+    return [orjson.dumps(known_integration(kombo, request.match_info["id"]).shown())]
 
 
-def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
+async def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[bytes]:
     """Answer one page of a list (sections 4 and 7)."""
-    integration_id = request.headers.get("X-Integration-Id")
-    if not integration_id:
-        refuse_input("The header X-Integration-Id is missing.")
-    integration = kombo.find(integration_id)
-    if integration.error is not None:
-        refuse(integration.error, integration.error_status, "This integration cannot be read.")
+    integration = integration_of(kombo, request)
+    settings = integration.settings
     # The statuses are assumed (section 9).
-    if model.read_model in integration.read_models_off:
+    if model.read_model in settings.read_models_off:
         refuse("INTEGRATION.MODEL_DISABLED", 400, "This model is switched off.")
-    if model.read_model in integration.read_models_unsupported:
+    if model.read_model in settings.read_models_unsupported:
         refuse("INTEGRATION.MODEL_NOT_AVAILABLE", 400, "This tool does not have this model.")
     query = _Query(request)
+    table = integration.tables[model.path]
     filters = Filters(
         updated_after=query.time("updated_after"),
         include_deleted=query.flag("include_deleted"),
+        rows=row_filters(kombo, model, table, query),
     )
-    query.flag("ignore_unsupported_filters")  # all filters played here are supported
+    drop = query.flag("ignore_unsupported_filters")
+    unsupported = {name for name, _ in filters.rows} & set(settings.unsupported_filters)
+    if unsupported and drop:
+        supported = tuple(each for each in filters.rows if each[0] not in unsupported)
+        filters = replace(filters, rows=supported)
     limit = query.whole_number("page_size", DEFAULT_PAGE, MAX_PAGE)
     cursor = query.text("cursor")
     query.done()
 
     cursors = Cursors(kombo, integration.id, model.path, filters)
-    mode, place = cursors.read(cursor) if cursor is not None else (kombo.cursor_mode, 0)
-    if mode is None:
+    mode, place = cursors.read(cursor) if cursor is not None else (kombo.settings.cursor_mode, 0)
+    if mode is None or (unsupported and not drop):
         return [b'{"next":null,"results":[]}']
-    table = integration.tables[model.path]
     find = table.by_number if mode == "keyed" else table.by_time
     found = find(filters, place, limit + 1)
     following = None
     if len(found) > limit:
         following = cursors.make(mode, found[limit] if mode == "keyed" else place + limit)
-    rows = table.print(found[:limit], kombo.now(), b",")
+    rows = table.print(found[:limit], b",")
     return [b'{"next":', orjson.dumps(following), b',"results":[', *rows, b"]}"]
+
+
+def row_filters(
+    kombo: Kombo, model: Model, table: Table, query: _Query
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the row filters that a call has (section 6.7)."""
+    found = []
+    for name in ("ids", "remote_ids", *model.filters):
+        text = query.text(name)
+        if text is None:
+            continue
+        values = (text.lower(),) if name == "email" else tuple(text.split(","))
+        if not all(values):
+            refuse_input(f"{name} has an empty value.")
+        most = kombo.settings.most_filter_values
+        if most is not None and len(values) > most:
+            refuse_input(f"{name} has more than {most} values.")
+        found.append((name, values))
+        if name == "ids" and kombo.settings.unknown_ids == "refused":
+            unknown = [value for value in values if table.find(value) is None]
+            if unknown:
+                # The code is assumed; the status is that of an older page (section 4, V).
+                refuse("PLATFORM.INPUT_INVALID", 404, f"Unknown ids: {', '.join(unknown)}.")
+    return tuple(found)
+
+
+# Files
+
+
+async def list_attachments(kombo: Kombo, request: web.Request) -> list[bytes]:
+    """Answer the files of one candidate, as the ATS has them now (section 6.4)."""
+    integration = integration_of(kombo, request)
+    settings = integration.settings
+    if settings.attachments_error is not None:
+        code, status = settings.attachments_error, settings.attachments_error_status
+        refuse(code, status, "The attachments cannot be read.")
+    most = kombo.settings.concurrent_actions
+    if integration.actions >= most:
+        headers = {"Concurrency-Limit": str(most), "Concurrency-Remaining": "0"}
+        code = "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED"
+        raise Refusal(code, 429, "Too many live calls at the same time.", headers)
+    integration.actions += 1
+    try:
+        await asyncio.sleep(kombo.settings.action_seconds)
+    finally:
+        integration.actions -= 1
+    table = integration.candidates
+    number = table.find(request.match_info["id"])
+    if number is None or not table.is_alive(number):
+        # Code and status are assumed (section 12).
+        refuse("PLATFORM.INPUT_INVALID", 404, "There is no such candidate.")
+    files = files_of(table, number)
+    warnings = []
+    if settings.attachment_warnings and files:
+        warnings.append({"message": f"{files.pop().row['file_name']} could not be read."})
+    origin = kombo.settings.files_origin or str(request.url.origin())
+    results = [
+        file.row | {"data_url": f"{origin}/kombo_files/{link_of(kombo, integration, file)}"}
+        for file in files
+    ]
+    return [orjson.dumps({"results": results}), b',"warnings":', orjson.dumps(warnings)]
+
+
+def link_of(kombo: Kombo, integration: Integration, file: File) -> str:
+    """Return the unguessable end of a download link: 24 characters that say which file, and when.
+
+    So no link has to be kept.
+    """
+    minutes = int(kombo.world.clock.epoch()) // 60
+    fields = ((integration.number, 8), (file.candidate, 32), (file.place, 8), (minutes, 32))
+    content = 0
+    for value, bits in fields:
+        content = content << bits | value
+    rest, letters = content << LINK_SEAL_BITS | link_seal(kombo, content), ""
+    while len(letters) < 24:
+        rest, place = divmod(rest, len(LETTERS))
+        letters += LETTERS[place]
+    return letters
+
+
+def link_seal(kombo: Kombo, content: int) -> int:
+    """Return what shows that a link was made here."""
+    owner = orjson.dumps([kombo.environment, content.to_bytes(10, "big").hex()])
+    digest = hashlib.blake2b(owner, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 64 - LINK_SEAL_BITS
+
+
+async def get_file(kombo: Kombo, request: web.Request) -> web.Response:
+    """Send a file for 7 days after its link was made (section 6.4, V).
+
+    A request that carries the API key is refused: nothing says that a download needs it, so a
+    client must not give it away (I).
+    """
+    if {"Authorization", "X-Integration-Id"} & set(request.headers):
+        return web.Response(status=400, text="No credentials are wanted here.")
+    token, whole = request.match_info["token"], 0
+    for letter in reversed(token):
+        whole = whole * len(LETTERS) + LETTERS.find(letter)
+    content, seal = divmod(whole, 1 << LINK_SEAL_BITS)
+    if not 0 <= content < 1 << 80 or link_seal(kombo, content) != seal:
+        return web.Response(status=404, text="There is no such file.")
+    account, candidate, place, minutes = (
+        content >> 72, content >> 40 & (1 << 32) - 1, content >> 32 & 255, content & (1 << 32) - 1
+    )  # fmt: skip
+    if kombo.world.clock.epoch() > minutes * 60 + LINK_LIFE:
+        # The status is assumed (section 12).
+        return web.Response(status=403, text="The link has expired.")
+    integration = list(kombo.integrations.values())[account]
+    file = file_of(integration.candidates, candidate, place)
+    body = file.content.ljust(kombo.settings.file_bytes)
+    return web.Response(body=body, content_type=file.row["content_type"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +342,7 @@ class Cursors:
 
     def make(self, mode: str, place: int) -> str:
         """Seal the place at which the next page begins."""
-        content = orjson.dumps([mode, place, self.kombo.cursor_age])
+        content = orjson.dumps([mode, place, self.kombo.settings.cursor_age])
         return base64.urlsafe_b64encode(content + self._seal(content)).decode()
 
     def read(self, cursor: str) -> tuple[str | None, int]:
@@ -334,10 +355,10 @@ class Cursors:
         if seal != self._seal(content):
             refuse_input("The cursor is malformed, or belongs to other filters.")
         mode, place, age = orjson.loads(content)
-        if age < self.kombo.cursor_age:
-            if self.kombo.cursors == "refused":
+        if age < self.kombo.settings.cursor_age:
+            if self.kombo.settings.cursors == "refused":
                 refuse_input("The cursor has expired.")
-            if self.kombo.cursors == "empty":
+            if self.kombo.settings.cursors == "empty":
                 return None, 0
         return mode, place
 
@@ -395,11 +416,12 @@ def _guard(kombo: Kombo, answer: Answer) -> Callable[[web.Request], Awaitable[we
         try:
             _spend(kombo, response)
             _authenticate(kombo, request)
-            body = b"".join([b'{"status":"success","data":', *answer(request), b"}"])
+            body = b"".join([b'{"status":"success","data":', *await answer(request), b"}"])
         except Refusal as refusal:
             response.set_status(refusal.status)
+            response.headers.update(refusal.headers)
             body = refusal.body()
-        if kombo.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if kombo.settings.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
             response.headers["Content-Encoding"] = "gzip"
             body = gzip.compress(body, 1)
         response.body = body
@@ -409,25 +431,25 @@ def _guard(kombo: Kombo, answer: Answer) -> Callable[[web.Request], Awaitable[we
 
 
 def _spend(kombo: Kombo, response: web.Response) -> None:
-    limit = kombo.rate_limit
+    limit = kombo.settings.rate_limit
     if limit is None:
         return
     now = kombo.world.clock.epoch()
     within = limit.spend(now)
     response.headers.update(limit.headers(now))
     if not within:
-        if kombo.retry_after:
+        if kombo.settings.retry_after:
             response.headers["Retry-After"] = str(limit.seconds_left(now))
         refuse("PLATFORM.RATE_LIMIT_EXCEEDED", 429, "Too many requests.")
 
 
 def _authenticate(kombo: Kombo, request: web.Request) -> None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or key not in kombo.keys:
+    if scheme.lower() != "bearer" or key not in kombo.settings.keys:
         refuse("PLATFORM.AUTHENTICATION_INVALID", 401, "The API key is missing or invalid.")
 
 
-# The control door
+# The control API
 
 
 def list_integrations(kombo: Kombo, _: dict[str, Any]) -> object:
@@ -439,37 +461,15 @@ def list_integrations(kombo: Kombo, _: dict[str, Any]) -> object:
 
 
 def set_integration(kombo: Kombo, wish: dict[str, Any]) -> object:
-    """Set `status`, `setup_status`, `category`, `tool`: what is shown.
-
-    `read_models_off` and `read_models_unsupported` are shown, and their lists refuse; `error` (a
-    code, or null) with `error_status` (409) is what all list calls answer.
-    """
+    """Change settings of one integration (`IntegrationSettings`); answer what it shows."""
     integration = kombo.integrations[wish.pop("integration_id")]
-    keys = {"status", "setup_status", "category", "tool", "error", "error_status"}
-    _set(integration, wish, keys | {"read_models_off", "read_models_unsupported"})
+    take_over(integration.settings, wish)
     return integration.shown()
 
 
 def set_settings(kombo: Kombo, wish: dict[str, Any]) -> object:
-    """Set any of these.
-
-    - `keys`: the API keys that are valid, instead of those before;
-    - `cursor_mode`: `keyed` cursors go on behind the last row read, and no row moves; `offset`
-      cursors count rows in the order of their last change, so that a row that changes between two
-      pages moves to the end and one behind it slips through;
-    - `cursors`: `refused` or `empty` is what all cursors made before now get, `valid` ends that;
-    - `rate_limit`: `{"limit", "window_seconds"}` or null; `retry_after`: whether a 429 says it too;
-    - `gzip`: whether answers are compressed for those who accept it.
-    """
-    for name, choices in CHOICES.items():
-        if wish.get(name, choices[0]) not in choices:
-            message = f"{name} is one of {', '.join(choices)}."
-            raise ValueError(message)
-    if wish.get("cursors", "valid") != "valid":
-        kombo.cursor_age += 1
-    if wish.get("rate_limit") is not None:
-        wish["rate_limit"] = RateLimit(**wish["rate_limit"])
-    _set(kombo, wish, {"keys", "cursor_mode", "cursors", "rate_limit", "retry_after", "gzip"})
+    """Change settings that hold for all integrations (`Settings`)."""
+    kombo.settings.set(wish)
     return {}
 
 
@@ -489,7 +489,7 @@ def change(kombo: Kombo, wish: dict[str, Any]) -> object:
         raise ValueError(message)
     tables = [integration.tables[model.path] for integration in integrations]
     taken: dict[Kind, list[tuple[Table, int]]] = {}
-    rows = _alive(tables, kombo.dice)
+    rows = alive_rows(tables, kombo.dice)
     for kind in CHANGES:
         taken[kind] = list(islice(rows, wish.get(kind, 0)))
         if len(taken[kind]) < wish.get(kind, 0):
@@ -509,12 +509,12 @@ async def export_truth(kombo: Kombo, request: web.Request) -> web.StreamResponse
     try:
         integrations = kombo.chosen(request.query.get("integration_id"))
         model = _model(request.query.get("model", "candidates"))
-    except (Refusal, ValueError) as refusal:
-        raise web.HTTPBadRequest(text=str(refusal)) from refusal
+    except (KeyError, ValueError) as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     for integration in integrations:
-        for rows in _in_pieces(integration.tables[model.path], kombo):
+        for rows in _in_pieces(integration.tables[model.path]):
             await response.write(rows)
     return response
 
@@ -527,35 +527,11 @@ def _model(path: str) -> Model:
     raise ValueError(message)
 
 
-def _in_pieces(table: Table, kombo: Kombo) -> Iterator[bytes]:
+def _in_pieces(table: Table) -> Iterator[bytes]:
     start = 0
     while numbers := table.by_number(Filters(include_deleted=True), start, EXPORT):
-        yield b"".join([*table.print(numbers, kombo.now(), b"\n"), b"\n"])
+        yield b"".join([*table.print(numbers, b"\n"), b"\n"])
         start = numbers[-1] + 1
-
-
-def _alive(tables: list[Table], dice: random.Random) -> Iterator[tuple[Table, int]]:
-    """Walk through all rows that are not deleted, each once, in an order that the dice choose."""
-    ends = list(accumulate(table.rows for table in tables))
-    total = ends[-1]
-    if not total:
-        return
-    start = dice.randrange(total)
-    stride = next(s for s in iter(partial(dice.randint, 1, total), 0) if math.gcd(s, total) == 1)
-    for step in range(total):
-        place = (start + step * stride) % total
-        which = bisect_right(ends, place)
-        number = place - (ends[which - 1] if which else 0)
-        if tables[which].is_alive(number):
-            yield tables[which], number
-
-
-def _set(target: object, wish: dict[str, Any], allowed: set[str]) -> None:
-    if unknown := wish.keys() - allowed:
-        message = f"Not known here: {', '.join(sorted(unknown))}."
-        raise ValueError(message)
-    for name, value in wish.items():
-        setattr(target, name, value)
 
 
 def _control(
@@ -564,40 +540,8 @@ def _control(
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
             result = act(kombo, orjson.loads(await request.read() or b"{}"))
-        except (Refusal, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise web.HTTPBadRequest(text=repr(error)) from error
         return web.Response(body=orjson.dumps(result), content_type="application/json")
 
     return handler
-
-
-def _found(world: World, accounts: int) -> Kombo:
-    """Divide the candidates unevenly; among three integrations 6 : 3 : 1."""
-    dice = random.Random(mix(world.seed, 5))  # noqa: S311 - repeatable
-    parts = [number * (number + 1) // 2 for number in range(accounts, 0, -1)]
-    ends = [world.candidates * end // sum(parts) for end in accumulate(parts, initial=0)]
-    started = int(world.started_at.timestamp() * 1000)
-    integrations = [
-        Integration(
-            id="greenhouse:" + "".join(dice.choices(LETTERS, k=24)),
-            number=number,
-            created_at=f"{world.started_at.year - 3}-05-04T08:00:00.000Z",
-            tables={
-                model.path: Table(
-                    build=model.build,
-                    seed=mix(world.seed, 6, number, place),
-                    account=number,
-                    size=model.rows(end - start),
-                    started=started,
-                )
-                for place, model in enumerate(MODELS)
-            },
-        )
-        for number, (start, end) in enumerate(pairwise(ends))
-    ]
-    return Kombo(
-        world=world,
-        integrations={integration.id: integration for integration in integrations},
-        environment="".join(dice.choices(LETTERS, k=24)),
-        dice=dice,
-    )

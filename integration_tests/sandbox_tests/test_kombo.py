@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,7 @@ def test_an_integration_shows_how_it_stands(sandbox: Sandbox) -> None:
     assert (data["id"], data["tool"]["id"], data["category"]) == (first, "greenhouse", "ATS")
     assert (data["status"], data["setup_status"]) == ("ACTIVE", "COMPLETED")
     assert data["data_expired_at"] is None
-    assert len(data["read_models"]) == 9
+    assert len(data["read_models"]) == 13
     assert all(model["is_available"] for model in data["read_models"])
     wish = {
         "integration_id": first,
@@ -687,3 +688,208 @@ def test_the_sandbox_ends_with_its_parent(sandbox: Sandbox) -> None:
     assert sandbox.process.stdin is not None
     sandbox.process.stdin.close()
     assert sandbox.process.wait(timeout=10) == 0
+
+
+# Row filters
+
+
+def chosen(sandbox: Sandbox, integration: str, path: str, **query: str | int) -> list[str]:
+    """Read all pages of a list and return the ids, in their order."""
+    ids: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = get(sandbox, path, integration, KEY, **query, **cursor)
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["data"]
+        ids += [row["id"] for row in data["results"]]
+        if data["next"] is None:
+            return ids
+        cursor = {"cursor": data["next"]}
+
+
+def test_ids_follow_the_documented_pattern(still: Sandbox) -> None:
+    pattern = re.compile("[1-9A-HJ-NP-Za-km-z]{24}")
+    assert all(pattern.fullmatch(row["id"]) for row in truth(still, integrations(still)[0]))
+
+
+@pytest.mark.parametrize("mode", ["keyed", "offset"])
+def test_candidates_can_be_filtered(sandbox: Sandbox, mode: str) -> None:
+    sandbox.control("/_control/kombo/settings", {"cursor_mode": mode})
+    first, path = integrations(sandbox)[0], "/ats/candidates"
+    change(sandbox, integration_id=first, changed=20, new=5)
+    rows = [row for row in truth(sandbox, first) if row["remote_deleted_at"] is None]
+    some = rows[3:900:7]
+    for name, key in (("ids", "id"), ("remote_ids", "remote_id")):
+        values = ",".join(row[key] for row in some)
+        found = chosen(sandbox, first, path, page_size=50, **{name: values})
+        assert sorted(found) == sorted(row["id"] for row in some)
+
+    addresses = next(row["email_addresses"] for row in rows[400:] if row.get("email_addresses"))
+    email = addresses[0]["email_address"]
+    holders = [row["id"] for row in rows if email in str(row.get("email_addresses"))]
+    assert chosen(sandbox, first, path, email=email.upper()) == holders
+
+    def applied_to(row: dict[str, Any]) -> set[str]:
+        return {each["job"]["id"] for each in row["applications"] if each["job"]}
+
+    jobs = sorted(set().union(*map(applied_to, rows)))[:2]
+    found = chosen(sandbox, first, path, page_size=50, job_ids=",".join(jobs))
+    assert sorted(found) == sorted(row["id"] for row in rows if applied_to(row) & set(jobs))
+    both = chosen(sandbox, first, path, job_ids=jobs[0], ids=",".join(row["id"] for row in some))
+    assert sorted(both) == sorted(row["id"] for row in some if jobs[0] in applied_to(row))
+
+
+def test_a_filter_goes_with_updated_after(sandbox: Sandbox) -> None:
+    first, path = integrations(sandbox)[0], "/ats/candidates"
+    since = iso(sandbox.now())
+    sandbox.advance(60)
+    moved = change(sandbox, integration_id=first, changed=3, deleted=1)
+    still_there = truth(sandbox, first)[5]["id"]
+    ids = ",".join([*moved["changed"], *moved["deleted"], still_there])
+    living = chosen(sandbox, first, path, ids=ids, updated_after=since)
+    assert sorted(living) == sorted(set(moved["changed"]))
+    everybody = chosen(sandbox, first, path, ids=ids, updated_after=since, include_deleted="true")
+    assert sorted(everybody) == sorted(moved["changed"] + moved["deleted"])
+
+
+def test_unknown_ids_fail_the_whole_call_unless_set_otherwise(sandbox: Sandbox) -> None:
+    first, second, *_ = integrations(sandbox)
+    own, other = truth(sandbox, first)[0]["id"], truth(sandbox, second)[0]["id"]
+    for stranger in (other, "2" * 24, "short"):
+        answer = get(sandbox, "/ats/candidates", first, ids=f"{own},{stranger}")
+        refused(answer, 404, "PLATFORM.INPUT_INVALID")
+    sandbox.control("/_control/kombo/settings", {"unknown_ids": "ignored"})
+    found = chosen(sandbox, first, "/ats/candidates", ids=f"{own},{other}", include_deleted="true")
+    assert found == [own]
+    sandbox.control("/_control/kombo/settings", {"most_filter_values": 1})
+    answer = get(sandbox, "/ats/candidates", first, ids=f"{own},{other}")
+    refused(answer, 400, "PLATFORM.INPUT_INVALID")
+
+
+def test_an_unsupported_filter_finds_nothing_or_is_dropped(sandbox: Sandbox) -> None:
+    first, path = integrations(sandbox)[0], "/ats/candidates"
+    wish = {"integration_id": first, "unsupported_filters": ["email"]}
+    sandbox.control("/_control/kombo/integration", wish)
+    query: dict[str, str | int] = {"email": "person1@example.org", "page_size": 250}
+    assert chosen(sandbox, first, path, **query) == []
+    query["ignore_unsupported_filters"] = "true"
+    everybody = chosen(sandbox, first, path, page_size=250)
+    assert chosen(sandbox, first, path, **query) == everybody
+
+
+@pytest.mark.parametrize("model", ["notes", "scorecards", "attachments"])
+def test_what_belongs_to_a_candidate_can_be_asked_for(still: Sandbox, model: str) -> None:
+    first, path = integrations(still)[0], f"/ats/{model}"
+    people = {row["id"] for row in truth(still, first)}
+    found = still.truth("/_control/kombo/truth", integration_id=first, model=model)
+    rows = [row for row in found if row["remote_deleted_at"] is None]
+    assert {row["candidate_id"] for row in rows} - {None} <= people
+    one = next(row for row in rows[100:] if row["candidate_id"] and row["application_id"])
+    assert chosen(still, first, path, candidate_ids=one["candidate_id"]) == [one["id"]]
+    assert chosen(still, first, path, application_ids=one["application_id"]) == [one["id"]]
+
+
+def test_notes_scorecards_attachments_and_stages_vary_as_documented(still: Sandbox) -> None:
+    first = integrations(still)[0]
+
+    def rows(model: str) -> list[dict[str, Any]]:
+        found = still.truth("/_control/kombo/truth", integration_id=first, model=model)
+        return [row for row in found if row["remote_deleted_at"] is None]
+
+    assert {row["author"] is None for row in rows("notes")} == {True, False}
+    assert {"responses" in row for row in rows("scorecards")} == {True, False}
+    types = {each["type"] for row in rows("scorecards") for each in row.get("responses") or ()}
+    assert types > {"TEXT", "NUMBER", "BOOLEAN", "DATE", "SINGLE_SELECT", "MULTI_SELECT"}
+    assert {"content_ref" in row for row in rows("attachments")} == {True, False}
+    assert {row["type"] for row in rows("attachments")} == {"CV", "COVER_LETTER", "OTHER", None}
+    assert {row["status"] for row in rows("application-stages")} == {"ACTIVE", "INACTIVE"}
+
+
+# Attachments on demand
+
+
+def files(sandbox: Sandbox, integration: str, candidate: str) -> list[dict[str, Any]]:
+    """Ask for the files of a candidate."""
+    answer = get(sandbox, f"/ats/candidates/{candidate}/attachments", integration)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body.keys() == {"status", "data", "warnings"}
+    found: list[dict[str, Any]] = body["data"]["results"]
+    return found
+
+
+def with_files(sandbox: Sandbox, integration: str) -> str:
+    """Return the id of a candidate who has files."""
+    ids = chosen(sandbox, integration, "/ats/candidates")
+    return next(each for each in ids if files(sandbox, integration, each))
+
+
+def test_files_have_the_documented_shape_and_can_be_downloaded(sandbox: Sandbox) -> None:
+    first = integrations(sandbox)[0]
+    candidate = with_files(sandbox, first)
+    found = files(sandbox, first, candidate)
+    assert found[0].keys() == {
+        *("id", "remote_id", "candidate_id", "application_id", "type", "file_name"),
+        *("content_type", "data_url", "remote_created_at", "remote_updated_at"),
+    }
+    assert (found[0]["candidate_id"], found[0]["type"]) == (candidate, "CV")
+    url = found[0]["data_url"]
+    *host, end = url.split("/")
+    assert re.fullmatch("[1-9A-HJ-NP-Za-km-z]{24}", end)
+    content = sandbox.http.get(url, timeout=10)
+    assert content.status_code == 200
+    assert content.headers["Content-Type"].startswith(found[0]["content_type"])
+    assert content.content.startswith(b"%PDF")
+    with_key = sandbox.http.get(url, timeout=10, headers={"Authorization": f"Bearer {KEY}"})
+    assert with_key.status_code == 400
+    other = "/".join([*host, ("2" if end[0] == "1" else "1") + end[1:]])
+    assert sandbox.http.get(other, timeout=10).status_code == 404
+
+    sandbox.advance(7 * DAY + 120)
+    assert sandbox.http.get(url, timeout=10).status_code == 403
+    again = files(sandbox, first, candidate)
+    assert [each["id"] for each in again] == [each["id"] for each in found]
+    assert again[0]["data_url"] != url
+    assert sandbox.http.get(again[0]["data_url"], timeout=10).content == content.content
+
+
+def test_a_changed_candidate_has_one_more_file(sandbox: Sandbox) -> None:
+    smallest = integrations(sandbox)[-1]
+    before = {
+        each: len(files(sandbox, smallest, each))
+        for each in chosen(sandbox, smallest, "/ats/candidates", page_size=250)
+    }
+    (changed,) = change(sandbox, integration_id=smallest, changed=1)["changed"]
+    assert len(files(sandbox, smallest, changed)) == before[changed] + 1
+
+
+def test_files_that_cannot_be_read(sandbox: Sandbox) -> None:
+    first = integrations(sandbox)[0]
+    candidate = with_files(sandbox, first)
+    many = len(files(sandbox, first, candidate))
+    path = f"/ats/candidates/{candidate}/attachments"
+    wish = {"integration_id": first, "attachment_warnings": True}
+    sandbox.control("/_control/kombo/integration", wish)
+    body = get(sandbox, path, first).json()
+    assert len(body["data"]["results"]) == many - 1
+    assert body["warnings"][0]["message"]
+
+    wish = {"integration_id": first, "attachments_error": "INTEGRATION.PERMISSION_MISSING"}
+    sandbox.control("/_control/kombo/integration", wish)
+    refused(get(sandbox, path, first), 403, "INTEGRATION.PERMISSION_MISSING")
+    answer = get(sandbox, f"/ats/candidates/{'2' * 24}/attachments", integrations(sandbox)[1])
+    refused(answer, 404, "PLATFORM.INPUT_INVALID")
+
+
+def test_too_many_live_calls_at_the_same_time_are_refused(sandbox: Sandbox) -> None:
+    first = integrations(sandbox)[0]
+    candidate = truth(sandbox, first)[-1]["id"]
+    sandbox.control("/_control/kombo/settings", {"concurrent_actions": 1, "action_seconds": 2})
+    path = f"/ats/candidates/{candidate}/attachments"
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: get(sandbox, path, first), range(3)))
+    by_status = {answer.status_code: answer for answer in answers}
+    assert by_status.keys() == {200, 429}
+    refused(by_status[429], 429, "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED")
+    assert by_status[429].headers["Concurrency-Limit"] == "1"
+    assert by_status[429].headers["Concurrency-Remaining"] == "0"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
 from integration_tests.sandbox.people import CITIES, COMPANIES, TITLES, mix, person
-from integration_tests.sandbox.talemetry_people import DAY, Dice, Life, life_cycle, sources
+from integration_tests.sandbox.talemetry.data import DAY, Dice, Life, life_cycle, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,18 +43,45 @@ PARTS: tuple[Form, ...] = (1, "missing", 1, 1, "null", 1, 1, 2, 1, 1)
 MULTIVALUES = ("North", "East", "South", "West")
 LONG_TEXT = "Kept the line running · trained new colleagues · wrote it all down. " * 60
 
-APPLICATION_KEYS = (
-    # All keys are there in every entry of the sample, most values null ([DET]).
-    "Id", "PostingTitle", "JV_ApplicationID", "ContextId", "RecruitmentId", "WebTrackingId",
-    "talemetry_bid", "application_date", "DispositionDate", "OpenDate", "HireStartDate",
-    "prev_term_date", "referral_datetime", "DispositionReasonCode", "DispositionReasonName",
-    "DispositionStatusCode", "DispositionStatusName", "DispositionReasonSearch",
-    "DispositionReasonSearchName", "Interviewed", "TargetCrmStage", "Company", "CompanyName",
-    "Department", "DepartmentName", "Location", "ManagerID", "Manager", "RecruiterID", "Recruiter",
-    "app_source_id", "app_source_name", "app_source_text", "app_subsource_id",
-    "app_subsource_name", "app_subsource_search_id", "app_subsource_search_name",
-    "company_source", "referrer_name", "referrer_family", "employee_email", "previous_employee",
-)  # fmt: skip
+SELDOM_FILLED = {
+    # All keys are there in every entry of the sample, most values null ([DET]); the texts are
+    # made up.
+    "JV_ApplicationID": "jv-7731",
+    "ContextId": "ctx-12",
+    "RecruitmentId": "rec-40",
+    "WebTrackingId": "web-93",
+    "talemetry_bid": "bid-5",
+    "OpenDate": "2019-11-04",
+    "HireStartDate": "2020-03-01",
+    "prev_term_date": "2018-06-30",
+    "referral_datetime": "2020-01-05 09:30:00 UTC",
+    "DispositionReasonCode": "R7",
+    "DispositionReasonName": "Shift does not fit",
+    "DispositionReasonSearch": "shift",
+    "DispositionReasonSearchName": "Shift",
+    "Interviewed": "true",
+    "TargetCrmStage": "Interview",
+    "Company": "QW",
+    "CompanyName": "Quill Works",
+    "Department": "D4",
+    "DepartmentName": "Kitchen",
+    "Location": "Bergen",
+    "ManagerID": "m-3",
+    "Manager": "Freya Brandt",
+    "RecruiterID": "r-8",
+    "Recruiter": "Ines Haddad",
+    "app_source_id": "21",
+    "app_source_text": "Seen on a poster",
+    "app_subsource_id": "4",
+    "app_subsource_name": "Poster",
+    "app_subsource_search_id": "44",
+    "app_subsource_search_name": "Posters",
+    "company_source": "Job fair",
+    "referrer_name": "Ewan",
+    "referrer_family": "Ngata",
+    "employee_email": "colleague@example.org",
+    "previous_employee": "false",
+}
 DISPOSITIONS = (("020", "Applied"), ("035", "Interview"), ("090", "Hired"), ("110", "Rejected"))
 
 
@@ -206,10 +233,11 @@ class Record:
         }
 
     def partial_date(self, year: int) -> Json:
-        """A date of the resume, one of its two partial forms."""
-        if self.dice.pick("dates", (True, False)):
+        """A date of the resume, in one of its partial forms."""
+        form = self.dice.pick("dates", ("year", "month", "year", "month", "word"))
+        if form == "month":
             return {"YearMonth": f"{year}-{1 + self.dice.below(12, 'month', year):02d}"}
-        return {"Year": str(year)}
+        return {"Year": str(year)} if form == "year" else {"StringDate": "notKnown"}
 
     def user_area(self) -> Json:
         """`UserArea`: fixed blocks and, in `custom_data`, one key for each field."""
@@ -236,8 +264,9 @@ class Record:
         code, name = DISPOSITIONS[self.dice.below(len(DISPOSITIONS), "disposition", index)]
         job = 100 + self.dice.below(12, "job", index)
         applied = self.life.created - index * 30 * DAY
+        whole = self.dice.below(5, "whole application", index) == 0
         return {
-            **dict.fromkeys(APPLICATION_KEYS),
+            **(SELDOM_FILLED if whole else dict.fromkeys(SELDOM_FILLED)),
             "Id": f"REQ-{job}",
             "PostingTitle": TITLES[job % len(TITLES)],
             "application_date": utc(applied).date().isoformat(),

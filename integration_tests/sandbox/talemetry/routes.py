@@ -1,4 +1,6 @@
-"""A fake Talemetry (Jobvite CRM): token, listing of GUIDs by event and window, and profiles.
+"""The API of the fake Talemetry (Jobvite CRM), and its control API.
+
+There is a token call, a listing of GUIDs by event and window, and profiles.
 
 The vendor documents the requests, and samples of a profile; nothing of the listing's answer, of
 errors or of the Authorization call (talemetry.md, "Not documented"). What is silent there is a
@@ -10,7 +12,7 @@ setting here (`Settings`), so that a client can be tried against each likely rea
 | `POST /talemetry/match/v1/people/ids` (`GET` by setting) | `talemetry.ids` |
 | `POST /talemetry/soap/profiles/v1` | `talemetry.profiles` |
 
-| control door, under `/_control/talemetry` | does |
+| control API, under `/_control/talemetry` | does |
 | --- | --- |
 | `GET`, `POST` `{name: value}`, `DELETE /settings` | show, set, back to default |
 | `POST /expire_tokens` | all tokens that were given out are refused from now on |
@@ -28,8 +30,8 @@ null: as usual |
 A change that is not visible yet (`visible_after_seconds`) shows neither in a listing nor in a
 profile; the truth holds it at once.
 
-`talemetry_settings.py` says what can be set, `talemetry_people.py` who there is, and
-`talemetry_records.py` what a profile looks like.
+`settings.py` says what can be set, `data.py` which people there are, and `records.py` what a
+profile looks like.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ import orjson
 from aiohttp import web
 
 from integration_tests.sandbox.people import mix
-from integration_tests.sandbox.talemetry_people import (
+from integration_tests.sandbox.talemetry.data import (
     EVENTS,
     Dice,
     Guids,
@@ -59,8 +61,8 @@ from integration_tests.sandbox.talemetry_people import (
     life_cycle,
     sources,
 )
-from integration_tests.sandbox.talemetry_records import INCLUDE, WITHOUT_INCLUDE, Record, rfc3339
-from integration_tests.sandbox.talemetry_settings import Settings
+from integration_tests.sandbox.talemetry.records import INCLUDE, WITHOUT_INCLUDE, Record, rfc3339
+from integration_tests.sandbox.talemetry.settings import Settings
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.world import World
@@ -84,7 +86,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def mount(app: web.Application, world: World) -> None:
-    """Add the API and its control door."""
+    """Add the API and its control API."""
     vendor = Talemetry(world)
     api: tuple[tuple[str, str, Handler, tuple[str, ...]], ...] = (
         ("/oauth/token", "talemetry.token", vendor.token, ("POST",)),
@@ -95,7 +97,7 @@ def mount(app: web.Application, world: World) -> None:
         resource = app.router.add_resource("/talemetry" + path, name=name)
         for method in methods:
             resource.add_route(method, answering(handler, vendor.settings))
-    door: tuple[tuple[str, str, Handler], ...] = (
+    control: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "/settings", vendor.get_settings),
         ("POST", "/settings", vendor.post_settings),
         ("DELETE", "/settings", vendor.delete_settings),
@@ -107,7 +109,7 @@ def mount(app: web.Application, world: World) -> None:
         ("DELETE", "/asked", vendor.delete_asked),
         ("GET", "/truth", vendor.truth),
     )
-    for method, path, handler in door:
+    for method, path, handler in control:
         app.router.add_route(method, "/_control/talemetry" + path, answering(handler))
 
 
@@ -410,7 +412,7 @@ class Talemetry:
         )
         return record.candidate()
 
-    # -- control door
+    # -- control API
 
     async def get_settings(self, _: web.Request) -> web.Response:
         """All settings."""

@@ -1,12 +1,13 @@
-"""A fake Comeet Recruiting API: it begins empty, keeps what is posted to it, and shows it again.
+"""The API of the fake Comeet, and its control API.
 
 The facts are those of vendors/comeet.md; a comment names the section and the tier (V documented,
 T observed by others, I inferred). Where the vendor is silent this fake takes the answer that is
 hardest on a careless client, and the comment says "assumed".
 
 Endpoints under `/comeet` (route names): comeet.create, comeet.list, comeet.candidate,
-comeet.update, comeet.positions, comeet.position, comeet.position_candidates, comeet.deleted.
-Control door under `/_control/comeet`: positions, settings, fill, move, edit_position, merge, erase,
+comeet.update, comeet.files, comeet.add_file, comeet.positions, comeet.position,
+comeet.position_candidates, comeet.deleted.
+Control API under `/_control/comeet`: positions, settings, fill, move, edit_position, merge, erase,
 summary, truth, reset.
 """
 
@@ -18,18 +19,31 @@ import hmac
 import math
 import random
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox.people import CITIES, TITLES, mix
+from integration_tests.sandbox.comeet.data import (
+    POSITION_STATUSES,
+    STATUSES,
+    Account,
+    Candidate,
+    Json,
+    Position,
+    candidate_object,
+    file_objects,
+    made_up_fields,
+    position_object,
+    process_object,
+    truth_row,
+)
+from integration_tests.sandbox.comeet.settings import SETTING_RULES, RateLimit, is_number
+from integration_tests.sandbox.people import mix
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.world import World
@@ -43,14 +57,10 @@ MAX_FILE_BYTES = 6_000_000
 MAX_BODY_BYTES = 20_000_000
 """Assumed: 6 MB is documented for files, but neither decimal or binary nor a whole (section 12)."""
 
-STATUSES = ("In progress", "On hold", "Awaiting Decision", "Rejected", "Withdrawn", "Hired")
 PROSPECT_STATUSES = (
     "Sourced", "Contacted", "Responded", "Interested", "Not interested", "Do not contact",
 )  # fmt: skip
 UPDATER_TYPES = ("user", "source_contact", "other", "app")
-POSITION_STATUSES = ("open",) * 8 + ("on hold",) * 2 + ("closed",) * 2
-DISCREET_POSITION, TALENT_POOL = 3, 5
-"""Their places among the twelve."""
 
 RESUME_TYPES = frozenset({".pdf", ".doc", ".docx"})
 IMAGE_TYPES = frozenset({".jpeg", ".jpg", ".tiff", ".tif", ".png", ".gif", ".bmp", ".jfif", ".ico"})
@@ -63,26 +73,23 @@ FILE_TYPES = RESUME_TYPES | IMAGE_TYPES | {
 
 NOBODY_IS_THIS_FAR = 10**9
 
-FIRST_UID = 0xB3000
-FIRST_POSITION_UID = 0x4A1C2
-FIRST_REAL_ID, REAL_ID_STEP = 98_765, 7
-
-Json = dict[str, Any]
 Handler = Callable[["Account", web.Request], Awaitable[web.StreamResponse]]
 
 
 def mount(app: web.Application, world: World) -> None:
-    """Add the fake and its control door to `app`. It holds what is posted to it until a reset."""
+    """Add the fake and its control API to `app`. It holds what is posted to it until a reset."""
     account = Account(world)
 
     def api(method: str, path: str, name: str, permission: str | None, handler: Handler) -> None:
-        door = guarded(account, permission, handler)
-        app.router.add_route(method, f"/comeet{path}", door, name=f"comeet.{name}")
+        guarded_handler = guarded(account, permission, handler)
+        app.router.add_route(method, f"/comeet{path}", guarded_handler, name=f"comeet.{name}")
 
     api("POST", "/candidates", "create", "create", create)
     api("GET", "/candidates", "list", "retrieve_candidates", list_candidates)
     api("GET", "/candidates/{uid}", "candidate", "retrieve_candidates", get_candidate)
     api("PATCH", "/candidates/{uid}", "update", "update", update)
+    api("GET", "/candidates/{uid}/files", "files", "retrieve_candidates", list_files)
+    api("POST", "/candidates/{uid}/files", "add_file", "add_files", add_file)
     api("GET", "/positions", "positions", "retrieve_positions", list_positions)
     api("GET", "/positions/{uid}", "position", "retrieve_positions", get_position)
     api("GET", "/positions/{uid}/candidates", "position_candidates", "retrieve_candidates",
@@ -106,241 +113,6 @@ def mount(app: web.Application, world: World) -> None:
     control("POST", "/reset", control_reset)
     control("GET", "/summary", control_summary)
     control("GET", "/truth", control_truth)
-
-
-# What the account holds ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """So many calls in any window of so many seconds. Assumed: nothing is published (section 6)."""
-
-    limit: int = 60
-    window_seconds: float = 60
-    retry_after: str = "none"
-    """What a 429 says about the wait: "none", "seconds" or "date"."""
-
-
-@dataclass
-class Settings:
-    """How the fake behaves; each can be changed by `POST /_control/comeet/settings`."""
-
-    create_status: int = 201
-    """Not documented (section 12): a client must take any 2xx."""
-    empty_answers: bool = False
-    """Create and update answer without a body, which is not ruled out (section 12)."""
-    drift: float = 0.0
-    """Probability that a candidate leaves "In progress" right after it was created."""
-    forget_bodies: bool = False
-    """Keep keys and times of new candidates, not their fields: for runs of a million."""
-    next_page_origin: str | None = None
-    """Scheme and host put into every `next_page` instead of ours: a client must not go there."""
-    most_on_a_page: int | None = None
-    """Fewer than `limit` asks for, which nothing forbids: the page sizes are not documented."""
-    links: str = "good"
-    """What a link to a next page comes to: "good", "refused" or "empty". Nothing is documented."""
-    list_deleted: bool = False
-    """Whether a list that is asked without `deleted` shows deleted ones: V is silent, and a client
-    of a third party leaves them out itself (T)."""
-    check_expiry: bool = True
-    """Off: `exp` must still be an integer, but any will do, so that a test may move time far."""
-    create: bool = True
-    update: bool = True
-    retrieve_candidates: bool = True
-    retrieve_positions: bool = True
-    rate_limit: RateLimit | None = None
-
-
-def is_bool(value: object) -> bool:
-    """Say whether it is true or false, and not 1 or 0."""
-    return isinstance(value, bool)
-
-
-def is_number(value: object) -> bool:
-    """Say whether it is a number, which true and false are not."""
-    return type(value) in (int, float)
-
-
-def is_origin(value: object) -> bool:
-    """Say whether it is a scheme with a host."""
-    return isinstance(value, str) and bool(urlsplit(value).scheme and urlsplit(value).netloc)
-
-
-def is_rate_limit(value: object) -> bool:
-    """Say whether `RateLimit` can be made from it."""
-    return (
-        isinstance(value, dict)
-        and value.keys() <= RATE_LIMIT_RULES.keys()
-        and all(RATE_LIMIT_RULES[name](each) for name, each in value.items())
-    )
-
-
-RATE_LIMIT_RULES: dict[str, Callable[[Any], bool]] = {
-    "limit": lambda value: type(value) is int and value > 0,
-    "window_seconds": lambda value: is_number(value) and value > 0,
-    "retry_after": lambda value: value in ("none", "seconds", "date"),
-}
-SETTING_RULES: dict[str, Callable[[Any], bool]] = {
-    "create_status": lambda value: type(value) is int and value in range(200, 300),
-    "empty_answers": is_bool,
-    "drift": lambda value: is_number(value) and 0 <= value <= 1,
-    "forget_bodies": is_bool,
-    "next_page_origin": lambda value: value is None or is_origin(value),
-    "most_on_a_page": lambda value: value is None or (type(value) is int and value > 0),
-    "links": lambda value: value in ("good", "refused", "empty"),
-    "list_deleted": is_bool,
-    "check_expiry": is_bool,
-    "create": is_bool,
-    "update": is_bool,
-    "retrieve_candidates": is_bool,
-    "retrieve_positions": is_bool,
-    "rate_limit": lambda value: value is None or is_rate_limit(value),
-}
-
-
-@dataclass(slots=True, eq=False)
-class Position:
-    """One job, and for each partner id the newest candidate that was created under it."""
-
-    number: int
-    uid: str
-    status: str
-    updated: int
-    newest: dict[str, Candidate] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class Candidate:
-    """One hiring process. Times are whole seconds since 1970, as fine as the API shows them."""
-
-    number: int
-    position: Position
-    partner: str | None
-    fields: bytes | None
-    """JSON of what was sent, files as name, size and SHA-256. None: forgotten or erased."""
-    before: Candidate | None
-    """The one created before it with the same partner id in the same position."""
-    created: int
-    status_changed: int
-    updated: int
-    status: str = "In progress"
-    posts: int = 1
-    merged_into: Candidate | None = None
-    deleted: int | None = None
-
-    @property
-    def uid(self) -> str:
-        """The string id, for every path."""
-        return uid_text(FIRST_UID + self.number)
-
-    @property
-    def real_id(self) -> int:
-        """The number of the profile URL; paths take it with a header only."""
-        return FIRST_REAL_ID + REAL_ID_STEP * self.number
-
-    @property
-    def is_live(self) -> bool:
-        """Neither merged nor deleted."""
-        return self.merged_into is None and self.deleted is None
-
-
-class Account:
-    """One customer account: always the same positions, and every candidate ever created."""
-
-    def __init__(self, world: World) -> None:
-        """Begin empty."""
-        self.world = world
-        self.reset()
-
-    def reset(self) -> None:
-        """Go back to the beginning: no candidates, default settings."""
-        self.settings = Settings()
-        self.positions = {
-            position.uid: position
-            for position in (
-                Position(
-                    number,
-                    uid_text(FIRST_POSITION_UID + 0x1F35 * number),
-                    status,
-                    int((self.world.started_at - timedelta(days=1 + number)).timestamp()),
-                )
-                for number, status in enumerate(POSITION_STATUSES)
-            )
-        }
-        self.candidates: list[Candidate] = []
-        self.recent_calls: deque[float] = deque()
-        self.duplicates = self.conflicts = self.patches = self.moves = 0
-
-    def now(self) -> int:
-        """Return the time in the whole seconds that the API shows."""
-        return int(self.world.clock.epoch())
-
-    def by_uid(self, uid: str) -> Candidate | None:
-        """Find a candidate by its string id, exactly as it was given out."""
-        if not re.fullmatch(r"[0-9A-F]{1,8}\.[0-9A-F]{3}", uid):
-            return None
-        number = int(uid.replace(".", ""), 16) - FIRST_UID
-        candidate = self.by_number(number)
-        return candidate if candidate is not None and candidate.uid == uid else None
-
-    def by_real_id(self, text: str) -> Candidate | None:
-        """Find a candidate by its numeric id."""
-        if not re.fullmatch(r"[0-9]{1,12}", text):
-            return None
-        number, rest = divmod(int(text) - FIRST_REAL_ID, REAL_ID_STEP)
-        return None if rest else self.by_number(number)
-
-    def by_number(self, number: int) -> Candidate | None:
-        """Find the candidate that was created after so many others."""
-        return self.candidates[number] if 0 <= number < len(self.candidates) else None
-
-    def in_progress(self, position: Position, partner: str | None) -> Candidate | None:
-        """Find the candidate that a repeated create runs into."""
-        candidate = position.newest.get(partner) if partner is not None else None
-        # Assumed: a merged or deleted candidate guards nothing.
-        while candidate and not (candidate.status == "In progress" and candidate.is_live):
-            candidate = candidate.before
-        return candidate
-
-    def add(self, position: Position, partner: str | None, fields: Json) -> Candidate:
-        """Create a candidate; one with the same key may exist."""
-        before = position.newest.get(partner) if partner is not None else None
-        now = self.now()
-        candidate = Candidate(
-            number=len(self.candidates),
-            position=position,
-            partner=partner,
-            fields=None if self.settings.forget_bodies else orjson.dumps(fields),
-            before=before,
-            created=now,
-            status_changed=now,
-            updated=now,
-        )
-        self.candidates.append(candidate)
-        if partner is not None:
-            position.newest[partner] = candidate
-        if before is not None:
-            self.duplicates += 1
-        return candidate
-
-    def move(self, candidate: Candidate, status: str) -> None:
-        """Give it a status as a recruiter would."""
-        candidate.status = status
-        candidate.status_changed = candidate.updated = self.now()
-
-    def drift(self, candidate: Candidate) -> None:
-        """Let a quick recruiter take it out of "In progress", with the probability that is set."""
-        dice = mix(self.world.seed, candidate.number, 1)
-        if dice % 1_000_000 < self.settings.drift * 1_000_000:
-            self.move(candidate, "Rejected" if dice >> 40 & 1 else "On hold")
-
-
-def uid_text(number: int) -> str:
-    """Two hex-like groups, the shape of the vendor's samples (section 3, V)."""
-    return f"{number >> 12:X}.{number & 0xFFF:03X}"
-
-
-# Answers ------------------------------------------------------------------------------------------
 
 
 class Refusal(Exception):
@@ -371,13 +143,13 @@ def plain(
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Put the handler on this account; what it refuses is answered in the envelope."""
 
-    async def door(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(account, request)
         except Refusal as refusal:
             return answer(refusal.body, refusal.status, refusal.headers)
 
-    return door
+    return handle
 
 
 def guarded(
@@ -491,10 +263,7 @@ async def update(account: Account, request: web.Request) -> web.Response:
 
     Takes the string uid alone; whether fields are merged is not documented (assumed: replaced).
     """
-    candidate = account.by_uid(request.match_info["uid"])
-    if candidate is None or candidate.deleted is not None:
-        raise Refusal(404, "candidate_not_found", "No such candidate")
-    refuse_merged(candidate)
+    candidate = editable(account, request)
     changes = read_fields(await read_object(request), UPDATE_FIELDS)
     changes.pop("updated_by", None)
     if candidate.fields is not None:
@@ -516,7 +285,7 @@ async def get_candidate(account: Account, request: web.Request) -> web.Response:
     if candidate.deleted is not None:
         return answer({"uid": candidate.uid, "deleted": True})
     refuse_merged(candidate)
-    return answer(candidate_object(candidate, account.now()))
+    return answer(read_candidate(account, candidate))
 
 
 async def list_candidates(account: Account, request: web.Request) -> web.Response:
@@ -579,6 +348,34 @@ async def list_deleted(account: Account, request: web.Request) -> web.Response:
     )
 
 
+async def list_files(account: Account, request: web.Request) -> web.Response:
+    """GET /candidates/{uid}/files (section 4, V)."""
+    return answer(file_objects(editable(account, request), account.now()))
+
+
+async def add_file(account: Account, request: web.Request) -> web.Response:
+    """POST /candidates/{uid}/files (section 4, V): nothing guards against the same file again."""
+    candidate = editable(account, request)
+    sent = await read_object(request)
+    account.add_file(candidate, attachment("file", sent, FILE_TYPES))
+    return answer(file_objects(candidate, account.now()))
+
+
+def editable(account: Account, request: web.Request) -> Candidate:
+    """Return the candidate of the path, which is neither deleted nor merged."""
+    candidate = account.by_uid(request.match_info["uid"])
+    if candidate is None or candidate.deleted is not None:
+        raise Refusal(404, "candidate_not_found", "No such candidate")
+    refuse_merged(candidate)
+    return candidate
+
+
+def read_candidate(account: Account, candidate: Candidate) -> Json:
+    """Return a candidate as reads show it under the permissions that are set."""
+    with_contact = account.settings.source_contacts
+    return candidate_object(candidate, account.now(), with_contact=with_contact)
+
+
 def refuse_merged(candidate: Candidate) -> None:
     """V, section 7: 401 here means merged into another record, not a bad token."""
     if candidate.merged_into is not None:
@@ -590,65 +387,6 @@ def written(account: Account, candidate: Candidate, status: int) -> web.Response
     if account.settings.empty_answers or status in (204, 205):
         return web.Response(status=status)
     return answer(process_object(candidate), status)
-
-
-def process_object(candidate: Candidate) -> Json:
-    """Return what create and update answer: the vendor's sample (section 3, V)."""
-    step = {
-        "name": "CV review",
-        "type": "Go/No-go",
-        "time_scheduled": None,
-        "position_step_uid": "A1.001",  # T
-    }
-    current = candidate.status == "In progress"
-    done = {**step, "time_completed": time_text(candidate.status_changed)}
-    return {
-        "uid": candidate.uid,
-        "position_uid": candidate.position.uid,
-        "time_created": time_text(candidate.created),
-        "time_last_status_changed": time_text(candidate.status_changed),
-        "current_steps": [step] if current else [],
-        "completed_steps": [] if current else [done],
-        "status": candidate.status,
-    }
-
-
-def candidate_object(candidate: Candidate, now: int) -> Json:
-    """Return what reads answer: the visible part of the schema (section 4, V).
-
-    `source_contact`, `note` and `partner_candidate_id` cannot be read back, nor can other fields
-    that the visible schema does not name.
-    """
-    if candidate.deleted is not None:
-        return {"uid": candidate.uid, "deleted": True}
-    fields: Json = orjson.loads(candidate.fields) if candidate.fields is not None else {}
-    body = process_object(candidate)
-    body["person_uid"] = person_uid(candidate, fields.get("email"))
-    for name in ("first_name", "middle_name", "last_name", "email", "phone", "mobile_phone",
-                 "linkedin_url", "prospect_status"):  # fmt: skip
-        body[name] = fields.get(name)
-    body["id_number"] = fields.get("national_id")  # V, section 10: written under another name
-    body["deleted"] = False
-    body["URL"] = f"https://app.comeet.example/people/{candidate.real_id}"
-    body["future_steps"] = []
-    body["tags"] = []
-    body["custom_fields"] = fields.get("custom_fields", {})  # T
-    body["source"] = {"uid": "E0.001", "name": "Airbyte", "type": "Other"}
-    if candidate.status == "Hired":
-        body["opening"] = {"uid": candidate.position.uid, "time_start_to_work": None}
-    if "resume" in fields:
-        name = fields["resume"]["name"]
-        body["resume"] = {
-            "name": name,
-            "url": f"https://files.comeet.example/{candidate.uid}/{name}?expires={now + 900}",
-        }
-    return body
-
-
-def person_uid(candidate: Candidate, email: str | None) -> str:
-    """One human is one person: here, one email address. Without one, each stands alone."""
-    name = email.lower() if email else candidate.uid
-    return uid_text(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=5).digest(), "big"))
 
 
 def candidates_page(
@@ -666,8 +404,7 @@ def candidates_page(
                 following = number
                 break
             found.append(candidate)
-    now = account.now()
-    body: Json = {"candidates": [candidate_object(candidate, now) for candidate in found]}
+    body: Json = {"candidates": [read_candidate(account, candidate) for candidate in found]}
     return answer(body | next_page(account, request, following))
 
 
@@ -701,38 +438,6 @@ def known_position(account: Account, request: web.Request) -> Position:
     if position is None:
         raise Refusal(404, "not_found", "No such position")
     return position
-
-
-def position_object(position: Position) -> Json:
-    """V: the position schema, without what takes a permission of its own but the users."""
-    number = position.number
-    city, country = CITIES[number % len(CITIES)]
-    page = f"https://jobs.comeet.example/{position.uid}"
-    return {
-        "uid": position.uid,
-        "name": f"{TITLES[number % len(TITLES)]}, {city}",
-        "status": position.status,
-        "is_discreet": number == DISCREET_POSITION,
-        "is_published": position.status == "open",
-        "is_talent_pool": number == TALENT_POOL,
-        "department": ("Operations", "People", "Technology")[number % 3],
-        "email": f"position{number}@jobs.comeet.example",
-        "URL": f"https://app.comeet.example/positions/{position.uid}",
-        "url_comeet_hosted_page": page,
-        "url_active_page": page,
-        "position_url": f"https://api.comeet.example/positions/{position.uid}",
-        "picture_url": None,
-        "experience_level": ("Junior", "Senior", None)[number % 3],
-        "employment_type": "Full-time",
-        "workplace_type": ("On-site", "Hybrid", "Remote")[number % 3],
-        "internal_use_custom_id": f"REQ-{number:03}" if number % 2 else None,
-        "company_name": "Made Up Foods",
-        "time_updated": time_text(position.updated),
-        "location": {"uid": "C0.001", "name": city, "city": city, "country": country},
-        "categories": [{"name": "Team", "value": "North"}],
-        "details": [{"name": "Description", "value": "<p>Made up.</p>"}],
-        "users": {"lead_recruiter": {"first_name": "Ada", "last_name": "Okafor"}},
-    }
 
 
 # Query parameters and pages -----------------------------------------------------------------------
@@ -812,11 +517,6 @@ def next_page(account: Account, request: web.Request, following: int | None) -> 
     url = request.url.update_query({"cursor": str(following)})
     origin = account.settings.next_page_origin or str(url.origin())
     return {"next_page": origin.rstrip("/") + str(url.relative())}
-
-
-def time_text(seconds: int) -> str:
-    """Write a time as every field of the API does."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
 
 
 async def marketing_site(_request: web.Request) -> web.Response:
@@ -936,7 +636,9 @@ def resume(name: str, value: object) -> Json:
 
 
 def picture(name: str, value: object) -> Json:
-    """Assumed: the limits of other files, images only (section 12)."""
+    """Assumed: the limits of other files, images only; `name` may be missing (section 12)."""
+    if isinstance(value, dict):
+        value = {"name": "picture.png", **value}
     return attachment(name, value, IMAGE_TYPES)
 
 
@@ -984,7 +686,7 @@ UPDATE_FIELDS = frozenset({
 })  # fmt: skip
 
 
-# The control door ---------------------------------------------------------------------------------
+# The control API ---------------------------------------------------------------------------------
 
 
 async def control_positions(account: Account, _request: web.Request) -> web.Response:
@@ -1014,13 +716,8 @@ async def control_fill(account: Account, request: web.Request) -> web.Response:
     positions = [each for each in account.positions.values() if each.status == "open"]
     for _ in range(count):
         number = len(account.candidates)
-        person = {
-            "first_name": "Mira",
-            "last_name": f"Solberg {number}",
-            "email": f"filled{number}@example.org",
-            "custom_fields": {"pool": "north"},
-        }
-        account.add(positions[number % len(positions)], None, person)
+        fields = made_up_fields(account.world.seed, number)
+        account.add(positions[number % len(positions)], None, fields)
     return answer({"created": count})
 
 
@@ -1104,22 +801,6 @@ async def control_truth(account: Account, request: web.Request) -> web.StreamRes
         await response.write(b"\n".join(rows) + b"\n")
     await response.write_eof()
     return response
-
-
-def truth_row(candidate: Candidate) -> Json:
-    """Return everything that is held about a candidate."""
-    into, stored = candidate.merged_into, candidate.fields
-    return {
-        "uid": candidate.uid,
-        "real_id": candidate.real_id,
-        "position_uid": candidate.position.uid,
-        "partner_candidate_id": candidate.partner,
-        "status": candidate.status,
-        "merged": None if into is None else into.uid,
-        "deleted": candidate.deleted is not None,
-        "posts": candidate.posts,
-        "fields": None if stored is None else orjson.Fragment(stored),
-    }
 
 
 def named(account: Account, uids: object) -> list[Candidate]:

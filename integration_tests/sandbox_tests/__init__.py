@@ -1,0 +1,1 @@
+"""Tests of the sandbox itself, held against the facts that are known of each vendor."""
