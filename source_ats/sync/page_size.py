@@ -34,7 +34,7 @@ class PageSize:
     It only changes where a read begins at its first page, never under one cursor or page number.
     """
 
-    def __init__(self, rows: int, setting: str) -> None:
+    def __init__(self, rows: int, setting: str | None) -> None:
         """`rows` is the configured size or that of the read in progress; `setting` its name."""
         self.rows = rows
         self._setting = setting
@@ -77,19 +77,20 @@ class PageSize:
 
     def _halve(self, error: RetryableError) -> None:
         if self.rows <= SMALLEST:
+            remedy = f"set {self._setting} below {self.rows}, or " if self._setting else ""
             message = (
-                f"A page of {self.rows} rows keeps failing ({error.what.rstrip('.')}), while one "
-                f"row is answered. The next run resumes from the last state. If this does not "
-                f"pass, set {self._setting} below {self.rows}, or ask the vendor's support."
+                f"A page of {self.rows} rows keeps failing, while one row is answered. The next "
+                f"run resumes from the last state. If this does not pass, {remedy}ask the "
+                "vendor's support."
             )
             raise TransientError(message, detail=error.detail) from None
         smaller = max(SMALLEST, self.rows // 2)
         log.warning(
             "A page of %d rows keeps failing, while one row is answered. The list is read from its "
-            "beginning in pages of %d rows. A smaller %s avoids this. [%s]",
+            "beginning in pages of %d rows.%s [%s]",
             self.rows,
             smaller,
-            self._setting,
+            f" Set {self._setting} to a smaller number to avoid this." if self._setting else "",
             error.detail,
         )
         self.rows = smaller
