@@ -84,6 +84,12 @@ SECTIONS: Mapping[str, type[Section]] = {
 """The vendors' sections; at least one has to be filled in."""
 
 
+GROUPS = (
+    *(forms.Group(name, str(SourceConfig.model_fields[name].title), [name]) for name in SECTIONS),
+    forms.Group("common", "All systems", ["start_date", "lookback_minutes"]),
+)
+
+
 LIMITS = ("requests_per_minute", "concurrent_requests")
 """The fields of a section that hold for all calls of its token together."""
 
@@ -97,20 +103,11 @@ class Parsed:
 
 
 def spec() -> dict[str, Any]:
-    """Return what `spec` answers: the form that Airbyte shows.
-
-    Nothing is `required` inside an optional section: the form fills defaults into sections that a
-    user left alone, and the platform would then miss the key; `parse` tells what is missing.
-    """
-    form = forms.form(SourceConfig)
+    """Return what `spec` prints: the form that Airbyte shows."""
+    schema = forms.connection_specification(SourceConfig, GROUPS)
     for section in SECTIONS:
-        group = form["properties"][section]
-        for name in group.pop("required"):
-            field = group["properties"][name]
-            field["always_show"] = True
-            for choice in field.get("oneOf", ()):
-                choice["required"] = [each for each in choice["required"] if each.endswith("_type")]
-    return {"documentationUrl": DOCUMENTATION_URL, "connectionSpecification": form}
+        forms.show_instead_of_require(schema["properties"][section])
+    return {"documentationUrl": DOCUMENTATION_URL, "connectionSpecification": schema}
 
 
 def parse(raw: Mapping[str, Any]) -> Parsed:

@@ -132,7 +132,12 @@ def test_a_killed_run_resumes_from_its_last_printed_state(
     wanted = ["kombo_jobs", "kombo_interviews"]
     sandbox.fault("kombo.interviews", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog(*wanted))
-    reading.wait_until(lambda: len(sandbox.log("kombo.interviews")) >= 12)
+    reading.wait_until(
+        lambda: any(
+            b'"type":"STATE"' in line and b"kombo_interviews" in line and b'"cursor"' in line
+            for line in reading.printed().splitlines()
+        )
+    )
     first = reading.end(signal.SIGKILL)
     sandbox.clear_faults()
     states = {each["stream"]["stream_descriptor"]["name"]: each for each in first.of("STATE")}

@@ -133,7 +133,9 @@ def test_a_batch_has_no_more_windows_than_may_run_at_once(talemetry: dict[str, A
         ]
         rows += ids(reader, offset, following)
         offset = following
-    assert len(windows) == 13
+    # The window that a batch left over ends when that batch was planned. What came since, if the
+    # clock has moved on, is one window more.
+    assert len(windows) in {13, 14}
     assert all(a and b and a["to"] > b["from"] for a, b in pairwise(windows))
     all_at_once = table(talemetry, "profiles")
     assert sorted(rows) == sorted(

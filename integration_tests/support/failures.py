@@ -497,7 +497,7 @@ ENDPOINTS = (
     Endpoint("check: listing", "talemetry", "people_ids", "talemetry.ids", checks(talemetry)),
     Endpoint("check: people", "talemetry", "profiles", "talemetry.profiles", checks(talemetry)),
     Endpoint(
-        "list", "atz_crm", "listed", "atz_crm.candidates",
+        "list", "atz_crm", "list_page", "atz_crm.candidates",
         reads("candidate_history", atz_crm), stream="candidate_history",
     ),
     Endpoint(
@@ -507,7 +507,7 @@ ENDPOINTS = (
         "one history", "atz_crm", "history", "atz_crm.history",
         reads("candidate_history", atz_crm), one_child=True,
     ),
-    Endpoint("check: list", "atz_crm", "listed", "atz_crm.candidates", checks(atz_crm)),
+    Endpoint("check: list", "atz_crm", "list_page", "atz_crm.candidates", checks(atz_crm)),
     Endpoint(
         "check: job", "atz_crm", "job", "atz_crm.job",
         checks(lambda sandbox: atz_crm(sandbox, job_slug=job(sandbox))),
@@ -531,7 +531,7 @@ ENDPOINTS = (
                        "kombo_offers", "kombo_interviews", "kombo_rejection_reasons", "kombo_roles")
     ),
     *(
-        Endpoint(stream, "atz_crm", "listed", f"atz_crm.{stream.removeprefix('atz_')}",
+        Endpoint(stream, "atz_crm", "list_page", f"atz_crm.{stream.removeprefix('atz_')}",
                  reads(stream, atz_crm), stream=stream, like="list")
         for stream in ("atz_candidates", "atz_deals")
     ),

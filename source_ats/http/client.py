@@ -103,12 +103,21 @@ class Client:
         """Return the time by the vendor's clock; by the machine's until the first response."""
         return self._clock.now() + self._vendor_ahead
 
+    def pause(self, seconds: float) -> None:
+        """Wait between two requests. Raises `Stopped` when the run was asked to end."""
+        self._clock.sleep(seconds)
+
     def send(
-        self, request: Request, read: Callable[[Response], T], *, attempts: int | None = None
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        *,
+        retry_policy: RetryPolicy | None = None,
     ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
 
-        `attempts` replaces the retry policy's number of failures after which it gives up.
+        `retry_policy` replaces the client's for this request, as to how often and how long it is
+        tried.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
@@ -126,13 +135,15 @@ class Client:
                 raise seen.pop()
             return self._attempt(request, read)
 
-        policy = self._retry_policy
-        if attempts is not None:
-            policy = replace(policy, attempts=min(attempts, policy.attempts))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
-            stop=retry.stop_condition(policy, self._clock, began),
+            stop=retry.stop_condition(
+                retry_policy or self._retry_policy,
+                self._clock,
+                began,
+                rate_limit_attempts=self._retry_policy.attempts,
+            ),
             sleep=self._clock.sleep,
             before_sleep=self._before_sleep,
             reraise=True,

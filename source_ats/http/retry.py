@@ -45,19 +45,24 @@ def wait(state: tenacity.RetryCallState) -> float:
 
 
 def stop_condition(
-    policy: RetryPolicy, clock: Clock, began: float
+    policy: RetryPolicy, clock: Clock, began: float, rate_limit_attempts: int
 ) -> Callable[[tenacity.RetryCallState], bool]:
-    """Return what decides when a request that began at `began` (monotonic) is given up."""
-    failures = 0
+    """Return what decides when a request that began at `began` (monotonic) is given up.
+
+    `rate_limit_attempts` limits the answers in a row that ask to wait and do not say how long.
+    """
+    failures = limited = 0
 
     def stop(state: tenacity.RetryCallState) -> bool:
-        nonlocal failures
+        nonlocal failures, limited
         error = failure_of(state)
         if error is not None and error.after is None:
-            failures += 1
+            limited += error.rate_limit
+            failures += not error.rate_limit
         spent = clock.monotonic() - began
         return (
             failures >= policy.attempts
+            or limited >= rate_limit_attempts
             or state.upcoming_sleep > policy.longest_wait
             or spent + state.upcoming_sleep > policy.seconds
         )

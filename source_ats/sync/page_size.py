@@ -7,15 +7,18 @@ one row tells this from a vendor that is down.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from source_ats.errors import RetryableError, TransientError
+from source_ats.http.retry import READ_POLICY, RetryPolicy
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 log = logging.getLogger("airbyte.source_ats.sync")
 
+TWO_ATTEMPTS, ONE_ATTEMPT = replace(READ_POLICY, attempts=2), replace(READ_POLICY, attempts=1)
 SMALLEST = 10
 """Smaller pages are not tried: the number of requests would outweigh what they help."""
 
@@ -23,8 +26,8 @@ SMALLEST = 10
 class FirstPage(Protocol[T_co]):
     """Requests the first page of a list."""
 
-    def __call__(self, rows: int, attempts: int | None) -> T_co:
-        """Return a page of this number of rows; `attempts` as `Client.send` takes it."""
+    def __call__(self, rows: int, retry_policy: RetryPolicy | None) -> T_co:
+        """Return a page of this number of rows; `retry_policy` as `Client.send` takes it."""
         ...
 
 
@@ -47,13 +50,13 @@ class PageSize:
         """
         while True:
             try:
-                return request(self.rows, 2)
+                return request(self.rows, TWO_ATTEMPTS)
             except RetryableError:
                 if not self._is_one_row_answered(request):
                     # The vendor is down, or its rate limit is exhausted.
                     return request(self.rows, None)
             try:
-                return request(self.rows, 1)
+                return request(self.rows, ONE_ATTEMPT)
             except RetryableError as error:
                 if error.rate_limit:
                     return request(self.rows, None)
@@ -70,7 +73,7 @@ class PageSize:
 
     def _is_one_row_answered(self, request: FirstPage[object]) -> bool:
         try:
-            request(1, 1)
+            request(1, ONE_ATTEMPT)
         except RetryableError:
             return False
         return True

@@ -382,6 +382,20 @@ class TestPatience:
         assert requests_mock.call_count == 1
 
 
+def test_a_request_may_have_a_retry_policy_of_its_own() -> None:
+    clock = FakeClock()
+    two = RetryPolicy(attempts=2, seconds=3600, longest_wait=900)
+    with Mocker() as vendor:
+        vendor.get(ANY, status_code=500)
+        patient = client(clock)
+        with pytest.raises(TransientError):
+            patient.send(CALLS["GET"], read, retry_policy=two)
+        assert vendor.call_count == 2
+        with pytest.raises(TransientError):
+            patient.send(CALLS["GET"], read)
+        assert vendor.call_count == 2 + PATIENCE.attempts
+
+
 class TestRateLimit:
     def test_message_names_when_to_retry(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, [limited(Retry_After="7200", **DATE)])

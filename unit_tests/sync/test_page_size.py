@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_ats.errors import RetryableError, TransientError
+from source_ats.http.retry import RetryPolicy
 from source_ats.sync.page_size import PageSize
 
 USUAL = None
@@ -23,8 +24,8 @@ class Server:
         self.rate_limit = rate_limit
         self.asked: list[tuple[int, int | None]] = []
 
-    def __call__(self, rows: int, attempts: int | None) -> str:
-        self.asked.append((rows, attempts))
+    def __call__(self, rows: int, retry_policy: RetryPolicy | None) -> str:
+        self.asked.append((rows, retry_policy.attempts if retry_policy else USUAL))
         if len(self.asked) <= self.down_for or rows > self.largest:
             raise failure(rate_limit=self.rate_limit)
         return f"{rows} rows"

@@ -8,10 +8,10 @@ import pytest
 
 from source_ats.errors import ConfigError
 from source_ats.sync.state import parse_state
-from source_ats.vendors.atz_crm import history, lists
+from source_ats.vendors.atz_crm import history_pass, lists
 from source_ats.vendors.comeet import streams as comeet
 from source_ats.vendors.kombo import streams as kombo
-from source_ats.vendors.talemetry import streams as talemetry
+from source_ats.vendors.talemetry.state import ProfilesState
 
 T = "2026-01-31T12:00:00Z"
 
@@ -35,11 +35,11 @@ T = "2026-01-31T12:00:00Z"
             "integrations.one.in_progress",
         ),
         (comeet.StreamState, {"updated_after": None}, "updated_after"),
-        (talemetry.Kept, {"listed_until": None}, "listed_until"),
-        (talemetry.Kept, {"listed_until": T, "in_progress": None}, "in_progress"),
-        (history.Entry, {"updated_at": None}, "updated_at"),
-        (history.Entry, {"updated_at": T, "finished_at": None}, "finished_at"),
-        (lists.Entry, {"updated_at": None}, "updated_at"),
+        (ProfilesState, {"listed_until": None}, "listed_until"),
+        (ProfilesState, {"listed_until": T, "in_progress": None}, "in_progress"),
+        (history_pass.StreamState, {"updated_at": None}, "updated_at"),
+        (history_pass.StreamState, {"updated_at": T, "finished_at": None}, "finished_at"),
+        (lists.StreamState, {"updated_at": None}, "updated_at"),
     ],
 )
 def test_a_null_bookmark_is_a_damaged_state(
@@ -52,6 +52,6 @@ def test_a_null_bookmark_is_a_damaged_state(
 def test_a_null_that_is_written_by_the_connector_is_accepted() -> None:
     """Talemetry's first listing has no lower time limit, and its first page no cursor."""
     progress = {"from": None, "to": T, "event": "all", "cursor": None, "kept_at": T}
-    kept = parse_state({"in_progress": progress}, talemetry.Kept, "profiles")
+    kept = parse_state({"in_progress": progress}, ProfilesState, "profiles")
     assert kept.in_progress is not None
     assert kept.in_progress.start is None

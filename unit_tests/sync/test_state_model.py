@@ -40,7 +40,7 @@ from source_ats.errors import AtsError
 from source_ats.http.retry import READ_POLICY
 from source_ats.sync import concurrency
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
-from source_ats.vendors.atz_crm import listing
+from source_ats.vendors.atz_crm import list_reader
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.kombo import streams as kombo
@@ -340,7 +340,7 @@ DOORS = {
     "kombo": Door(kombo_answers, kombo_stream, kombo_held, kombo_truth),
     "talemetry": Door(talemetry_answers, talemetry_stream, talemetry_held, talemetry_truth),
     # A deletion shifts the pages of the list, and who slips through by that is found only when the
-    # same run comes to the list again: `vendors.atz_crm.streams` says what cannot be known.
+    # same run comes to the list again: `vendors.atz_crm.history` says what cannot be known.
     "atz_crm": Door(atz_crm_answers, atz_crm_stream, atz_crm_held, atz_crm_truth, deletes=False),
 }
 
@@ -366,7 +366,7 @@ class AtOnce:
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(listing, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(list_reader, "ThreadPoolExecutor", AtOnce)
 
 
 off_by = st.timedeltas(-CLOCKS_ARE_OFF, CLOCKS_ARE_OFF)

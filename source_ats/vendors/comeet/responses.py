@@ -53,15 +53,15 @@ def classify(response: Response) -> AtsError | FailureKind | None:
         found = AlreadyMerged(message, status=401, code=code, detail=where)
     elif response.status == 403:
         message = (
-            "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
-            "then activate it again."
+            "Comeet does not allow this request. Ask Comeet to give the integration the "
+            "permission, then activate it again."
         )
         found = AccessDenied(message, detail=where)
     elif response.status == 404:
-        message = "Comeet does not know it."
+        message = "Comeet does not know what the request names."
         found = NotFound(message, status=404, code=code, detail=where)
     elif 400 <= response.status <= 499 and response.status not in {401, 408, 429}:
-        message = f"Comeet refused a call with {code}."
+        message = f"Comeet refused the request with {code}."
         text = error.message if isinstance(error.message, str) else error.error
         found = InvalidInput(
             message, status=response.status, code=code, detail=where, vendor_text=text
@@ -85,7 +85,7 @@ def _without_envelope(response: Response) -> AtsError | FailureKind | None:
         # A splash page of theirs; third parties ask again (observed).
         return FailureKind.UNAVAILABLE
     if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
-        message = f"Comeet refused a call with status {response.status}."
+        message = f"Comeet refused the request with status {response.status}."
         return InvalidInput(message, status=response.status, code=None, detail=response.where)
     return None
 

@@ -25,7 +25,7 @@ from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
 from source_ats.sync.left_out import LeftOutRows
-from source_ats.sync.page_size import FirstPage, PageSize
+from source_ats.sync.page_size import TWO_ATTEMPTS, FirstPage, PageSize
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.comeet import requests, responses, schemas
@@ -230,7 +230,7 @@ def _fetch_row(context: ReadContext, uid: str) -> Sequence[bytes]:
     """Return a row by its uid."""
     if context.one_row is None:
         return []
-    return context.client.send(context.one_row(uid), responses.one_row, attempts=2)
+    return context.client.send(context.one_row(uid), responses.one_row, retry_policy=TWO_ATTEMPTS)
 
 
 def _list_from_start(context: ReadContext, since: datetime | None, size: PageSize) -> _Listing:
@@ -248,8 +248,8 @@ def _list_from_start(context: ReadContext, since: datetime | None, size: PageSiz
 def _first_page(
     context: ReadContext, since: datetime | None, read: Callable[[Response], T]
 ) -> FirstPage[T]:
-    return lambda rows, attempts: context.client.send(
-        context.first_page(since, rows), read, attempts=attempts
+    return lambda rows, retry_policy: context.client.send(
+        context.first_page(since, rows), read, retry_policy=retry_policy
     )
 
 

@@ -40,7 +40,7 @@ from source_ats.protocol.schemas import Schema
 from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.cursors import SeenCursors
 from source_ats.sync.left_out import LeftOutRows
-from source_ats.sync.page_size import FirstPage, PageSize
+from source_ats.sync.page_size import TWO_ATTEMPTS, FirstPage, PageSize
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.kombo import requests, responses, schemas
@@ -401,7 +401,9 @@ def _integration_pages(
 def _fetch_row(context: ReadContext, integration_id: str, row_id: str) -> Sequence[bytes]:
     """Return one row, or none if there is no such row any more."""
     start = _Position(IntegrationState(), None, None)
-    page = _fetch_page(context, integration_id, start, page_size=1, attempts=2, row_id=row_id)
+    page = _fetch_page(
+        context, integration_id, start, page_size=1, retry_policy=TWO_ATTEMPTS, row_id=row_id
+    )
     if page.left_out:
         raise IncompleteResponse("The row is not valid JSON.", detail=page.where)
     return page.rows
@@ -484,8 +486,8 @@ def _fetch_first_page(
 def _request_of(
     context: ReadContext, integration_id: str, position: _Position
 ) -> FirstPage[responses.RowsPage]:
-    return lambda rows, attempts: _fetch_page(
-        context, integration_id, position, page_size=rows, attempts=attempts
+    return lambda rows, retry_policy: _fetch_page(
+        context, integration_id, position, page_size=rows, retry_policy=retry_policy
     )
 
 
@@ -495,7 +497,7 @@ def _fetch_page(  # noqa: PLR0913 - the request's own parameters
     position: _Position,
     *,
     page_size: int,
-    attempts: int | None = None,
+    retry_policy: RetryPolicy | None = None,
     row_id: str | None = None,
 ) -> responses.RowsPage:
     since = (position.state.updated_after, context.start_date)
@@ -512,7 +514,7 @@ def _fetch_page(  # noqa: PLR0913 - the request's own parameters
         row_id=row_id,
     )
     read = partial(responses.rows, integration_id=integration_id)
-    return context.client.send(request, read, attempts=attempts)
+    return context.client.send(request, read, retry_policy=retry_policy)
 
 
 def _plan_batch(context: ReadContext, state: State, most: int) -> State:
