@@ -131,9 +131,7 @@ class ListReader:
         pool = ThreadPoolExecutor(max_workers=self._concurrent_requests)
         try:
             while page is None or not self._is_last(number, page, index):
-                likely = number < self._last and (
-                    page is None or len(page.objects) >= self._longest
-                )
+                likely = number < self._last and (page is None or len(page) >= self._longest)
                 while len(ahead) < (in_flight if likely else 1):
                     requested += 1
                     ahead.append(pool.submit(self.page, requested))
@@ -142,7 +140,7 @@ class ListReader:
                     if likely and len(ahead) < in_flight:
                         continue
                 following = ahead.popleft().result()
-                if not following.objects and following.found:
+                if not len(following) and following.found:
                     return
                 if following.found and index.has_unknown(following):
                     shifts = 0
@@ -194,11 +192,11 @@ class ListReader:
             if refusal.status != 404:
                 raise
             return ListPage([], self._client.now(), refusal.detail, found=False)
-        self._longest = max(self._longest, len(page.objects))
+        self._longest = max(self._longest, len(page))
         return page
 
     def _is_full(self, page: ListPage) -> bool:
-        return len(page.objects) >= self.limit
+        return len(page) >= self.limit
 
     def _is_last(self, number: int, page: ListPage, index: ListingIndex) -> bool:
         """Return True if nothing has to be requested to know that no page follows this one.
@@ -206,7 +204,7 @@ class ListReader:
         Assumed: a total counts the whole list. One on the first page may count that page, so it is
         not relied on.
         """
-        if not page.objects:
+        if not len(page):
             return True
         return number > 1 and not self._is_full(page) and page.total == index.count_all()
 
