@@ -261,12 +261,14 @@ class Client:
 
     def _not_authorized(self, response: Response) -> ConfigError:
         check = f"Check {self._vendor.credentials}."
+        if response.status == 403 and self._vendor.access_denied:
+            return AccessDenied(self._vendor.access_denied, detail=response.where)
         if response.status == 403:
-            message = self._vendor.access_denied or (
+            message = (
                 f"{self._vendor.name} denies access: the credentials lack a permission. {check}"
             )
-            return AccessDenied(message, detail=response.where)
-        message = f"{self._vendor.name} does not accept the credentials. {check}"
+        else:
+            message = f"{self._vendor.name} does not accept the credentials. {check}"
         return ConfigError(message, detail=response.where)
 
     def _exchange(

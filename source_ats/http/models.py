@@ -146,7 +146,7 @@ class Vendor:
     seconds_to_reset: Callable[[Response], float | None]
     """Seconds until the vendor allows the next request, by its own headers; None: unknown."""
     access_denied: str = ""
-    """What a lasting 403 means, in whole sentences; empty: a permission is missing."""
+    """For `AccessDenied`: what a lasting 403 means. Empty: it is a `ConfigError`."""
 
 
 class Auth(Protocol):

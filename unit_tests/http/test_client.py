@@ -28,6 +28,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    NoConnection,
     OutcomeUnknown,
     RequestRefused,
     Stopped,
@@ -208,6 +209,12 @@ NOT_CONNECTED: dict[str, Any] = {
 }
 """Nothing was sent, so a POST that creates may be repeated."""
 
+TLS_ERROR: dict[str, Any] = {
+    "exc": requests.exceptions.SSLError(
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version")
+    )
+}
+
 ROWS = [
     same("answered", [OK], GOOD),
     same("429, seconds", [limited(Retry_After="17"), OK], Outcome(None, 2, [17])),
@@ -316,6 +323,7 @@ ROWS = [
     ],
     same("no connection, then well", [NOT_CONNECTED, OK], BACKED_OFF_ONCE),
     same("no connection, for ever", [NOT_CONNECTED], GIVEN_UP),
+    Row("TLS error in an answer", [TLS_ERROR, OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN),
     same("JSON of another shape", [{"json": {"fine": True}}], Outcome(ContractError, 1)),
     same("JSON of another type", [{"json": [1]}], Outcome(ContractError, 1)),
 ]
@@ -852,12 +860,15 @@ class TestTheRequest:
             sender.send(Request("people", host), read)
             assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
 
-    def test_untrusted_certificate_is_a_config_error(self, requests_mock: Mocker) -> None:
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_untrusted_certificate_is_a_config_error(
+        self, requests_mock: Mocker, kind: str
+    ) -> None:
         cause = ssl.SSLCertVerificationError("certificate verify failed")
         cause.verify_message = "certificate has expired"
-        requests_mock.get(URL, exc=requests.exceptions.SSLError(cause))
-        with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
-            client(FakeClock()).send(CALLS["GET"], read)
+        requests_mock.register_uri(ANY, URL, exc=requests.exceptions.SSLError(cause))
+        with pytest.raises(NoConnection, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
+            client(FakeClock()).send(CALLS[kind], read)
         assert requests_mock.call_count == 1
 
 
