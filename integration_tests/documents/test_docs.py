@@ -25,13 +25,12 @@ import psycopg
 import pytest
 
 from destination_comeet import config as destination_config
-from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.sandbox.running import Sandbox
 from integration_tests.support import doc_blocks, postgres
 from integration_tests.support.doc_blocks import Block
 from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row, configuration
 from integration_tests.support.writer import OPEN, Writer
 from source_ats import config
-from tools import demo
 
 PROGRAMS = Path(sys.executable).parent
 PEOPLE = 80
@@ -104,23 +103,6 @@ def test_links_lead_somewhere() -> None:
 
 
 # What is run
-
-
-def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
-    """What `scripts/demo` starts: the first thing that a person tries."""
-    database = tmp_path / "demo.duckdb"
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.demo", "--candidates=300", f"--into={database}"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all systems can be read" in done.stdout
-    assert "0 created twice" in done.stdout
-    for shown in demo.STREAMS:
-        assert len(re.findall(rf"(full|incremental) +{shown.stream} ", done.stdout)) == 2
 
 
 @dataclass(frozen=True, slots=True)
