@@ -1,7 +1,7 @@
 """What the README and the pages say is done here, as it stands there, and leads where they say.
 
-The blocks of `README.md` and `docs/usage.md` are run one after the other in one folder, with the
-sandbox's configurations in it: shell first, then Python in one process. Everything is run twice,
+The blocks of `README.md` and `docs/usage.md` are run one after the other in the folder that
+`scripts/sandbox` fills: shell first, then Python in one process. Everything is run twice,
 and a day's work done between; then the tables that PyAirbyte made are compared with the truth.
 """
 
@@ -25,11 +25,9 @@ import psycopg
 import pytest
 
 from destination_comeet import config as destination_config
-from integration_tests.sandbox.running import Sandbox
-from integration_tests.support import doc_blocks, postgres
+from integration_tests.support import doc_blocks, postgres, sandbox_script
 from integration_tests.support.doc_blocks import Block
-from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row, configuration
-from integration_tests.support.writer import OPEN, Writer
+from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row
 from source_ats import config
 
 PROGRAMS = Path(sys.executable).parent
@@ -159,12 +157,14 @@ def followed(
     }
     truth: list[dict[str, Held]] = []
     tables: list[dict[str, dict[str, list[Row]]]] = []
-    with Sandbox.start(candidates=PEOPLE) as sandbox, psycopg.connect(url) as warehouse:
+    with (
+        sandbox_script.running(folder, PEOPLE) as (sandbox, _),
+        psycopg.connect(url) as warehouse,
+    ):
         query: dict[str, Query] = {
             "DuckDB": lambda sql: _duckdb(folder / "recruiting.duckdb", sql),
             "PostgreSQL": lambda sql: _postgres(warehouse, sql),
         }
-        write_configurations(sandbox, folder)
         for _ in range(2):
             follow(folder, environment)
             truth.append({case.name: case.truth(sandbox) for case in TABLES})
@@ -182,22 +182,6 @@ def followed(
                 case.change(sandbox)
             sandbox.advance(3_600)
         yield Followed(folder, truth, tables, query)
-
-
-def write_configurations(sandbox: Sandbox, folder: Path) -> None:
-    """Write what stands for the user's own accounts."""
-    (folder / "config.json").write_text(json.dumps(configuration(sandbox)))
-    to_comeet = {
-        **Writer(sandbox, folder).config,
-        "streams": [
-            {
-                "stream": "candidates",
-                "mapping": {"mapping_type": "kombo_candidates"},
-                "position_uid": OPEN,
-            }
-        ],
-    }
-    (folder / "comeet.json").write_text(json.dumps(to_comeet))
 
 
 def follow(folder: Path, environment: dict[str, str]) -> None:
