@@ -59,6 +59,9 @@ def say(text: str) -> None:
 def started(candidates: int, port: int = 0) -> Iterator[Sandbox]:
     """Start the fake vendors. Comeet has people too, of whom two were deleted."""
     with Sandbox.start(candidates=candidates, port=port) as sandbox:
+        # Without recent changes, `check` warns that Talemetry does not track them.
+        sandbox.control("/_control/talemetry/change", {"changed": 3})
+        sandbox.advance(3_600)
         sandbox.control("/_control/comeet/fill", {"count": max(5, candidates // 15)})
         erase_from_comeet(sandbox, 2)
         yield sandbox
@@ -214,7 +217,8 @@ Try in another terminal:
   source-ats read --config {SOURCE} --catalog {CATALOG} > first.jsonl
 
   destination-comeet check --config {DESTINATION} && \\
-  destination-comeet write --config {DESTINATION} --catalog {CATALOG} < first.jsonl
+  destination-comeet write --config {DESTINATION} --catalog {CATALOG} < first.jsonl \\
+    | tail -n 1
 
 README.md, "Use it", continues from there with the same files.
 Press Enter to let a day pass in the fake systems, and Ctrl-C to stop them."""
