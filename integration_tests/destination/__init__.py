@@ -1,0 +1,1 @@
+"""Tests of `destination-comeet` through its command line."""

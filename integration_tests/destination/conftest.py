@@ -1,0 +1,57 @@
+"""A Comeet that can be made hostile, and a writer with a ledger in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.hostile_comeet import HostileComeet
+from integration_tests.writer import Writer
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for the tests of a module."""
+    with Sandbox.start(candidates=10) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(sandbox: Sandbox) -> Iterator[HostileComeet]:
+    """One server in front of it."""
+    with HostileComeet.running(sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def comeet(server: HostileComeet) -> HostileComeet:
+    """An empty Comeet at the machine's time that behaves well until it is told otherwise."""
+    sandbox = server.sandbox
+    sandbox.control("/_control/comeet/reset", {})
+    sandbox.advance((datetime.now(UTC) - sandbox.now()).total_seconds())
+    sandbox.clear_faults()
+    sandbox.reset_log()
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def without_ledger(comeet: HostileComeet, tmp_path: Path) -> Writer:
+    """A writer that was never checked."""
+    writer = Writer(comeet.sandbox, tmp_path)
+    writer.config["base_url"] = f"{comeet.url}/comeet"
+    return writer
+
+
+@pytest.fixture
+def writer(without_ledger: Writer) -> Writer:
+    """A writer whose check has made its ledger while Comeet was empty."""
+    status = without_ledger.check().status()
+    if status["status"] != "SUCCEEDED":
+        pytest.fail(status["message"])
+    without_ledger.sandbox.reset_log()
+    return without_ledger
