@@ -17,6 +17,7 @@ import re
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -178,7 +179,9 @@ class HostileComeet:
 
     def _request(self, method: str, path: str, body: object) -> Any:
         expires = int(self.sandbox.now().timestamp()) + 600
-        token = jwt.encode({"iss": API_KEY, "exp": expires}, SECRET, algorithm="HS256")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the sandbox's secret is short
+            token = jwt.encode({"iss": API_KEY, "exp": expires}, SECRET, algorithm="HS256")
         reply = self.sandbox.http.request(
             method,
             f"{self.sandbox.url}/comeet{path}",
