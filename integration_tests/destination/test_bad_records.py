@@ -192,6 +192,10 @@ def with_value(name: str, value: bytes) -> bytes:
 LINES = {
     "nested 500 deep": nested(500),
     "nested 100000 deep": nested(100_000),
+    "nested 500 deep in a field that is sent": with_value(
+        "custom_fields", b'{"a":' * 500 + b"1" + b"}" * 500
+    ),
+    "nested 500 deep where text is due": with_value("note", b"[" * 500 + b"]" * 500),
     "NaN": with_value("note", b"NaN"),
     "Infinity in a field that is not sent": with_value("extra", b"-Infinity"),
     "a number beyond a double": with_value("note", b"1e999"),

@@ -45,7 +45,9 @@ def test_a_text_made_of_null_is_not_sent(without_ledger: Writer) -> None:
     assert shown == [None, {"zip": "5003"}]
 
 
-@pytest.mark.parametrize("document", sorted((PROJECT / "docs").rglob("*.md")), ids=str)
+@pytest.mark.parametrize(
+    "document", sorted((PROJECT / "docs").rglob("*.md")), ids=lambda path: path.stem
+)
 def test_no_document_makes_a_text_of_what_may_be_null(document: Path) -> None:
     text = document.read_text("utf-8")
     for line in text.splitlines():
