@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +298,50 @@ def test_the_index_answers_as_a_comparison_with_every_row(
     uids = ("held" if at == held else f"B3.{at:03X}" for at in itertools.count())
     listed = [shown(uid, **row) for uid, row in zip(uids, rows, strict=False)]
     everywhere(HERE, fields, listed, has_note=has_note)
+
+
+OURS = {
+    "first_name": "Mira",
+    "last_name": "Solberg",
+    "email": "m@example.org",
+    "phone": "555000001",
+    "mobile_phone": "555000002",
+    "linkedin_url": "/in/mira",
+}
+THEIRS = {
+    "first_name": (None, "Mira", "Jonas"),
+    "last_name": (None, "Solberg", "Ngata"),
+    "email": (None, "m@example.org", "j@example.org"),
+    "phone": (None, "555000002", "555999999"),
+    "mobile_phone": (None, "555000001", "555999999"),
+    "linkedin_url": (None, "/in/mira", "/in/jonas"),
+}
+
+
+@pytest.mark.parametrize("has_note", [True, False])
+def test_the_index_finds_every_row_that_can_influence_a_verdict(has_note: bool) -> None:
+    """Every combination of unknown, equal and different, for every set of fields that we know."""
+    rows = [
+        shown(f"B3.{at:03X}", position_uid=position, **dict(zip(THEIRS, values, strict=True)))
+        for at, (position, *values) in enumerate(itertools.product((HERE, None), *THEIRS.values()))
+    ]
+    with CandidateIndex.opened() as index:
+        index.add(rows)
+        for known in itertools.product((True, False), repeat=len(OURS)):
+            fields = dict(itertools.compress(OURS.items(), known))
+            every, found = set[str](), set[str]()
+            # The ledger is asked about each row that does not differ, and here it holds them all.
+            compare(HERE, fields, rows, has_note=has_note, is_held=holding(every))
+            index.compare(HERE, fields, has_note=has_note, is_held=holding(found))
+            assert found == every
+
+
+def holding(asked: set[str]) -> Callable[[str], bool]:
+    def is_held(uid: str) -> bool:
+        asked.add(uid)
+        return True
+
+    return is_held
 
 
 @given(ours=FIELDS, theirs=FIELDS, has_note=st.booleans())
