@@ -195,7 +195,6 @@ def write_to_comeet(sandbox: Sandbox, cache: DuckDBCache, folder: Path) -> None:
         "base_url": f"{sandbox.url}/comeet",
         "requests_per_minute": 100_000,
         "ledger": {"ledger_type": "sqlite", "path": str(folder / "ledger.sqlite")},
-        "rejected_path": str(folder / "rejected.jsonl"),
         "streams": [
             {
                 "stream": "candidates",
@@ -230,18 +229,15 @@ def write_to_comeet(sandbox: Sandbox, cache: DuckDBCache, folder: Path) -> None:
     subprocess.run(check.split(), cwd=folder, check=True, stdout=subprocess.DEVNULL)
     piped = ["/bin/bash", "-c", f"set -o pipefail; {read} | {write}"]
     for run in ("first", "again"):
-        (folder / "rejected.jsonl").unlink()
         before = sandbox.look("/_control/comeet/summary")["created"]
         began = time.monotonic()
-        subprocess.run(piped, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(piped, cwd=folder, check=True, stdout=subprocess.PIPE)
         seconds = time.monotonic() - began
         created = sandbox.look("/_control/comeet/summary")["created"] - before
         said(f"into Comeet, {run}", f"{created:,} candidates created in {seconds:.1f} s")
-    # One JSON object on each line; a text in it may hold other characters that break lines.
-    lines = (folder / "rejected.jsonl").read_text("utf-8").split("\n")[:-1]
-    reasons = Counter(each["reason"] for line in lines for each in json.loads(line)["refusals"])
-    for reason, count in reasons.most_common(3):
-        said("", f"{count:,} refused: {reason}")
+        last = json.loads(done.stdout.splitlines()[-1])
+        for part in last["log"]["message"].removeprefix("Finished: ").split("; "):
+            said("", part)
     duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
     said("", f"{duplicates} created twice")
     say_what_became_of_them(sandbox, folder)
