@@ -6,7 +6,8 @@ AtsError
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
 │   ├── NoConnection         certificate, proxy or CA file: no connection can be made
-│   └── UnknownPartition     the vendor does not know a configured account
+│   ├── UnknownPartition     the vendor does not know a configured account
+│   └── OutputFailed         standard output cannot be written: a full disk
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
@@ -71,6 +72,10 @@ class NoConnection(ConfigError):
 
 class UnknownPartition(ConfigError):
     """The credentials are good, but the vendor does not know a configured account."""
+
+
+class OutputFailed(ConfigError):
+    """Standard output cannot be written, though its reader has not closed it."""
 
 
 class TransientError(AtsError):
