@@ -380,6 +380,7 @@ _IN_NUMBERS, _BEFORE_NUMBER = (
     b"0123456789.",
     frozenset((b":", b"[", b",", b"-", b" ", b"\t", b"\n", b"\r")),
 )
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
@@ -421,11 +422,12 @@ def _is_deep(text: bytes) -> bool:
 
 
 def _is_nested_deeply(text: bytes) -> bool:
-    brackets = text.translate(None, _NO_BRACKETS)
+    # All brackets alike, so that each round removes one level.
+    brackets = text.translate(_ALIKE, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):
             return True
         brackets = shorter

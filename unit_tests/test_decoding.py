@@ -78,6 +78,7 @@ def nested(levels: int, inside: str = "") -> str:
         (nested(99), nested(99)),
         (nested(100), nested(99, '"[]"')),
         (nested(101), nested(99, '"[[]]"')),
+        (f'[{{"a":{nested(98)}}}]', f'[{{"a":{nested(97, chr(34) + "[]" + chr(34))}}}]'),
         ('"1e400"', '"1e400"'),
         (f'"{BIG}"', f'"{BIG}"'),
         (f'["a,{BIG}","x, 1e400"]', f'["a,{BIG}","x, 1e400"]'),
