@@ -24,7 +24,7 @@ from source_ats.vendors.kombo import schemas as kombo_schemas
 from source_ats.vendors.talemetry import record as talemetry_record
 from source_ats.vendors.talemetry import responses as talemetry
 from source_ats.vendors.talemetry import schemas as talemetry_schemas
-from unit_tests.test_decoding import accept, all_texts, values
+from unit_tests.json_values import accept, all_texts, values
 
 GUID = "4ab65340-6d1c-4b67-a8fb-7e4a1c8a8a11"
 Reader = Callable[[Response], Sequence[bytes]]
