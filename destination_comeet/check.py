@@ -10,7 +10,7 @@ from destination_comeet.config import DestinationConfig
 from source_ats.errors import AccessDenied, ConfigError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
-from source_ats.vendors.comeet.listing import listed
+from source_ats.vendors.comeet.listing import list_pages
 
 CREATE_IS_NOT_TESTED = (
     "The right to create candidates cannot be tested without creating one: the first sync tells."
@@ -27,7 +27,9 @@ def check(config: DestinationConfig, client: Client) -> list[str]:
     try:
         known = {
             each.uid: each.status
-            for page, _ in listed(client.send, requests.positions(base_url), responses.positions)
+            for page, _ in list_pages(
+                client.send, base_url, requests.positions(base_url), responses.positions
+            )
             for each in page.positions
         }
     except (AccessDenied, NotFound, WrongAddress):

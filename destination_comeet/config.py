@@ -43,17 +43,23 @@ class Position(Section):
 class ComeetMapping(Section):
     """The records already use Comeet's names."""
 
+    model_config = ConfigDict(title="Comeet's own names")
+
     mapping_type: Literal["comeet"]
 
 
 class KomboMapping(Section):
     """The stream candidates of source-ats."""
 
+    model_config = ConfigDict(title="Candidates from Kombo")
+
     mapping_type: Literal["kombo_candidates"]
 
 
 class TalemetryMapping(Section):
     """The stream profiles of source-ats."""
+
+    model_config = ConfigDict(title="Profiles from Talemetry")
 
     mapping_type: Literal["talemetry_profiles"]
 
@@ -79,6 +85,8 @@ class CustomField(Section):
 
 class CustomMapping(Section):
     """Each field is taken out of the record by an expression."""
+
+    model_config = ConfigDict(title="Custom")
 
     mapping_type: Literal["custom"]
     fields: Annotated[list[CustomField], Field(min_length=1)] = Field(
@@ -110,11 +118,13 @@ class StreamSettings(Section):
             "Comeet's API, GET /positions; shaped like 4A.1C2."
         ),
         examples=["4A.1C2"],
+        json_schema_extra=forms.ALWAYS_SHOW,
     )
     positions: list[Position] | None = Field(
         None,
         title="Positions",
         description="Comeet position of each job. An application to any other job is not written.",
+        json_schema_extra=forms.ALWAYS_SHOW,
     )
     partner_id_prefix: str | None = Field(
         None,
@@ -131,20 +141,6 @@ class StreamSettings(Section):
         return self.partner_id_prefix or f"{self.stream}:"
 
 
-class SqliteLedger(Section):
-    """A file on a disk that outlives the run."""
-
-    ledger_type: Literal["sqlite"]
-    path: _Text = Field(
-        title="Path",
-        description=(
-            "File of the ledger, in a folder that exists and outlives the container, such as a "
-            "mounted volume."
-        ),
-        examples=["/ledger/comeet.db"],
-    )
-
-
 def _checked_postgres_url(url: str) -> str:
     if urlsplit(url).scheme not in {"postgresql", "postgres"}:
         raise ValueError("must begin with postgresql://")
@@ -154,6 +150,8 @@ def _checked_postgres_url(url: str) -> str:
 class PostgresLedger(Section):
     """A PostgreSQL database: the right choice on Airbyte, whose containers keep no files."""
 
+    model_config = ConfigDict(title="PostgreSQL database")
+
     ledger_type: Literal["postgres"]
     url: Annotated[Secret, AfterValidator(_checked_postgres_url)] = Field(
         title="URL",
@@ -161,6 +159,22 @@ class PostgresLedger(Section):
             "postgresql://user:password@host:5432/database. Add ?sslmode=require for an encrypted "
             "connection. A pooler in transaction mode cannot be used."
         ),
+    )
+
+
+class SqliteLedger(Section):
+    """A file on a disk that outlives the run."""
+
+    model_config = ConfigDict(title="SQLite file")
+
+    ledger_type: Literal["sqlite"]
+    path: _Text = Field(
+        title="Path",
+        description=(
+            "File of the ledger, in a folder that exists and outlives the container, such as a "
+            "mounted volume."
+        ),
+        examples=["/ledger/comeet.db"],
     )
 
 
@@ -175,7 +189,7 @@ class DestinationConfig(Section):
         title="Streams",
         description="What to do with each incoming stream.",
     )
-    ledger: Annotated[SqliteLedger | PostgresLedger, Field(discriminator="ledger_type")] = Field(
+    ledger: Annotated[PostgresLedger | SqliteLedger, Field(discriminator="ledger_type")] = Field(
         title="Ledger",
         description=(
             "Where the connector notes what it sent, so that nobody is created twice. Made by "
@@ -207,14 +221,12 @@ class DestinationConfig(Section):
     base_url: ComeetUrl = None
 
 
-_OPTION_TITLES = {
-    "ComeetMapping": "Comeet's own names",
-    "KomboMapping": "Candidates from Kombo",
-    "TalemetryMapping": "Profiles from Talemetry",
-    "CustomMapping": "Custom",
-    "SqliteLedger": "SQLite file",
-    "PostgresLedger": "PostgreSQL database",
-}
+GROUPS = (
+    forms.Group("comeet", "Comeet", ["api_key", "secret", "base_url", "requests_per_minute"]),
+    forms.Group("streams", "Streams", ["streams"]),
+    forms.Group("ledger", "Ledger", ["ledger"]),
+    forms.Group("rejected", "Rejected records", ["rejected_path", "max_rejected"]),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +243,7 @@ def spec() -> dict[str, Any]:
         "documentationUrl": DOCUMENTATION_URL,
         "supportsIncremental": True,
         "supported_destination_sync_modes": ["append", "append_dedup"],
-        "connectionSpecification": forms.form(DestinationConfig, _OPTION_TITLES),
+        "connectionSpecification": forms.connection_specification(DestinationConfig, GROUPS),
     }
 
 

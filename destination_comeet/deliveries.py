@@ -19,7 +19,7 @@ from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.vendors.comeet import requests
-from source_ats.vendors.comeet.connection import connected
+from source_ats.vendors.comeet.connection import make_client
 
 __all__ = ["check", "client", "deliveries", "mappers"]
 
@@ -27,7 +27,9 @@ __all__ = ["check", "client", "deliveries", "mappers"]
 def client(config: DestinationConfig, clock: Clock, *, retry_policy: RetryPolicy) -> Client:
     """Return the client for all calls with this key, evenly paced, one at a time."""
     rate_limiter = RateLimiter(clock, config.requests_per_minute)
-    return connected(config.api_key, config.secret, rate_limiter, clock, retry_policy=retry_policy)
+    return make_client(
+        config.api_key, config.secret, rate_limiter, clock, retry_policy=retry_policy
+    )
 
 
 def mappers(

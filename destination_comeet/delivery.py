@@ -42,7 +42,7 @@ from source_ats.errors import (
 from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
-from source_ats.vendors.comeet.listing import listed
+from source_ats.vendors.comeet.listing import list_pages
 
 T = TypeVar("T")
 
@@ -278,7 +278,7 @@ class Delivery:
         )
         return [
             each
-            for page, _ in listed(self._send, first, responses.candidates)
+            for page, _ in list_pages(self._send, self._base_url, first, responses.candidates)
             for each in page.candidates
             if each.position_uid == note.position
             and self._is_noted(each, note.hashes)

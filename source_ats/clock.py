@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Protocol
 
 from source_ats.errors import Stopped
@@ -58,11 +58,16 @@ def epoch_ms(moment: datetime) -> int:
 
 
 def parse_timestamp(value: object) -> datetime | None:
-    """Return a vendor's text as a moment, UTC where it does not say; None if it is none."""
+    """Return a vendor's text as a time in UTC, which it is where it names no zone.
+
+    None if it is not a time, or one that cannot be: software writes the first and the last moment
+    that it can express, in the years 1 and 9999, for "no time", and their neighbours overflow.
+    """
     if not isinstance(value, str):
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        parsed = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return parsed if MINYEAR < parsed.year < MAXYEAR else None

@@ -2,8 +2,10 @@
 
 AtsError
 ├── ConfigError              the user acts: a key, an id, a permission, a file
+│   ├── CredentialsRefused   the vendor refuses every request with this key, or from this network
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
+│   ├── NoConnection         certificate, proxy or CA file: no connection can be made
 │   └── UnknownPartition     the vendor does not know a configured account
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
@@ -50,12 +52,20 @@ class ConfigError(AtsError):
     failure_type = "config_error"
 
 
+class CredentialsRefused(ConfigError):
+    """The vendor says by a code of its own that no request with this key will be answered."""
+
+
 class AccessDenied(ConfigError):
     """The credentials lack the permission for this request; others may be allowed."""
 
 
 class WrongAddress(ConfigError):
     """The address answers, but is not the vendor's API."""
+
+
+class NoConnection(ConfigError):
+    """No connection can be made: an untrusted certificate, an unusable proxy or CA file."""
 
 
 class UnknownPartition(ConfigError):

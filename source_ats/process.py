@@ -83,18 +83,22 @@ def run_command(
 
 
 def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Output) -> int:
-    """Answer with a status in any case; a file that is no configuration also fails the process."""
+    """Print a connection status, whatever fails; a file that is no configuration exits with 1."""
     try:
         configuration = configured()
     except ConfigError as error:
         output.write(messages.connection_status(succeeded=False, message=error.message))
         return EXIT_FAILED
+    succeeded = False
+    message = "Something went wrong inside the connector. Please report it with the error below."
     try:
         message = check(configuration)
+        succeeded = True
     except AtsError as error:
-        output.write(messages.connection_status(succeeded=False, message=error.message))
-    else:
-        output.write(messages.connection_status(succeeded=True, message=message))
+        message = error.message
+    finally:
+        # An exception that is not ours is printed as an error after this.
+        output.write(messages.connection_status(succeeded=succeeded, message=message))
     return EXIT_DONE
 
 

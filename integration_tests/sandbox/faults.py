@@ -17,7 +17,7 @@ connection is closed | yes |
 | `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
-`value` nothing does | yes |
+`value` nothing does; `raw` stands there letter for letter, JSON or not | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
 
@@ -66,6 +66,7 @@ CHANGED = ("half_json", "half_gzip", "replace", "headers")
 KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, "reset", "stall", "lost_answer", "delay")
 
 NOTHING = "<nothing>"
+RAW = "<raw>"
 
 HTML = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
@@ -81,6 +82,8 @@ class Fault:
     body: Any = None
     at: str = ""
     value: Any = NOTHING
+    raw: str | None = None
+    """What to put in place, one byte for each letter, instead of `value`."""
     containing: str = ""
     """Strike only calls that hold this text in their path, query or body."""
     delay_seconds: float = 0.02
@@ -231,8 +234,11 @@ def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
         whole = orjson.loads(body)
         with contextlib.suppress(LookupError):
             # An answer without that place stays as it is.
-            whole = _replaced(whole, fault.at.split("."), fault.value)
+            value = fault.value if fault.raw is None else RAW
+            whole = _replaced(whole, fault.at.split("."), value)
         changed.body = orjson.dumps(whole)
+        if fault.raw is not None:
+            changed.body = changed.body.replace(orjson.dumps(RAW), fault.raw.encode("latin-1"))
     return changed
 
 

@@ -30,6 +30,8 @@ from integration_tests.support.connector import Connector, MovingClock, Run, cat
 
 CANDIDATES = 130
 PAGES = 3
+PAGE_REQUESTS = 2 * (PAGES + 1)
+"""The list is read twice, and its last page is short: the next one, empty, shows that."""
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_every_history_is_read_once_and_then_only_what_changed(
     first = connector.read(STREAM)
     assert first.code == 0
     assert delivered(first) == truth(atz)
-    assert len(pages(atz)) + len(asked(atz)) == 2 * PAGES + CANDIDATES
+    assert len(pages(atz)) + len(asked(atz)) == PAGE_REQUESTS + CANDIDATES
     assert Counter(asked(atz)).most_common(1)[0][1] == 1
     assert set(Counter(row["id"] for row in first.records(STREAM)).values()) == {1}
 
@@ -95,7 +97,7 @@ def test_every_history_is_read_once_and_then_only_what_changed(
     atz.reset_log()
     third = connector.read(STREAM, state=second.of("STATE"))
     assert third.records(STREAM) == []
-    assert len(pages(atz)) + len(asked(atz)) == 2 * PAGES + CANDIDATES + 4
+    assert len(pages(atz)) + len(asked(atz)) == PAGE_REQUESTS + CANDIDATES + 4
 
 
 def test_an_edited_row_keeps_its_id(atz: Sandbox, connector: Connector) -> None:
@@ -276,7 +278,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
     runs.append(connector.read(STREAM, state=last))
     _assert_only_the_rest_was_asked(atz, last)
     assert delivered(*runs) == truth(atz)
-    assert len(pages(atz)) == 2 * PAGES
+    assert len(pages(atz)) == PAGE_REQUESTS
     assert all(len(json.dumps(each)) < 1000 for run in runs for each in run.states(STREAM))
 
 
@@ -348,13 +350,60 @@ def test_one_that_is_refused_is_set_aside_until_it_answers(
     assert delivered(first, second, third) == truth(atz)
 
 
-def test_a_deleted_candidate_is_passed_over(atz: Sandbox, connector: Connector) -> None:
+def test_history_that_is_not_found_once_is_read_in_the_same_run(
+    atz: Sandbox, connector: Connector
+) -> None:
     slug = sorted(truth(atz))[40]
-    mark(atz, slug, 404)
+    atz.fault("atz_crm.history", "status", status=404, containing=slug, times=1)
     run = connector.read_quickly(STREAM)
     assert run.code == 0
-    assert delivered(run).keys() == truth(atz).keys() - {slug}
+    assert delivered(run) == truth(atz)
     assert "set_aside" not in run.state(STREAM)
+    assert Counter(asked(atz))[slug] == 2
+
+
+def test_history_that_stays_not_found_is_set_aside_while_the_candidate_is_listed(
+    atz: Sandbox, connector: Connector
+) -> None:
+    slug = sorted(truth(atz))[40]
+    mark(atz, slug, 404)
+    first = connector.read_quickly(STREAM)
+    assert first.code == 0
+    assert delivered(first).keys() == truth(atz).keys() - {slug}
+    assert set(first.state(STREAM)["set_aside"]) == {slug}
+    assert slug in first.logs("WARN")
+    atz.advance(HOUR)
+    mark(atz, slug, None)
+    second = connector.read_quickly(STREAM, state=first.of("STATE"))
+    assert delivered(first, second) == truth(atz)
+    assert "set_aside" not in second.state(STREAM)
+
+
+def test_candidate_that_is_deleted_while_it_is_set_aside_is_forgotten(
+    atz: Sandbox, connector: Connector
+) -> None:
+    slug = sorted(truth(atz))[40]
+    mark(atz, slug, 404)
+    first = connector.read_quickly(STREAM)
+    change(atz, deleted=[slug])
+    second = connector.read_quickly(STREAM, state=first.of("STATE"))
+    assert second.code == 0
+    assert "set_aside" not in second.state(STREAM)
+
+
+def test_more_than_100_histories_that_are_not_found_are_people_without_a_job(
+    tmp_path: Path,
+) -> None:
+    with Sandbox.start(candidates=900) as sandbox:
+        set_up(sandbox, rate_limit=None, empty_history=404)
+        without = 900 - len(truth(sandbox))
+        assert without > 100
+        run = atz_connector(sandbox, tmp_path, page_size=100).read_quickly(STREAM)
+        assert run.code == 0
+        assert delivered(run) == truth(sandbox)
+        assert "set_aside" not in run.state(STREAM)
+        assert f"404 for the histories of {without} candidates" in run.logs("INFO")
+        assert len(asked(sandbox)) == 900
 
 
 def test_an_outage_sets_nobody_aside_and_the_next_run_goes_on(

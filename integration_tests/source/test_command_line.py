@@ -100,6 +100,15 @@ def test_a_bad_state_is_one_clear_error(connector: Connector, content: object, w
 
 DAMAGED: list[dict[str, Any]] = [
     {"integrations": []},
+    {"integrations": None},
+    {"integrations": {"greenhouse:1": None}},
+    {"integrations": {"greenhouse:1": {"updated_after": None}}},
+    {
+        "integrations": {
+            "greenhouse:1": {"updated_after": None, "full_read_at": "2026-01-01T00:00:00Z"}
+        }
+    },
+    {"integrations": {"greenhouse:1": {"in_progress": None}}},
     {"integrations": {"greenhouse:1": {"updated_after": "yesterday"}}},
     {"integrations": {"greenhouse:1": {"updated_after": "2026-01-01T00:00:00"}}},
     {"integrations": {"greenhouse:1": {"in_progress": {"cursor": 5}}}},

@@ -1,4 +1,4 @@
-"""The models of Kombo beside `candidates`: applications, jobs and what else hangs on them."""
+"""Kombo's models other than `candidates`: applications, jobs and the rest."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def undeclared(value: object, schema: Any, path: str) -> Iterator[str]:
                 yield f"{path}.{key}"
 
 
-def test_all_models_are_as_declared_and_their_lists_asked_once_for_each_integration(
+def test_all_models_match_their_schema_and_each_list_is_requested_once_per_integration(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     (found,) = connector.run("discover").of("CATALOG")
@@ -117,7 +117,7 @@ def test_all_models_are_as_declared_and_their_lists_asked_once_for_each_integrat
     assert len(calls(sandbox)) == 10
 
 
-def test_only_what_is_selected_is_asked_for(sandbox: Sandbox, connector: Connector) -> None:
+def test_only_selected_streams_are_requested(sandbox: Sandbox, connector: Connector) -> None:
     connector.read("candidates")
     assert set(calls(sandbox)) == {"kombo.candidates"}
     sandbox.reset_log()
@@ -125,14 +125,19 @@ def test_only_what_is_selected_is_asked_for(sandbox: Sandbox, connector: Connect
     assert calls(sandbox) == {"kombo.integration": 3, "kombo.tags": 3}
 
 
-def test_a_killed_run_goes_on_from_its_last_printed_state(
+def test_a_killed_run_resumes_from_its_last_printed_state(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     connector.config["kombo"]["page_size"] = 20
     wanted = ["kombo_jobs", "kombo_interviews"]
     sandbox.fault("kombo.interviews", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog(*wanted))
-    reading.wait_until(lambda: len(sandbox.log("kombo.interviews")) >= 12)
+    reading.wait_until(
+        lambda: any(
+            b'"type":"STATE"' in line and b"kombo_interviews" in line and b'"cursor"' in line
+            for line in reading.printed().splitlines()
+        )
+    )
     first = reading.end(signal.SIGKILL)
     sandbox.clear_faults()
     states = {each["stream"]["stream_descriptor"]["name"]: each for each in first.of("STATE")}
@@ -146,7 +151,7 @@ def test_a_killed_run_goes_on_from_its_last_printed_state(
         assert delivered(stream, first, second) == known(truth(sandbox, stream))
 
 
-def test_a_model_that_an_integration_does_not_have_is_skipped_with_one_warning(
+def test_a_model_that_an_integration_lacks_is_skipped_with_one_warning(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     first, second, third = integrations(sandbox)
@@ -177,7 +182,9 @@ def test_a_model_that_an_integration_does_not_have_is_skipped_with_one_warning(
     assert delivered("kombo_offers", run, later) == expected
 
 
-def test_a_model_that_nobody_has_is_no_failure(sandbox: Sandbox, connector: Connector) -> None:
+def test_a_model_that_no_integration_has_is_not_a_failure(
+    sandbox: Sandbox, connector: Connector
+) -> None:
     ids = integrations(sandbox)
     for each in ids[:2]:
         set_up(sandbox, each, read_models_unsupported=["ats_offers"])
@@ -195,7 +202,7 @@ def test_a_model_that_nobody_has_is_no_failure(sandbox: Sandbox, connector: Conn
     assert delivered("kombo_offers", later) == known(truth(sandbox, "kombo_offers", ids[2]))
 
 
-def test_integrations_that_cannot_be_read_fail_a_stream_that_another_does_not_have(
+def test_unavailable_integrations_fail_a_stream_that_the_readable_one_lacks(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     first, *others = integrations(sandbox)
@@ -208,9 +215,7 @@ def test_integrations_that_cannot_be_read_fail_a_stream_that_another_does_not_ha
     assert first not in run.errors()[0]["message"]
 
 
-def test_one_model_that_fails_leaves_the_others_unharmed(
-    sandbox: Sandbox, connector: Connector
-) -> None:
+def test_one_failing_model_does_not_stop_the_others(sandbox: Sandbox, connector: Connector) -> None:
     sandbox.fault("kombo.jobs", "status", status=500)
     run = connector.read_quickly("kombo_applications", "kombo_jobs", "kombo_users")
     assert run.code == 1
@@ -221,9 +226,7 @@ def test_one_model_that_fails_leaves_the_others_unharmed(
         assert delivered(stream, run) == known(truth(sandbox, stream))
 
 
-def test_check_names_what_an_integration_does_not_have(
-    sandbox: Sandbox, connector: Connector
-) -> None:
+def test_check_names_what_an_integration_lacks(sandbox: Sandbox, connector: Connector) -> None:
     ids = integrations(sandbox)
     everything = ["ats_candidates", *(f"ats_{each}" for each in PATHS.values())]
     everything[everything.index("ats_rejection-reasons")] = "ats_rejection_reasons"
@@ -232,7 +235,7 @@ def test_check_names_what_an_integration_does_not_have(
     (status,) = connector.run("check").of("CONNECTION_STATUS")
     assert status["status"] == "SUCCEEDED"
     assert f"{ids[0]} has nothing for candidates, kombo_jobs:" in status["message"]
-    assert f"{ids[1]} has these rows switched off" in status["message"]
+    assert f"Integration {ids[1]}: None of this integration's data" in status["message"]
     assert ids[2] not in status["message"]
     for each in ids:
         set_up(sandbox, each, read_models_off=everything)

@@ -28,6 +28,12 @@ ROWS = {
     "an integration_id further down": '{"id":"a","custom_fields":{"integration_id":"theirs"}}',
     "integration_id as a value": '{"id":"a","name":"integration_id"}',
     "what looks like the end": '{"id":"a","name":"}]}}","tags":["{","}"]}',
+    "numbers in a row with an integration_id of its own": (
+        '{"integration_id":"theirs","id":"a","n":[1234567890123456789,-0.0,0.10,1E-7]}'
+    ),
+    "a row that spans lines, with an integration_id of its own": (
+        '{\n  "integration_id": "theirs",\n  "id": "a",\n  "n": [1234567890123456789,\n 1.10]\n}'
+    ),
     "numbers": '{"id":"a","n":[0,-0.0,1.0,1e5,1E-7,12345678901234567,0.1]}',
 }
 

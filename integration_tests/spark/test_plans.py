@@ -100,6 +100,16 @@ def switch_off(
     world.control("/_control/kombo/integration", answers)
 
 
+def test_a_start_date_within_the_last_minutes_reads_nothing(
+    world: Sandbox, talemetry: dict[str, Any]
+) -> None:
+    config = {**talemetry, "start_date": world.now().replace(microsecond=0).isoformat()}
+    reader = table(config, "profiles")
+    assert [row for each in reader.partitions() for row in reader.read(each)] == []
+    begun = batches(config, "profiles")
+    assert after(begun, begun.initialOffset()) == begun.initialOffset()
+
+
 def test_each_integration_is_a_partition(world: Sandbox, kombo: dict[str, Any]) -> None:
     partitions = table(kombo, "candidates").partitions()
     pieces = [
@@ -133,7 +143,9 @@ def test_a_batch_has_no_more_windows_than_may_run_at_once(talemetry: dict[str, A
         ]
         rows += ids(reader, offset, following)
         offset = following
-    assert len(windows) == 13
+    # The window that a batch left over ends when that batch was planned. What came since, if the
+    # clock has moved on, is one window more.
+    assert len(windows) in {13, 14}
     assert all(a and b and a["to"] > b["from"] for a, b in pairwise(windows))
     all_at_once = table(talemetry, "profiles")
     assert sorted(rows) == sorted(

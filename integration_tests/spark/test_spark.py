@@ -19,7 +19,7 @@ from integration_tests.support.atz_crm import atz_connector, set_up
 from integration_tests.support.connector import Connector
 from integration_tests.support.kombo import change, kombo_connector, truth
 from integration_tests.support.talemetry import talemetry_connector
-from source_ats.vendors.atz_crm.listing import Share
+from source_ats.vendors.atz_crm.listing_index import SlugPartition
 
 STREAMS = ("candidates", "profiles", "candidate_history")
 STARTS = 6
@@ -161,7 +161,8 @@ def test_a_killed_executor_costs_its_partition_and_no_limit_is_broken(
     again = {slug for slug, times in asked.items() if times > 1}
     # What the killed task had done is done again, by its repeat, and nothing else.
     shares = [
-        {slug for slug in everybody if slug in Share(n, partitions)} for n in range(partitions)
+        {slug for slug in everybody if slug in SlugPartition(n, partitions)}
+        for n in range(partitions)
     ]
     assert again
     assert any(again <= share for share in shares)

@@ -158,7 +158,7 @@ class Connector:
         """Run with these arguments, likewise; and as if answers took long, as a vendor's do."""
         path = self.folder / f"{next(self._numbers)}-out.jsonl"
         clock = clock or QuickClock(threading.Event())
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         others = set(threading.enumerate())
         try:
             with mock.patch.object(client, "AT_ONCE_SECONDS", 0.0):

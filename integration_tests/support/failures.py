@@ -1,7 +1,7 @@
 """What can go wrong with a call, and the ways on which the calls of all rooms are made.
 
 `test_failures.py` puts each failure before each endpoint; what is to happen then stands in
-`docs/failures.md`, room by room.
+`failure_outcomes.md`, vendor by vendor.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ FAILURES: Mapping[str, Fault] = {
     "Date: year 1": {"kind": "headers", "headers": {"Date": "Mon, 01 Jan 0001 00:00:00 +1200"}},
     "X-Request-Id: what was sent": {"kind": "headers", "headers": {"X-Request-Id": "{sent}"}},
 }
-"""What can happen to any call. The names are those of `docs/failures.md`."""
+"""What can happen to any call. The names are those of `failure_outcomes.md`."""
 
 FAILURES_OF: Mapping[str, Mapping[str, Fault]] = {
     "kombo": {
@@ -168,7 +168,7 @@ FAILURES_OF: Mapping[str, Mapping[str, Fault]] = {
 
 @dataclass
 class Seen:
-    """How a run ended, in a word of `docs/failures.md`, what it printed, and how long it waited."""
+    """How a run ended (a word of `failure_outcomes.md`), what it printed, how long it waited."""
 
     word: str
     messages: list[dict[str, Any]]
@@ -313,7 +313,7 @@ class Endpoint:
     name: str
     room: str
     call: str
-    """The function of the room's `calls.py`."""
+    """The function of the vendor's `requests.py`."""
     route: str
     """What the sandbox calls it."""
     bench: Callable[[Sandbox, Path], Bench]
@@ -497,7 +497,7 @@ ENDPOINTS = (
     Endpoint("check: listing", "talemetry", "people_ids", "talemetry.ids", checks(talemetry)),
     Endpoint("check: people", "talemetry", "profiles", "talemetry.profiles", checks(talemetry)),
     Endpoint(
-        "list", "atz_crm", "listed", "atz_crm.candidates",
+        "list", "atz_crm", "list_page", "atz_crm.candidates",
         reads("candidate_history", atz_crm), stream="candidate_history",
     ),
     Endpoint(
@@ -507,7 +507,7 @@ ENDPOINTS = (
         "one history", "atz_crm", "history", "atz_crm.history",
         reads("candidate_history", atz_crm), one_child=True,
     ),
-    Endpoint("check: list", "atz_crm", "listed", "atz_crm.candidates", checks(atz_crm)),
+    Endpoint("check: list", "atz_crm", "list_page", "atz_crm.candidates", checks(atz_crm)),
     Endpoint(
         "check: job", "atz_crm", "job", "atz_crm.job",
         checks(lambda sandbox: atz_crm(sandbox, job_slug=job(sandbox))),
@@ -531,7 +531,7 @@ ENDPOINTS = (
                        "kombo_offers", "kombo_interviews", "kombo_rejection_reasons", "kombo_roles")
     ),
     *(
-        Endpoint(stream, "atz_crm", "listed", f"atz_crm.{stream.removeprefix('atz_')}",
+        Endpoint(stream, "atz_crm", "list_page", f"atz_crm.{stream.removeprefix('atz_')}",
                  reads(stream, atz_crm), stream=stream, like="list")
         for stream in ("atz_candidates", "atz_deals")
     ),

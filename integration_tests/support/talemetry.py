@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,66 @@ def version(row: dict[str, Any]) -> int:
     """Return the version of a person that a record shows."""
     (field,) = [each for each in row["custom_data"] if each["name"] == "sandbox_version"]
     return int(field["value"])
+
+
+def read(connector: Connector, after: Run | None = None, **options: Any) -> Run:
+    """Read with the console script, from the last state of an earlier run."""
+    return connector.read("profiles", **_state_of(after), **options)
+
+
+def read_quickly(connector: Connector, after: Run | None = None) -> Run:
+    """Read with a clock that passes every wait at once."""
+    return connector.read_quickly("profiles", **_state_of(after))
+
+
+def _state_of(after: Run | None) -> dict[str, Any]:
+    return {} if after is None else {"state": after.of("STATE")[-1:]}
+
+
+def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
+    """Let people be added, changed and deleted; return their ids."""
+    changed: dict[str, list[str]] = sandbox.control("/_control/talemetry/change", wish)
+    return changed
+
+
+def settings(sandbox: Sandbox, **wish: Any) -> None:
+    """Set what the facts leave open."""
+    sandbox.control("/_control/talemetry/settings", wish)
+
+
+def mark(sandbox: Sandbox, ids: list[str], what: str | None) -> None:
+    """Let the vendor treat some ids in a special way."""
+    sandbox.control("/_control/talemetry/mark", {"ids": ids, "mark": what})
+
+
+def asked(sandbox: Sandbox, endpoint: str) -> list[dict[str, Any]]:
+    """Return the accepted bodies, oldest first."""
+    bodies = sandbox.look("/_control/talemetry/asked")
+    return [each["body"] for each in bodies if each["endpoint"] == f"talemetry.{endpoint}"]
+
+
+def forget(sandbox: Sandbox) -> None:
+    """Forget all calls so far."""
+    sandbox.reset_log()
+    sandbox._call("DELETE", "/_control/talemetry/asked")  # noqa: SLF001 - the door has no other
+
+
+def total(sandbox: Sandbox, endpoint: str) -> int:
+    """Return how many calls came to an endpoint, whatever became of them."""
+    return sandbox.counts().get(f"talemetry.{endpoint}", {}).get("total", 0)
+
+
+def ranges(sandbox: Sandbox) -> list[tuple[str, str, str]]:
+    """Return event, From and To of each listing, in order."""
+    found = [body["DateTimeRange"] for body in asked(sandbox, "ids")]
+    return [(each["Event"], each["From"], each["To"]) for each in found]
+
+
+def moment(text: str) -> datetime:
+    """Return a time as the vendor's requests have it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def ago(sandbox: Sandbox, seconds: float) -> str:
+    """Return a time in the past of the sandbox."""
+    return f"{sandbox.now() - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"

@@ -6,7 +6,8 @@ The models are the one place for a setting; the form that `spec` shows is made f
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -104,20 +105,56 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
 
-def form(model: type[BaseModel], titles: Mapping[str, str] | None = None) -> dict[str, Any]:
+ALWAYS_SHOW: dict[str, Any] = {"always_show": True}
+"""For an optional field that most users need: the form hides the others under a click."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A titled card of Airbyte's form, and the top-level fields on it.
+
+    The form shows a nested object without its own title and description, so only its card tells
+    the user which system a field belongs to.
+    """
+
+    id: str
+    title: str
+    fields: Sequence[str]
+
+
+def connection_specification(model: type[BaseModel], groups: Sequence[Group]) -> dict[str, Any]:
     """Return a model's JSON schema in the dialect that Airbyte's form understands.
 
     No `$ref`, no `anyOf`, no `null`: the form knows optional fields by their absence. Fields keep
-    the order of the model. `titles` are those of the choices of a `oneOf`, by the names of their
-    models.
+    the order of the model. Each top-level field is on the card of its group.
     """
     schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    for name, title in (titles or {}).items():
-        definitions[name]["title"] = title
-    plain = _plain(schema, definitions)
+    plain = _plain(schema, schema.pop("$defs", {}))
     del plain["description"]
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **plain}
+    for group in groups:
+        for name in group.fields:
+            plain["properties"][name]["group"] = group.id
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        **plain,
+        "groups": [{"id": group.id, "title": group.title} for group in groups],
+    }
+
+
+def show_instead_of_require(schema: dict[str, Any]) -> None:
+    """Make nothing in an optional section required, but show what the user has to fill in.
+
+    The form submits defaults for a section that the user left alone; the platform would then miss
+    the required fields of that section. What is missing is said by our own parsing.
+    """
+    for name in schema.pop("required", ()):
+        field = schema["properties"][name]
+        field["always_show"] = True
+        for choice in field.get("oneOf", ()):
+            required = choice["required"]
+            choice["required"] = [each for each in required if each.endswith("_type")]
+            for each in required:
+                choice["properties"][each]["always_show"] = True
 
 
 def _plain(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""Several requests in flight, their results in order."""
+"""Several requests in flight: their results in order, or next to other work as they are done."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
+
+from source_ats.errors import AtsError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -24,14 +26,24 @@ def map_ordered(
     For each call in flight `ahead` results may wait for their turn, so that one slow call does not
     hold the others up at once. Items are taken from the iterable only as there is room for their
     results, so neither has to fit into memory. The first exception, in that order, ends it; calls
-    in flight are then left to end by themselves, and their results are dropped.
+    in flight are then left to end by themselves, and their results are dropped. An `AtsError` of
+    the items is raised after the results of all items before it.
 
     While `alone`, asked before each item, says so, the work is done one by one, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     pending: deque[Future[B]] = deque()
+    iterator = iter(items)
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(iterator)
+            except (StopIteration, AtsError) as end:
+                while pending:
+                    yield pending.popleft().result()
+                if isinstance(end, AtsError):
+                    raise
+                return
             if alone():
                 while pending:
                     yield pending.popleft().result()
@@ -40,7 +52,28 @@ def map_ordered(
             pending.append(pool.submit(work, item))
             while pending and (len(pending) >= at_once * ahead or pending[0].done()):
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def with_background(
+    main: Iterable[B], work: Callable[[A], B], items: Sequence[A], at_once: int
+) -> Iterator[B]:
+    """Yield everything of `main` and, in between, `work(item)` of each item once it is done.
+
+    The work runs in `at_once` threads, begins before `main` does, and holds it up at no time. What
+    is not done when `main` ends is waited for. The first exception ends it; calls in flight are
+    then left to end by themselves.
+    """
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    try:
+        pending = [pool.submit(work, item) for item in items]
+        for each in main:
+            yield each
+            for future in [future for future in pending if future.done()]:
+                pending.remove(future)
+                yield future.result()
+        for future in as_completed(pending):
+            yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

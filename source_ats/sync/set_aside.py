@@ -44,25 +44,36 @@ class SetAside:
 
         Raises `TransientError` when there would be too many.
         """
+        self.keep(key, now, why)
+        log.warning(
+            "%s %s is left out, since %s: %s. It is requested again at the beginning of every run.",
+            self._what,
+            key,
+            self._since[key],
+            why,
+        )
+
+    def keep(self, key: str, now: datetime, why: str) -> None:
+        """Keep a child in the state without a warning: it is requested again in this run.
+
+        Raises `TransientError` when there would be too many.
+        """
         if not self.has_room_for(key):
             message = (
                 f"More than {AT_MOST} children ({self._what}) were refused one by one, so the "
                 "trouble is not theirs. The next run resumes from the last state."
             )
             raise TransientError(message, detail=why)
-        since = self._since.setdefault(key, rfc3339(now))
-        log.warning(
-            "%s %s is left out, since %s: %s. It is requested again at the beginning of every run.",
-            self._what,
-            key,
-            since,
-            why,
-        )
+        self._since.setdefault(key, rfc3339(now))
 
     def release(self, key: str) -> None:
         """Forget a child that succeeded or is gone; one that is not set aside stays so."""
-        if self._since.pop(key, None) is not None:
+        if self.forget(key):
             log.info("%s %s is no longer set aside.", self._what, key)
+
+    def forget(self, key: str) -> bool:
+        """Forget a child without a log line, and return True if it was set aside."""
+        return self._since.pop(key, None) is not None
 
     def as_state(self) -> dict[str, dict[str, str]]:
         """Return the part of the state that holds them; empty when there are none."""

@@ -39,13 +39,34 @@ def selection_hash(selection: Mapping[str, object]) -> str:
 def parse_state(state: State, kind: type[T], stream: str) -> T:
     """Return a stream's state as its declared type. Raises `ConfigError` if it is damaged."""
     try:
-        return msgspec.convert(state, kind)
+        parsed = msgspec.convert(state, kind)
     except msgspec.ValidationError as error:
-        message = (
-            f"The state of {stream} is damaged: {describe_mismatch(error)}. Pass the state of an "
-            "earlier run, or clear it to read everything again."
-        )
-        raise ConfigError(message) from None
+        raise _damaged(stream, describe_mismatch(error)) from None
+    # A field without a value is left out of a state. Taken as left out, a null would make the
+    # next run read everything.
+    null = _null_field(state, msgspec.to_builtins(parsed))
+    if null is not None:
+        raise _damaged(stream, f"{null} is null")
+    return parsed
+
+
+def _null_field(state: State, parsed: State) -> str | None:
+    """Return the path of a field that is null in a state but left out where it has no value."""
+    for key, value in state.items():
+        if value is None and key not in parsed:
+            return str(key)
+        if isinstance(value, Mapping) and isinstance(parsed.get(key), Mapping):
+            path = _null_field(value, parsed[key])
+            if path is not None:
+                return f"{key}.{path}"
+    return None
+
+
+def _damaged(stream: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"The state of {stream} is damaged: {reason}. Pass the state of an earlier run, or clear "
+        "it to read everything again."
+    )
 
 
 def reject_future_state(
@@ -57,12 +78,8 @@ def reject_future_state(
     """
     last = max((time for time in times if time is not None), default=vendors_now)
     if last > vendors_now + CLOCKS_DIFFER_AT_MOST:
-        message = (
-            f"The state of {stream} is damaged: it says {rfc3339(last)}, and the vendor's clock "
-            f"says {rfc3339(vendors_now)}. Pass the state of an earlier run, or clear it to read "
-            "everything again."
-        )
-        raise ConfigError(message)
+        reason = f"it says {rfc3339(last)}, and the vendor's clock says {rfc3339(vendors_now)}"
+        raise _damaged(stream, reason)
 
 
 def usable_state(

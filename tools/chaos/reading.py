@@ -199,7 +199,7 @@ def _atz_crm_change_with_deletions(dice: random.Random) -> Wish:
     """Change, and delete candidates, which pulls the pages of the list forward.
 
     Who slips between two pages by that is found when the list is read again at the end of the pass,
-    but not if the pass is cut before: see `source_ats.vendors.atz_crm.streams`.
+    but not if the pass is cut before: see `source_ats.vendors.atz_crm.history`.
     """
     path, wish = _atz_crm_change(dice)
     return path, wish | {"deleted": dice.randint(0, 2)}

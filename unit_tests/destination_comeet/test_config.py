@@ -85,8 +85,8 @@ def test_the_names_that_users_type() -> None:
     assert kinds == ["comeet", "kombo_candidates", "talemetry_profiles", "custom"]
     ledgers = form()["properties"]["ledger"]["oneOf"]
     assert [set(each["properties"]) for each in ledgers] == [
-        {"ledger_type", "path"},
         {"ledger_type", "url"},
+        {"ledger_type", "path"},
     ]
 
 

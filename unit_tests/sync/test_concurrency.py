@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_ats.sync.concurrency import map_ordered
+from source_ats.errors import TransientError
+from source_ats.sync.concurrency import map_ordered, with_background
 
 
 def close(results: Iterator[int]) -> None:
@@ -109,6 +110,58 @@ def test_exception_of_the_iterable_is_raised() -> None:
 
     with pytest.raises(KeyError, match="listing"):
         list(map_ordered(lambda item: item, items(), at_once=2))
+
+
+def test_a_failure_of_the_items_comes_after_the_results_of_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise TransientError("The listing failed.")
+
+    results = map_ordered(lambda item: item, items(), at_once=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(TransientError):
+        next(results)
+
+
+def test_background_work_neither_holds_up_the_rest_nor_is_lost() -> None:
+    main_is_done = threading.Event()
+
+    def main() -> Iterator[int]:
+        yield from range(5)
+        main_is_done.set()
+
+    def work(item: int) -> int:
+        assert main_is_done.wait(5)
+        return item
+
+    results = list(with_background(main(), work, [10, 11, 12], at_once=2))
+    assert results[:5] == list(range(5))
+    assert sorted(results[5:]) == [10, 11, 12]
+
+
+def test_finished_background_work_comes_between_the_rest() -> None:
+    is_done = threading.Event()
+
+    def main() -> Iterator[int]:
+        yield 0
+        assert is_done.wait(5)
+        yield from range(1, 1000)
+
+    def work(item: int) -> int:
+        is_done.set()
+        return item
+
+    results = list(with_background(main(), work, [-1], at_once=1))
+    assert sorted(results) == list(range(-1, 1000))
+    assert results[-1] != -1
+
+
+def test_a_failure_of_background_work_ends_it() -> None:
+    def work(item: int) -> int:
+        raise TransientError(str(item))
+
+    with pytest.raises(TransientError):
+        list(with_background(range(3), work, [1], at_once=1))
 
 
 @pytest.mark.parametrize("how", ["closed", "failed"])

@@ -40,7 +40,7 @@ from source_ats.errors import AtsError
 from source_ats.http.retry import READ_POLICY
 from source_ats.sync import concurrency
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
-from source_ats.vendors.atz_crm import listing
+from source_ats.vendors.atz_crm import list_reader
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.kombo import streams as kombo
@@ -178,15 +178,13 @@ def kombo_answers(vendor: Vendor, mocker: requests_mock.Mocker) -> None:
 
 
 def kombo_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
-    section = KomboConfig(
+    config = KomboConfig(
         api_key="key", integration_ids=["one"], base_url=BASE, page_size=page_size,
         full_read_every_days=0,
     )  # fmt: skip
     options = ReadOptions(None, timedelta(minutes=lookback))
-    client = kombo.client(
-        section, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
-    )
-    return named("candidates", kombo.streams(section, options, client))
+    client = kombo.client(config, clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY)
+    return named("candidates", kombo.streams(config, options, client))
 
 
 def kombo_held(rows: list[Json]) -> Json:
@@ -342,7 +340,7 @@ DOORS = {
     "kombo": Door(kombo_answers, kombo_stream, kombo_held, kombo_truth),
     "talemetry": Door(talemetry_answers, talemetry_stream, talemetry_held, talemetry_truth),
     # A deletion shifts the pages of the list, and who slips through by that is found only when the
-    # same run comes to the list again: `vendors.atz_crm.streams` says what cannot be known.
+    # same run comes to the list again: `vendors.atz_crm.history` says what cannot be known.
     "atz_crm": Door(atz_crm_answers, atz_crm_stream, atz_crm_held, atz_crm_truth, deletes=False),
 }
 
@@ -368,7 +366,7 @@ class AtOnce:
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(listing, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(list_reader, "ThreadPoolExecutor", AtOnce)
 
 
 off_by = st.timedeltas(-CLOCKS_ARE_OFF, CLOCKS_ARE_OFF)
@@ -537,9 +535,9 @@ def test_bookmark_is_the_start_of_the_read(monkeypatch: pytest.MonkeyPatch) -> N
     with_a_change_while_reading().teardown()
     # The package has a function of this name.
     streams = importlib.import_module("source_ats.vendors.kombo.streams")
-    right = vars(streams)["_finished"]
-    wrong = lambda reading, entry, began: right(reading, entry, reading.client.now())  # noqa: E731
-    monkeypatch.setattr(streams, "_finished", wrong)
+    right = vars(streams)["_finished_state"]
+    wrong = lambda context, state, began: right(context, state, context.client.now())  # noqa: E731
+    monkeypatch.setattr(streams, "_finished_state", wrong)
     with pytest.raises(AssertionError):
         with_a_change_while_reading().teardown()
 

@@ -1,4 +1,4 @@
-"""Whether ATZ CRM can be read: the list of candidates, the job if one is named, one history."""
+"""The check: the list of candidates, the job if one is configured, and one history."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ from source_ats.errors import ConfigError, RequestRefused
 from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
-from source_ats.vendors.atz_crm.history import GONE
-from source_ats.vendors.atz_crm.listing import Lister, base_url
+from source_ats.vendors.atz_crm.list_reader import ListReader
 
 HISTORIES_TO_TRY = 3
-"""One refusal may be a matter of that candidate."""
+"""One refusal may be due to that candidate alone."""
+NO_HISTORY = {404, 410}
+"""The candidate was deleted, or (assumed) never had a job."""
 
 
-def check(section: AtzCrmConfig, client: Client) -> list[str]:
-    """Return what the user should know.
+def check(config: AtzCrmConfig, client: Client) -> list[str]:
+    """Return notes for the user.
 
-    Raises `ConfigError` if the token is bad or the job unknown, `RequestRefused` if no history can
-    be read, and `TransientError` if ATZ CRM does not answer.
+    Raises `ConfigError` if the token is not accepted or the job is unknown, `RequestRefused` if no
+    history can be read, and `TransientError` if ATZ CRM does not answer.
     """
-    candidates = Lister(section, client, requests.CANDIDATES).first_page().objects
-    if section.job_slug:
-        _check_job(section, client, section.job_slug)
+    base_url = config.base_url or requests.BASE_URL
+    candidates = ListReader(config, client, requests.CANDIDATES).first_page().objects
+    if config.job_slug:
+        _check_job(base_url, client, config.job_slug)
     if not candidates:
-        return ["ATZ CRM shows no candidates to this token; it shows what its user may see."]
+        return [
+            "ATZ CRM shows no candidates to this token. It shows what the token's user may see."
+        ]
     refusals = []
     for candidate in candidates[:HISTORIES_TO_TRY]:
-        request = requests.history(base_url(section), candidate.slug, section.job_slug)
-        read = partial(
-            responses.history, candidate=candidate, job_slug=section.job_slug, since=None
-        )
+        request = requests.history(base_url, candidate.slug, config.job_slug)
+        read = partial(responses.history, candidate=candidate, job_slug=config.job_slug, since=None)
         try:
             client.send(request, read)
         except RequestRefused as refusal:
-            if refusal.status not in GONE:
+            if refusal.status not in NO_HISTORY:
                 refusals.append(refusal)
                 continue
         return []
     raise refusals[-1]
 
 
-def _check_job(section: AtzCrmConfig, client: Client, job_slug: str) -> None:
-    """Raise `ConfigError` if there is no such job: its history would just be empty."""
+def _check_job(base_url: str, client: Client, job_slug: str) -> None:
+    """Raise `ConfigError` if there is no such job: its histories would all be empty."""
     try:
-        client.send(requests.job(base_url(section), job_slug), responses.anything)
+        client.send(requests.job(base_url, job_slug), responses.ignore_body)
     except RequestRefused as refusal:
         if refusal.status == 404:
             message = f"ATZ CRM has no job {job_slug}. Correct atz_crm.job_slug."

@@ -15,15 +15,16 @@ class AtzCrmConfig(Section):
     access_token: Secret = Field(
         title="Access token",
         description=(
-            "An access token of your ATZ CRM account, made in ATZ CRM's own settings. The history "
-            "of the candidates that its user may see is read."
+            "An access token of your ATZ CRM account. You create it in the settings of ATZ CRM. "
+            "Candidates that the token's user cannot see are not read."
         ),
     )
     job_slug: Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None,
         title="Job slug",
         description=(
-            "Only the history of this job is read; it begins with job_. Leave empty for all jobs."
+            "Reads the history of this job only. The slug begins with job_. Leave it empty for all "
+            "jobs."
         ),
         examples=["job_0123456789abcdef0123"],
         json_schema_extra={"pattern_descriptor": "job_..."},
@@ -32,10 +33,10 @@ class AtzCrmConfig(Section):
         "every_candidate",
         title="Histories to read",
         description=(
-            "every_candidate asks for everybody's history in each sync and misses nothing. "
-            "changed_candidates asks only for candidates whose own updated_at has moved: far "
-            "fewer requests, but it may miss stage changes, since ATZ CRM does not say that those "
-            "move it."
+            "Every candidate: each sync requests every history and misses nothing. Changed "
+            "candidates: only the histories of candidates whose own updated_at has moved. That "
+            "is far fewer requests, but it may miss stage changes, because ATZ CRM does not say "
+            "that they move updated_at."
         ),
     )
     requests_per_minute: int = Field(
@@ -44,8 +45,9 @@ class AtzCrmConfig(Section):
         le=6000,
         title="Requests per minute",
         description=(
-            "ATZ CRM documents a limit of 60 for each token. Less than that leaves room for other "
-            "uses of the token; more is for accounts with a higher limit."
+            "ATZ CRM allows 60 requests a minute for each token. A smaller number leaves some for "
+            "other uses of the token. Enter a larger number only if your account has a higher "
+            "limit."
         ),
     )
     concurrent_requests: int = Field(
@@ -53,7 +55,10 @@ class AtzCrmConfig(Section):
         ge=1,
         le=16,
         title="Concurrent requests",
-        description="Calls in flight at a time, so that slow answers do not waste the rate limit.",
+        description=(
+            "The number of requests in flight. Several are needed to use the whole rate limit when "
+            "responses are slow."
+        ),
     )
     min_hours_between_passes: float = Field(
         1,
@@ -61,9 +66,9 @@ class AtzCrmConfig(Section):
         le=8760,
         title="Hours between passes",
         description=(
-            "A sync reads nothing when the last complete pass over all candidates ended less than "
-            "this ago: so a retry because of another stream does not begin a pass of hours again. "
-            "0 turns it off."
+            "If the last complete pass over all candidates ended less than this number of hours "
+            "ago, a sync reads no histories. So a retry because of another stream does not start "
+            "a pass that takes hours. 0 turns this off."
         ),
     )
     page_size: int = Field(
@@ -71,10 +76,10 @@ class AtzCrmConfig(Section):
         ge=1,
         le=1000,
         title="Page size",
-        description="Rows in one request for a list; ATZ CRM may give fewer.",
+        description="The number of rows in one page of a list. ATZ CRM may send fewer.",
     )
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",
-        description="For tests and proxies.",
+        description="The address of the API. Set it for tests and proxies only.",
     )

@@ -1,12 +1,13 @@
-"""The streams `atz_candidates` and `atz_deals`: what a list of the vendor's holds.
+"""The streams `atz_candidates` and `atz_deals`: the objects of a list of ATZ CRM.
 
-No list takes a filter by time, so each sync reads all of its pages and lets out what is new or
-changed by its own `updated_at`. An object without one comes every time.
+No list can be filtered by time, so each sync reads all pages and emits what is new or changed by
+its own `updated_at`. An object without one is emitted every time.
 
-The pages shift while they are read, and what slips through would not come later, since it has not
-changed. So the list is read forwards, then backwards, which lets out what is seen for the first
-time: 2 x pages calls. The state says which page is done in which direction. A run that goes on does
-not know what earlier ones have let out: reading backwards it repeats rows, but no call.
+An object that slips to another page while the list is read has not changed, so no later sync would
+bring it. So the list is read forwards, then backwards, and the second reading emits what is seen
+for the first time: 2 x pages requests, and one that finds no page after the last one. The state
+says which page is done in which direction. A resumed run does not know what earlier ones have
+emitted: reading backwards it repeats rows, but no request.
 """
 
 from __future__ import annotations
@@ -21,17 +22,22 @@ from msgspec.structs import replace
 
 from source_ats.clock import rfc3339
 from source_ats.http.client import Client
-from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, State
 from source_ats.vendors.atz_crm import requests
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
-from source_ats.vendors.atz_crm.listing import Handover, Lister, ListFile, Part, WholeList
+from source_ats.vendors.atz_crm.list_reader import ListReader
+from source_ats.vendors.atz_crm.listing_index import (
+    CompleteListing,
+    ListingIndex,
+    Phase,
+    SharedListing,
+)
 from source_ats.vendors.atz_crm.responses import ListPage
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A reading that began at `started_at`, of pages that were asked to have `limit` objects.
+    """A read that began at `started_at`, in pages of `limit` objects.
 
     Forwards, all pages up to `page` are done; `backwards` then, all from the last one down to it.
     """
@@ -42,81 +48,67 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     backwards: bool = False
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The stream's state. Without `updated_at` no reading was finished yet."""
+class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The stream's state. Without `updated_at` no read was completed yet."""
 
     updated_at: Timestamp | None = None
-    """When the last finished reading began, less the lookback."""
+    """When the last complete read began, less the lookback."""
     in_progress: InProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """All that stays the same while a stream is read."""
+class ListSource:
+    """What a stream is read with."""
 
     client: Client
-    section: AtzCrmConfig
+    config: AtzCrmConfig
     stream: str
     resource: requests.Resource
     start_date: datetime | None
     lookback: timedelta
-    handover: Handover | None
-    """Where to leave what was listed, for another stream."""
+    shared_listing: SharedListing | None
+    """Where a complete listing is left for another stream."""
 
 
-def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+def pages(source: ListSource, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield a page for each page of the list, also if nothing in it is new."""
-    # A full refresh that goes on has no bookmark, so that everything is new to it.
+    # A full refresh that is resumed has no bookmark, so everything is new to it.
     del full_refresh
-    kept = parse_state(state, Entry, reading.stream)
-    lister = Lister(reading.section, reading.client, reading.resource, whole=True)
-    first_page = lister.first_page()
-    at = kept.in_progress
+    saved = parse_state(state, StreamState, source.stream)
+    reader = ListReader(source.config, source.client, source.resource, with_records=True)
+    first_page = reader.first_page()
+    at = saved.in_progress
     reject_future_state(
-        reading.stream,
-        [kept.updated_at, at.started_at if at else None],
-        first_page.sent_at,
+        source.stream, [saved.updated_at, at.started_at if at else None], first_page.sent_at
     )
-    if at is None or at.limit != lister.limit:
-        at = InProgress(first_page.sent_at.replace(microsecond=0), lister.limit)
-    whole = at.page == 0
-    here = _Run(
-        bookmark=kept.updated_at,
-        since=max((at for at in (kept.updated_at, reading.start_date) if at), default=None),
-        listed=ListFile(),
-    )
+    if at is None or at.limit != reader.limit:
+        at = InProgress(first_page.sent_at.replace(microsecond=0), reader.limit)
+    is_complete = at.page == 0
+    index = ListingIndex()
+    since = max((time for time in (saved.updated_at, source.start_date) if time), default=None)
     if not at.backwards:
-        unread = lister.pages_after(at.page or 1, first_page)
-        for page in chain([first_page] if whole else [], unread):
+        resumed_at = None if at.page > 1 else first_page
+        following = reader.pages_after(at.page or 1, resumed_at, index)
+        for page in chain([first_page] if is_complete else [], following):
             at = replace(at, page=at.page + 1)
-            if not lister.is_full(page):
-                # An empty page after the last is not asked for again.
-                at = replace(at, page=at.page + (1 if page.objects else 0), backwards=True)
-            yield here.page(page, at)
-    before = range(at.page - 1, 0, -1)
-    # A page may be 100 whole objects, so not many wait for their turn.
-    at_once = reading.section.concurrent_requests
-    for page in map_ordered(lister.page, before, at_once, ahead=2):
+            yield _page(page, index, since, StreamState(saved.updated_at, at))
+        at = replace(at, page=at.page + 1, backwards=True)
+        yield Page([], msgspec.to_builtins(StreamState(saved.updated_at, at)))
+    for page in reader.pages_before(at.page):
         at = replace(at, page=at.page - 1)
-        yield here.page(page, at)
-    if whole and reading.handover is not None:
-        reading.handover.whole = WholeList(here.listed, at.started_at)
-    yield Page([], {"updated_at": rfc3339(at.started_at - reading.lookback)})
+        yield _page(page, index, since, StreamState(saved.updated_at, at))
+    if is_complete and source.shared_listing is not None:
+        # A resumed read has not seen the pages before the one where it began.
+        source.shared_listing.listing = CompleteListing(index, at.started_at)
+    updated_at = at.started_at - source.lookback
+    yield Page([], {"updated_at": rfc3339(max(updated_at, saved.updated_at or updated_at))})
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What this run goes by, and which objects it has seen."""
-
-    bookmark: datetime | None
-    since: datetime | None
-    listed: ListFile
-
-    def page(self, page: ListPage, at: InProgress) -> Page:
-        """Return what is new in a page of the list, and the state after it."""
-        records = [
-            each.record
-            for each in self.listed.add(page, Part.WALK)
-            if self.since is None or each.updated_at is None or each.updated_at >= self.since
-        ]
-        return Page(records, msgspec.to_builtins(Entry(self.bookmark, at)))
+def _page(page: ListPage, index: ListingIndex, since: datetime | None, state: StreamState) -> Page:
+    """Return what is new in a page of the list, and the state after it."""
+    records = [
+        each.record
+        for each in index.add(page, Phase.FIRST_LISTING)
+        if since is None or each.updated_at is None or each.updated_at >= since
+    ]
+    return Page(records, msgspec.to_builtins(state))

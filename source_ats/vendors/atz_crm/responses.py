@@ -1,4 +1,4 @@
-"""ATZ CRM's answers, read. Facts: docs.atzcrm.com, unless said otherwise."""
+"""ATZ CRM's responses. Facts: docs.atzcrm.com, unless said otherwise."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from source_ats.http.models import FailureKind, Response, Vendor
 
 
 def classify(response: Response) -> AtsError | FailureKind | None:
-    """Return what an error means. The vendor documents no error codes, so its status says all."""
-    # 5xx is not documented at all; a proxy in front may have numbers of its own.
+    """Return what an error means. The vendor documents no error codes: the status decides."""
+    # 5xx is not documented; a proxy in front of the API may use statuses of its own.
     return FailureKind.UNAVAILABLE if response.status >= 500 else None
 
 
 def seconds_to_reset(response: Response) -> float | None:
-    """Return None: no header that tells when the limit is reset is documented."""
+    """Return None: no header with the time of the reset is documented."""
     del response
     return None
 
@@ -41,13 +41,13 @@ VENDOR = Vendor(
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One object of a list: what the code leans on, and, where it is asked for, all of it."""
+class ListedObject:
+    """One object of a list: what the code relies on, and, where it is needed, the whole record."""
 
     slug: str
     id: int | str | None
     updated_at: datetime | None
-    """None where there is none, or none that can be read: of candidates it is not confirmed."""
+    """None if it is missing or is not a time: candidates may have none (not confirmed)."""
     record: bytes = field(default=b"", compare=False, repr=False)
 
 
@@ -55,13 +55,17 @@ class Listed:
 class ListPage:
     """One page of a list, as long as the server made it."""
 
-    objects: Sequence[Listed]
+    objects: Sequence[ListedObject]
     sent_at: datetime
     where: str
+    total: int | None = None
+    """The number of objects in the whole list, where the answer says so."""
+    found: bool = True
+    """False: the server answered 404, also when it was asked again."""
 
 
 class _Object(msgspec.Struct):
-    """What the code leans on."""
+    """What the code relies on."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1)]
     id: int | str | None = None
@@ -72,7 +76,7 @@ _objects = msgspec.json.Decoder(list[_Object])
 _whole_objects = msgspec.json.Decoder(list[dict[str, Any]])
 _envelope = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
-_NAMES_OF_THE_LIST = (
+_LIST_NAMES = (
     "data",
     "candidates",
     "candidate",
@@ -82,54 +86,65 @@ _NAMES_OF_THE_LIST = (
     "results",
     "rows",
 )
+_TOTAL_NAMES = ("total", "total_count", "totalCount")
 
 
-def listed(response: Response, name: str, *, whole: bool) -> ListPage:
-    """Return a page of a list; `name` is what is listed, and `whole` asks for its records.
+def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
+    """Return a page of a list; `name` is what is listed, for messages.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
-    names, or under one of them in `data`. Raises `ContractError` for anything else: never "no
-    candidates".
+    names, or under one of them in `data`. Raises `ContractError` for anything else: an unknown
+    shape never counts as an empty list.
     """
-    array = _array_in(response)
+    array, total = _array_and_total(response)
     if array is None:
-        raise ContractError(f"ATZ CRM's answer has no list of {name}.", detail=response.where)
+        message = (
+            f"ATZ CRM's answer holds no list of {name}. Check atz_crm.base_url; if it is right, "
+            "ATZ CRM has changed its API."
+        )
+        raise ContractError(message, detail=response.where)
     objects = array.decode(_objects)
     records = [b""] * len(objects)
-    if whole:
+    if with_records:
         records = [_record(each) for each in array.decode(_whole_objects)]
     return ListPage(
         [
-            Listed(each.slug, each.id, parse_timestamp(each.updated_at), record)
+            ListedObject(each.slug, each.id, parse_timestamp(each.updated_at), record)
             for each, record in zip(objects, records, strict=True)
         ],
         response.sent_at,
         response.where,
+        total,
     )
 
 
-def _array_in(response: Response) -> Response | None:
-    """Return the reply with nothing but the array in its body; None if there is none."""
-    answer = response.decode(_envelope)
-    if isinstance(answer, list):
-        return response
-    for name in _NAMES_OF_THE_LIST:
-        inner = bytes(answer.get(name, b""))
+def _array_and_total(response: Response) -> tuple[Response | None, int | None]:
+    """Return the response reduced to its array, None if it has none; and the total beside it."""
+    envelope = response.decode(_envelope)
+    if isinstance(envelope, list):
+        return response, None
+    totals = (bytes(envelope.get(name, b"")) for name in _TOTAL_NAMES)
+    total = next((int(text) for text in totals if text.isdigit() and len(text) < 10), None)
+    for name in _LIST_NAMES:
+        inner = bytes(envelope.get(name, b""))
         if inner.startswith(b"["):
-            return replace(response, body=inner)
-    inner = bytes(answer.get("data", b""))
-    return _array_in(replace(response, body=inner)) if inner.startswith(b"{") else None
+            return replace(response, body=inner), total
+    inner = bytes(envelope.get("data", b""))
+    if not inner.startswith(b"{"):
+        return None, None
+    array, inner_total = _array_and_total(replace(response, body=inner))
+    return array, total if inner_total is None else inner_total
 
 
-LISTS = ("jobs", "candidates", "contacts", "custom_fields")
-"""Documented as one object where there can be several; of custom fields a list is shown. In a
-record they are lists: PyAirbyte makes a text column of what may be either, and fails at it."""
+LIST_FIELDS = ("jobs", "candidates", "contacts", "custom_fields")
+"""Documented as one object where several are possible; the example of custom fields is a list. A
+record always has a list: PyAirbyte makes a text column of a field that may be either, and fails."""
 
 
 def _record(whole: dict[str, Any]) -> bytes:
-    """Return an object with a list in place of each lone object that there can be more of."""
-    lone = {name: [whole[name]] for name in LISTS if isinstance(whole.get(name), Mapping)}
-    return orjson.dumps({**whole, **lone})
+    """Return an object in which each single object of `LIST_FIELDS` is a list of one."""
+    single = {name: [whole[name]] for name in LIST_FIELDS if isinstance(whole.get(name), Mapping)}
+    return orjson.dumps({**whole, **single})
 
 
 # A candidate's history
@@ -137,11 +152,9 @@ def _record(whole: dict[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The rows of one candidate, ready to be written; none if none of them is new or changed."""
+    """The rows of one candidate, encoded; no rows if none of them is new or changed."""
 
     records: Sequence[bytes]
-    gone: bool = False
-    """Whether the candidate is not there any more."""
 
 
 class _Stage(msgspec.Struct):
@@ -149,7 +162,7 @@ class _Stage(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """What the code leans on in a row."""
+    """What the code relies on in a row."""
 
     job_slug: str | None = None
     talent_stage: _Stage | None = None
@@ -162,18 +175,18 @@ _whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
 
 
 def history(
-    response: Response, candidate: Listed, *, job_slug: str | None, since: datetime | None
+    response: Response, candidate: ListedObject, *, job_slug: str | None, since: datetime | None
 ) -> History:
-    """Return all rows as the vendor sent them, with whose they are and when they were read.
+    """Return all rows as the vendor sent them, with their candidate and the time of the read.
 
-    If no row was new or changed at `since` or later, none is returned. A row whose `updated_at` is
-    missing or not understood counts as changed. Raises `ContractError` for anything but an array;
-    `null` is taken for no rows (assumed).
+    If no row is new or changed since `since`, no row is returned. A row whose `updated_at` is
+    missing or is not a time counts as changed. Raises `ContractError` for anything but an array;
+    `null` counts as no rows (assumed).
     """
     rows = response.decode(_rows) or []
     whole = response.decode(_whole_rows) or []
     ids = row_ids(candidate.slug, rows, whole)
-    # Of one job only; should the server not know the parameter, the rows of others come too.
+    # A server that ignores the parameter answers with the rows of other jobs, too.
     chosen = [
         number for number, row in enumerate(rows) if job_slug is None or row.job_slug == job_slug
     ]
@@ -182,7 +195,7 @@ def history(
         for at in (parse_timestamp(rows[number].updated_at) for number in chosen)
     ):
         return History([])
-    read_at = _with_milliseconds(response.sent_at)
+    read_at = _rfc3339_milliseconds(response.sent_at)
     return History(
         [
             orjson.dumps(
@@ -204,40 +217,40 @@ def row_ids(
 ) -> list[str]:
     """Return an id for each row; the vendor gives none.
 
-    An id is made from the candidate, the job, the stage, the day, and the row's place among those
-    alike in all of these, oldest `updated_at` first. So it stays when rows come in another order,
-    when a newer row joins, and when a row is edited that has no like or is the newest of its likes.
-    Ids within a candidate differ always.
+    An id is made from the candidate, the job, the stage, the day, and the row's place among the
+    rows that are equal in all of these, oldest `updated_at` first. It stays the same when rows come
+    in another order, when a newer row is added, and when a row is edited that is the only one or
+    the newest of its kind. Within a candidate all ids differ.
 
-    What cannot be known: of several rows alike, an older one whose `updated_at` moves looks just
-    like a newer one. The likes then change places; together they still have the same ids, so an
-    upsert of the whole history stays right.
+    What cannot be known: if an older one of several equal rows is edited, it looks like a newer
+    one. These rows then swap their ids. Together they still have the same ids, so an upsert of the
+    whole history stays correct.
     """
-    alike: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
+    equal: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         stage = row.talent_stage.id if row.talent_stage else None
-        # Numbers may come as strings, and need not always.
-        alike[row.job_slug, None if stage is None else str(stage), row.stage_date].append(number)
+        # Numbers may come as strings.
+        equal[row.job_slug, None if stage is None else str(stage), row.stage_date].append(number)
     ids = [""] * len(rows)
-    for key, numbers in alike.items():
+    for key, numbers in equal.items():
         if len(numbers) > 1:
-            numbers.sort(key=lambda number: _age(rows[number], whole[number]))
+            numbers.sort(key=lambda number: _sort_key(rows[number], whole[number]))
         for ordinal, number in enumerate(numbers):
             text = orjson.dumps([candidate_slug, *key, ordinal])
             ids[number] = hashlib.blake2b(text, digest_size=16).hexdigest()
     return ids
 
 
-def _age(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
-    """Return what orders rows from the oldest to the newest, whatever order they came in."""
+def _sort_key(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
+    """Return the key that sorts rows from the oldest to the newest, in whatever order they came."""
     at = parse_timestamp(row.updated_at) or datetime.min.replace(tzinfo=UTC)
     return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
 
 
-def _with_milliseconds(at: datetime) -> str:
+def _rfc3339_milliseconds(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def anything(response: Response) -> None:
-    """Take any answer: that there is one is all that counts."""
+def ignore_body(response: Response) -> None:
+    """Accept any response: its status is enough."""
     del response

@@ -1,4 +1,4 @@
-"""What rows look like. Source: docs.atzcrm.com (documented), unless said otherwise."""
+"""Schemas of the records. Source: docs.atzcrm.com (documented), unless said otherwise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _words(description: str) -> Schema:
 
 
 def _objects(description: str) -> Schema:
-    """Return a list. One comes as an object, several as a list: see `replies.LISTS`."""
+    """Return a list. One comes as an object, several as a list: see `responses.LIST_FIELDS`."""
     return list_of(description, ANYTHING)
 
 

@@ -1,4 +1,4 @@
-"""ATZ CRM's streams. How each is read: `lists.py`, `history.py`."""
+"""ATZ CRM's streams. `lists.py` and `history.py` say how each one is read."""
 
 from __future__ import annotations
 
@@ -13,63 +13,64 @@ from source_ats.http.retry import RetryPolicy
 from source_ats.sync.stream import ReadOptions, Stream
 from source_ats.vendors.atz_crm import history, lists, requests, responses, schemas
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
-from source_ats.vendors.atz_crm.listing import Handover
+from source_ats.vendors.atz_crm.history_pass import HistorySource
+from source_ats.vendors.atz_crm.listing_index import SharedListing
 
 
 def client(
-    section: AtzCrmConfig,
+    config: AtzCrmConfig,
     clock: Clock,
     *,
     on_rate_limit: Callable[[datetime | None], None],
     retry_policy: RetryPolicy,
 ) -> Client:
-    """Return the client for all calls with this token, which share one budget."""
+    """Return the client for all requests with this token, which share one rate limit."""
     return Client(
         responses.VENDOR,
-        requests.auth(section.access_token),
-        RateLimiter(clock, per_minute=section.requests_per_minute),
+        requests.auth(config.access_token),
+        RateLimiter(clock, per_minute=config.requests_per_minute),
         clock,
         retry_policy=retry_policy,
         on_rate_limit=on_rate_limit,
-        connections=section.concurrent_requests,
+        connections=config.concurrent_requests,
     )
 
 
-def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list[Stream]:
-    """Return the streams of this section.
+def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[Stream]:
+    """Return the streams of this section of the configuration.
 
-    They are read in this order: the short ones do not wait for hours, and the list of candidates is
-    there when the histories need it.
+    They are read in this order: the short ones do not wait for hours, and the candidates are listed
+    when their histories are read.
     """
-    handover = Handover()
+    shared_listing = SharedListing()
     start_date = rfc3339(options.start_date) if options.start_date else None
     lookback = options.lookback
-    histories = history.Reading(
+    histories = HistorySource(
         client=client,
-        section=section,
+        config=config,
         start_date=options.start_date,
         lookback=lookback,
-        handover=handover,
+        shared_listing=shared_listing,
     )
     return [
         *(
             Stream(
                 name=name,
                 schema=schema,
-                # Numbers may come as strings, and need not always; a slug is always text.
+                # An id may be a number or a string; a slug is always a string.
                 primary_key="slug",
                 cursor_field="updated_at",
                 selection={"start_date": start_date},
                 pages=partial(
                     lists.pages,
-                    lists.Reading(
+                    lists.ListSource(
                         client=client,
-                        section=section,
+                        config=config,
                         stream=name,
                         resource=resource,
                         start_date=options.start_date,
                         lookback=lookback,
-                        handover=handover if resource is requests.CANDIDATES else None,
+                        shared_listing=shared_listing if resource is requests.CANDIDATES else None,
                     ),
                 ),
             )
@@ -83,7 +84,7 @@ def streams(section: AtzCrmConfig, options: ReadOptions, client: Client) -> list
             schema=schemas.CANDIDATE_HISTORY,
             primary_key="id",
             cursor_field="updated_at",
-            selection={"start_date": start_date, "job_slug": section.job_slug},
+            selection={"start_date": start_date, "job_slug": config.job_slug},
             pages=partial(history.pages, histories),
             partitioning=history.partitioning(histories),
         ),

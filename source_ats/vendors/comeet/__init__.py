@@ -1,5 +1,6 @@
 """Comeet's Recruiting API (now Spark Hire Recruit): positions, candidates, deleted candidates.
 
 Comeet is written to as well, by `destination_comeet`: the requests and responses of both sides are
-here, with `connection.py` and `listing.py`, which both use.
+here. So there are two files more than in other vendor packages: `connection.py` makes the client
+and `listing.py` follows a list's pages, for both sides.
 """

@@ -1,6 +1,6 @@
-"""Whether Comeet can be read: each stream's list, asked for next to nothing.
+"""Comeet's connection check: one small request for each stream's list.
 
-There is no documented endpoint for this. What each list shows is a permission of its own.
+No endpoint for this is documented. Each list has a permission of its own.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.comeet.streams import base_url
 
 
-def check(section: ComeetConfig, client: Client) -> list[str]:
+def check(config: ComeetConfig, client: Client) -> list[str]:
     """Return what the user should know of streams that cannot be read.
 
     Raises `ConfigError` if the credentials are bad or no stream can be read, and `TransientError`
     if Comeet does not answer.
     """
-    url, now = base_url(section), client.now()
+    url, now = base_url(config), client.now()
     problems: dict[str, AtsError] = {}
     for stream, request, read in (
         ("comeet_positions", requests.positions(url, limit=1), responses.position_rows),

@@ -1,4 +1,4 @@
-"""The client for all calls with one key, whatever they are for."""
+"""The client for all requests with one key, reading or writing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from source_ats.http.retry import RetryPolicy
 from source_ats.vendors.comeet import requests, responses
 
 
-def connected(  # noqa: PLR0913 - what a client of this vendor is made of
+def make_client(  # noqa: PLR0913 - what a client of this vendor is made of
     api_key: str,
     secret: str,
     rate_limiter: RateLimiter,
@@ -21,9 +21,9 @@ def connected(  # noqa: PLR0913 - what a client of this vendor is made of
     retry_policy: RetryPolicy,
     on_rate_limit: Callable[[datetime | None], None] = lambda until: None,
 ) -> Client:
-    """Return a client that sends one call at a time, with tokens dated by the vendor's clock."""
-    tokens = requests.Tokens(api_key, secret, lambda: made.now())  # noqa: PLW0108 - it is made below
-    made = Client(
+    """Return a client that sends one request at a time, with tokens dated by the vendor's clock."""
+    tokens = requests.Tokens(api_key, secret, lambda: client.now())  # noqa: PLW0108 - defined below
+    client = Client(
         responses.VENDOR,
         tokens,
         rate_limiter,
@@ -31,4 +31,4 @@ def connected(  # noqa: PLR0913 - what a client of this vendor is made of
         retry_policy=retry_policy,
         on_rate_limit=on_rate_limit,
     )
-    return made
+    return client

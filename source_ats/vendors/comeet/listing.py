@@ -1,34 +1,49 @@
-"""The one way through a list of Comeet's: page after page, along links on the configured host."""
+"""Reading a list of Comeet page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
+from source_ats.errors import TransientError, WrongAddress
 from source_ats.http.models import Request, Response
+from source_ats.sync.cursors import SeenCursors
 from source_ats.vendors.comeet import requests
 
 
-class _HasLink(Protocol):
+class _Page(Protocol):
     @property
     def next_page(self) -> str | None: ...
 
 
-PageT = TypeVar("PageT", bound=_HasLink)
+PageT = TypeVar("PageT", bound=_Page)
 
 
-def listed(
-    send: Callable[[Request, Callable[[Response], PageT]], PageT],
+def list_pages(
+    send: Callable[[Request, Callable[[Response], tuple[PageT, str]]], tuple[PageT, str]],
+    base_url: str,
     first: Request,
     read: Callable[[Response], PageT],
 ) -> Iterator[tuple[PageT, str | None]]:
-    """Yield each page from that call on, and the link to the next one, None after the last.
+    """Yield each page from `first` on, with the address of the next page, None after the last.
 
-    A link that leads to another host ends the list with `ContractError` instead of the page that
-    bore it: it is neither followed nor handed on.
+    Raises `ContractError` instead of a page whose link leads back to a page that was read, and
+    `TransientError` if a link leads to no page.
     """
+    seen = SeenCursors(first.url)
     request: Request | None = first
     while request is not None:
-        page = send(request, read)
-        request = requests.following(request, page.next_page)
+        try:
+            page, where = send(request, lambda response: (read(response), response.where))
+        except WrongAddress as error:
+            if request is first:
+                raise
+            message = (
+                "Comeet answered 404 to its own link to the next page of a list. Read the list "
+                "again later."
+            )
+            raise TransientError(message, detail=error.detail) from None
+        request = requests.next_page(base_url, request, page.next_page, where)
+        if request is not None:
+            seen.add(request.url, where)
         yield page, None if request is None else request.url

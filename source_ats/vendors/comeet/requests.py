@@ -1,4 +1,4 @@
-"""The calls to Comeet, not sent yet, and the token.
+"""Requests to Comeet, and the tokens that they carry.
 
 Facts: Comeet's API reference, newest captures.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from source_ats.clock import rfc3339
 from source_ats.errors import ContractError
@@ -16,17 +16,17 @@ from source_ats.http.models import Request
 
 BASE_URL = "https://api.comeet.co"
 # The samples use 600 s; the longest lifetime is not documented.
-LIFETIME = timedelta(seconds=600)
-RENEWED_BEFORE = timedelta(seconds=60)
-MOST_POSITIONS, MOST_CANDIDATES = 500, 1000
+TOKEN_LIFETIME = timedelta(seconds=600)
+TOKEN_RENEWED_BEFORE = timedelta(seconds=60)
+POSITIONS_PER_PAGE, CANDIDATES_PER_PAGE = 500, 1000
 """Page sizes that third parties use (observed)."""
 
 
 class Tokens:
-    """The credentials: short-lived tokens that we sign ourselves, dated by the vendor's clock."""
+    """The credentials: short-lived tokens signed here, dated by the vendor's clock."""
 
     def __init__(self, api_key: str, secret: str, now: Callable[[], datetime]) -> None:
-        """`now` tells the time by the vendor's clock, so a wrong one here does no harm."""
+        """`now` returns the time by the vendor's clock, so a wrong clock here does no harm."""
         self._api_key = api_key
         self._secret = secret
         self._now = now
@@ -34,20 +34,20 @@ class Tokens:
         self._expires: datetime | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """Return the header with a token that is good for another minute at least."""
-        if self._expires is None or self._now() >= self._expires - RENEWED_BEFORE:
+        """Return the header with a token that is valid for at least another minute."""
+        if self._expires is None or self._now() >= self._expires - TOKEN_RENEWED_BEFORE:
             self._sign()
         return self._headers
 
     def renew(self, refused: Mapping[str, str]) -> bool:
-        """Sign a new token: the refused answer may have told the vendor's time."""
+        """Sign a new token: the refusal may have brought the vendor's time."""
         del refused
         self._sign()
         return True
 
     def _sign(self) -> None:
-        self._expires = self._now() + LIFETIME
-        import jwt  # noqa: PLC0415 - it takes a fifth of a second, which others shall not wait for
+        self._expires = self._now() + TOKEN_LIFETIME
+        import jwt  # noqa: PLC0415 - importing it takes 0.2 s, which other vendors do not need
 
         # HS256 with the bytes of the secret; `iss` and an integer `exp`, nothing else.
         claims = {"iss": self._api_key, "exp": int(self._expires.timestamp())}
@@ -84,7 +84,7 @@ def created_between(base_url: str, after: datetime, before: datetime) -> Request
         params={
             "time_created:after": rfc3339(after),
             "time_created:before": rfc3339(before),
-            "limit": str(MOST_CANDIDATES),
+            "limit": str(CANDIDATES_PER_PAGE),
         },
     )
 
@@ -95,12 +95,12 @@ def position(base_url: str, uid: str) -> Request:
 
 
 def active_since(
-    base_url: str, moment: datetime | None, *, limit: int = MOST_CANDIDATES
+    base_url: str, moment: datetime | None, *, limit: int = CANDIDATES_PER_PAGE
 ) -> Request:
-    """List the candidates that had any activity since, in their words; all of them without it.
+    """List the candidates with any activity after `moment`; None: all candidates.
 
-    Whether deleted ones are listed when nothing is said about them is not documented. If they are,
-    they come as uid and mark, and are welcome.
+    Whether the list includes deleted ones by default is not documented. If it does, they come as
+    `uid` and `deleted`.
     """
     params = {"limit": str(limit)}
     if moment is not None:
@@ -108,34 +108,36 @@ def active_since(
     return Request("candidates", f"{base_url}/candidates", params=params)
 
 
-def positions(base_url: str, *, limit: int = MOST_POSITIONS) -> Request:
-    """List the positions that are shared with the integration (observed), open or not."""
+def positions(base_url: str, *, limit: int = POSITIONS_PER_PAGE) -> Request:
+    """List the positions shared with the integration (observed), open or not."""
     return Request("positions", f"{base_url}/positions", params={"limit": str(limit)})
 
 
 def deleted_since(base_url: str, moment: datetime | None) -> Request:
-    """List the candidates that were deleted since, or ever: the whole list at once."""
+    """List the candidates deleted after `moment`, or ever: the whole list in one response."""
     params = {} if moment is None else {"time_deleted:after": rfc3339(moment)}
     return Request("deleted-candidates", f"{base_url}/deleted-candidates", params=params)
 
 
-def following(request: Request, next_page: str | None) -> Request | None:
-    """Return the call for the next page, None after the last one.
+def next_page(base_url: str, request: Request, link: str | None, where: str) -> Request | None:
+    """Return the request for the next page, None after the last one.
 
-    The link is an absolute URL, and our token goes with it: raises `ContractError` where it leads
-    to another host, or nowhere new.
+    The link may be absolute, relative, or name Comeet's public host while `base_url` is a proxy.
+    Only its path and query are used, on the configured host: our token goes nowhere else. Raises
+    `ContractError`, with `where` it was found, if it is not an address.
     """
-    if not next_page:
+    if not link:
         return None
-    here, there = urlsplit(request.url), urlsplit(next_page)
-    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-        message = "Comeet's link to the next page leads to another host, and is not followed."
-        raise ContractError(message, detail=request.endpoint)
-    # Put together again, so that no library downstream can read another host out of it.
-    url = there.geturl()
-    if url == request.url:
-        message = "Comeet's link to the next page leads to the same page."
-        raise ContractError(message, detail=request.endpoint)
+    try:
+        target = urlsplit(urljoin(request.url, link))
+    except ValueError:
+        message = "Comeet's link to the next page is not a valid address."
+        raise ContractError(message, detail=where) from None
+    configured = urlsplit(base_url)
+    path = target.path
+    if not path.startswith(f"{configured.path}/"):
+        path = configured.path + path
+    url = urlunsplit((configured.scheme, configured.netloc, path, target.query, ""))
     return Request(request.endpoint, url)
 
 

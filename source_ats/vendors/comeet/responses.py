@@ -1,4 +1,4 @@
-"""Comeet's answers, read. Facts: Comeet's API reference, newest captures."""
+"""Reading Comeet's responses. Facts: Comeet's API reference, newest captures."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def classify(response: Response) -> AtsError | FailureKind | None:
         found = AlreadyMerged(message, status=401, code=code, detail=where)
     elif response.status == 403:
         message = (
-            "Comeet does not allow this call. Ask Comeet to give the integration the permission, "
-            "then activate it again."
+            "Comeet does not allow this request. Ask Comeet to give the integration the "
+            "permission, then activate it again."
         )
         found = AccessDenied(message, detail=where)
     elif response.status == 404:
-        message = "Comeet does not know it."
+        message = "Comeet does not know what the request names."
         found = NotFound(message, status=404, code=code, detail=where)
     elif 400 <= response.status <= 499 and response.status not in {401, 408, 429}:
-        message = f"Comeet refused a call with {code}."
+        message = f"Comeet refused the request with {code}."
         text = error.message if isinstance(error.message, str) else error.error
         found = InvalidInput(
             message, status=response.status, code=code, detail=where, vendor_text=text
@@ -86,7 +86,7 @@ def _without_envelope(response: Response) -> AtsError | FailureKind | None:
         # A splash page of theirs; third parties ask again (observed).
         return FailureKind.UNAVAILABLE
     if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
-        message = f"Comeet refused a call with status {response.status}."
+        message = f"Comeet refused the request with status {response.status}."
         return InvalidInput(message, status=response.status, code=None, detail=response.where)
     return None
 
@@ -187,22 +187,22 @@ def deleted(response: Response) -> Sequence[str]:
     return response.decode(_uids)
 
 
-# What is read for its own sake
+# Rows of the source's streams
 
 
 @dataclass(frozen=True, slots=True)
 class RowsPage:
-    """One page of a list: rows ready to be written, and where the next page is."""
+    """One page of a list: encoded rows, and the link to the next page."""
 
     rows: Sequence[bytes]
     next_page: str | None
     is_empty: bool
-    """Whether the vendor sent no row at all; rows that have not changed are left out of `rows`."""
+    """The vendor sent no row at all. Rows that have not changed are left out of `rows`."""
     sent_at: datetime
 
 
 class _Row(msgspec.Struct):
-    """What the code leans on in a row: its key; in a position, also when it changed."""
+    """What the code relies on in a row: its key; in a position, also when it changed."""
 
     uid: str
     time_updated: Any = None
@@ -229,7 +229,7 @@ _raw_rows = msgspec.json.Decoder(_RawRows)
 
 
 def candidate_rows(response: Response, since: datetime | None) -> RowsPage:
-    """Return the candidates as the vendor sent them: it chose those that had activity."""
+    """Return the candidates as the vendor sent them: it has filtered them by activity."""
     del since
     page = response.decode(_candidate_rows)
     rows = [_on_one_line(row) for row in response.decode(_raw_rows).candidates]
@@ -239,8 +239,8 @@ def candidate_rows(response: Response, since: datetime | None) -> RowsPage:
 def position_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return the positions that changed at `since` or later, as the vendor sent them.
 
-    There is no filter for that. Assumed: whatever is changed in a position moves its
-    `time_updated`. One that is missing or not understood counts as changed.
+    The API has no filter for that. Assumed: every change of a position moves its `time_updated`.
+    A time that is missing or not understood counts as changed.
     """
     page = response.decode(_position_rows)
     rows = [
@@ -252,7 +252,7 @@ def position_rows(response: Response, since: datetime | None) -> RowsPage:
 
 
 def deleted_rows(response: Response, since: datetime | None) -> RowsPage:
-    """Return a row for each uid of a deleted candidate: the vendor tells no more, and no page."""
+    """Return one row per deleted candidate: the vendor sends uids only, without pages."""
     del since
     read_at = rfc3339(response.sent_at)
     rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
@@ -260,5 +260,5 @@ def deleted_rows(response: Response, since: datetime | None) -> RowsPage:
 
 
 def _on_one_line(row: msgspec.Raw) -> bytes:
-    """Return a row without the line breaks between its tokens; within a text there are none."""
+    """Return a row on one line: valid JSON has raw line breaks between its tokens only."""
     return bytes(row).translate(None, b"\r\n")

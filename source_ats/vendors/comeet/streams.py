@@ -1,8 +1,8 @@
-"""Comeet's streams: three lists, each asked for what changed since the last one was begun.
+"""Comeet's streams: three lists, each read for what changed since its last read began.
 
-The bookmark is when the last complete reading *began*, by the vendor's clock, less the lookback: no
-order of rows is documented, and a candidate shows no time for most of its changes. Until a list is
-read to its end, the link to its next page is kept beside the bookmark.
+The bookmark is when the last complete read *began*, by the vendor's clock, less the lookback: no
+order of rows is documented, and most changes of a candidate show no time. Until a list is read to
+its end, the state keeps the link to the next page as well.
 """
 
 from __future__ import annotations
@@ -28,67 +28,68 @@ from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.comeet import requests, responses, schemas
 from source_ats.vendors.comeet.config import ComeetConfig
-from source_ats.vendors.comeet.connection import connected
-from source_ats.vendors.comeet.listing import listed
+from source_ats.vendors.comeet.connection import make_client
+from source_ats.vendors.comeet.listing import list_pages
 
 log = logging.getLogger("airbyte.source_ats.comeet")
 
-LINK_IS_GOOD_FOR = timedelta(hours=24)
-"""Assumed: nothing is documented of the life of a link to a next page."""
+LINK_LIFETIME = timedelta(hours=24)
+"""Assumed: the lifetime of a link to a next page is not documented."""
 OVERLAP = timedelta(seconds=1)
-"""Whether a filter's end belongs to it is not documented, and times show whole seconds."""
+"""Whether a filter includes its bounds is not documented, and times have whole seconds."""
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A reading that goes on at `next_page`; `kept_at` is when the vendor gave the link."""
+    """A read that resumes at `next_page`; `kept_at` is when the vendor gave the link."""
 
     started_at: Timestamp
     next_page: Annotated[str, msgspec.Meta(min_length=1)]
     kept_at: Timestamp
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The stream's state. Without `updated_after` no reading was finished yet."""
+class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The state of a stream. Without `updated_after` no read has finished yet."""
 
     updated_after: Timestamp | None = None
     in_progress: InProgress | None = None
 
-    def moments(self) -> list[Timestamp | None]:
-        """Return all times that the state tells."""
-        going_on = self.in_progress
+    def timestamps(self) -> list[Timestamp | None]:
+        """Return all times in this state."""
+        progress = self.in_progress
         return [
             self.updated_after,
-            *((going_on.started_at, going_on.kept_at) if going_on else ()),
+            *((progress.started_at, progress.kept_at) if progress else ()),
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """All that stays the same while a stream is read."""
+class ReadContext:
+    """What stays the same while a stream is read."""
 
     client: Client
-    name: str
+    base_url: str
+    stream: str
     first_page: Callable[[datetime | None], Request]
-    """The call for the first page of what changed since then; `None`: of everything."""
+    """The request for the first page of what changed since then; None: of everything."""
     read: Callable[[Response, datetime | None], responses.RowsPage]
     start_date: datetime | None
     lookback: timedelta
 
 
 def client(
-    section: ComeetConfig,
+    config: ComeetConfig,
     clock: Clock,
     *,
     on_rate_limit: Callable[[datetime | None], None],
     retry_policy: RetryPolicy,
 ) -> Client:
-    """Return the client for all calls with this key.
+    """Return the client for all requests with this key.
 
-    The vendor publishes no rate limit, so the calls are not paced: what it refuses is waited for.
+    The vendor publishes no rate limit, so requests are not paced: a refused one is repeated later.
     """
-    return connected(
-        section.api_key,
-        section.secret,
+    return make_client(
+        config.api_key,
+        config.secret,
         RateLimiter(clock),
         clock,
         retry_policy=retry_policy,
@@ -96,12 +97,11 @@ def client(
     )
 
 
-def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list[Stream]:
-    """Return the streams of this section."""
-    url = base_url(section)
-    # Comeet's times show whole seconds.
+def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[Stream]:
+    """Return the streams: positions, candidates, deleted candidates."""
+    url = base_url(config)
+    # Comeet's times have whole seconds.
     start_date = options.start_date.replace(microsecond=0) if options.start_date else None
-    lookback = options.lookback
 
     def stream(
         name: str,
@@ -110,13 +110,14 @@ def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list
         first_page: Callable[[datetime | None], Request],
         read: Callable[[Response, datetime | None], responses.RowsPage],
     ) -> Stream:
+        context = ReadContext(client, url, name, first_page, read, start_date, options.lookback)
         return Stream(
             name=name,
             schema=schema,
             primary_key="uid",
             cursor_field=cursor_field,
             selection={"start_date": rfc3339(start_date) if start_date else None},
-            pages=partial(pages, Reading(client, name, first_page, read, start_date, lookback)),
+            pages=partial(pages, context),
         )
 
     return [
@@ -130,7 +131,7 @@ def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list
         stream(
             "comeet_candidates",
             schemas.CANDIDATES,
-            # Moved by changes of the status only, but the one time of a change that is shown.
+            # Moved by changes of the status only, but no other time of a change is shown.
             "time_last_status_changed",
             partial(requests.active_since, url),
             responses.candidate_rows,
@@ -145,74 +146,78 @@ def streams(section: ComeetConfig, options: ReadOptions, client: Client) -> list
     ]
 
 
-def base_url(section: ComeetConfig) -> str:
-    """Return where the API is."""
-    return section.base_url or requests.BASE_URL
+def base_url(config: ComeetConfig) -> str:
+    """Return the address of the API."""
+    return config.base_url or requests.BASE_URL
 
 
-def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
-    """Yield the pages of the list, from the kept link on where there is one that is still good."""
-    kept = parse_state(state, Entry, reading.name)
-    if full_refresh and kept.updated_after is not None and kept.in_progress is None:
+def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+    """Yield the pages of the list, from the kept link if there is one that still works."""
+    stored = parse_state(state, StreamState, context.stream)
+    if full_refresh and stored.updated_after is not None and stored.in_progress is None:
         return
-    bookmark = {} if kept.updated_after is None else {"updated_after": rfc3339(kept.updated_after)}
-    moments = [each for each in (kept.updated_after, reading.start_date) if each is not None]
-    since = max(moments, default=None)
-    first = reading.first_page(since)
+    updated_after = stored.updated_after
+    bookmark = {} if updated_after is None else {"updated_after": rfc3339(updated_after)}
+    since = max(
+        (each for each in (updated_after, context.start_date) if each is not None), default=None
+    )
+    first = context.first_page(since)
 
     def read(response: Response) -> responses.RowsPage:
-        return reading.read(response, since)
+        return context.read(response, since)
 
-    found, started_at = None, None
-    if kept.in_progress is not None:
-        found, started_at = _resumed(reading, kept.in_progress, first, read)
-    for page, next_page in found or listed(reading.client.send, first, read):
-        reject_future_state(reading.name, kept.moments(), page.sent_at)
+    resumed, started_at = None, None
+    if stored.in_progress is not None:
+        resumed, started_at = _resume(context, stored.in_progress, first, read)
+    listing = resumed or list_pages(context.client.send, context.base_url, first, read)
+    for page, next_page in listing:
+        reject_future_state(context.stream, stored.timestamps(), page.sent_at)
         started_at = started_at or page.sent_at.replace(microsecond=0)
         if next_page is None:
-            until = started_at - max(reading.lookback, OVERLAP)
+            until = started_at - max(context.lookback, OVERLAP)
             yield Page(page.rows, {"updated_after": rfc3339(until)})
         else:
-            going_on = {
+            progress = {
                 "started_at": rfc3339(started_at),
                 "next_page": next_page,
-                "kept_at": rfc3339(reading.client.now()),
+                "kept_at": rfc3339(context.client.now()),
             }
-            yield Page(page.rows, {**bookmark, "in_progress": going_on})
+            yield Page(page.rows, {**bookmark, "in_progress": progress})
 
 
-_Listed = Iterator[tuple[responses.RowsPage, str | None]]
+_Listing = Iterator[tuple[responses.RowsPage, str | None]]
 
 
-def _resumed(
-    reading: Reading,
-    going_on: InProgress,
+def _resume(
+    context: ReadContext,
+    progress: InProgress,
     first: Request,
     read: Callable[[Response], responses.RowsPage],
-) -> tuple[_Listed, datetime] | tuple[None, None]:
-    """Return the pages from a kept link on and when their reading began; None if it is no good.
+) -> tuple[_Listing, datetime] | tuple[None, None]:
+    """Return the pages from a kept link on and when their read began; None if it is given up.
 
-    Not good is a link that is old, is refused, answers nothing, or leads to another host than the
-    configured one, which may have changed since.
+    A link is given up if it is too old, is refused, or answers with no rows.
     """
-    why = "it is too old"
-    if reading.client.now() - going_on.kept_at <= LINK_IS_GOOD_FOR:
+    reason = "it is too old"
+    if context.client.now() - progress.kept_at <= LINK_LIFETIME:
         try:
-            request = requests.following(first, going_on.next_page)
+            request = requests.next_page(
+                context.base_url, first, progress.next_page, f"{context.stream}: state"
+            )
             if request is not None:
-                rest = listed(reading.client.send, request, read)
-                page, next_page = next(rest)
+                listing = list_pages(context.client.send, context.base_url, request, read)
+                page, next_page = next(listing)
                 # Now the time is the vendor's.
                 if page.is_empty:
-                    why = "it answers nothing"
-                elif page.sent_at - going_on.kept_at <= LINK_IS_GOOD_FOR:
-                    return chain([(page, next_page)], rest), going_on.started_at
+                    reason = "it answers with no rows"
+                elif page.sent_at - progress.kept_at <= LINK_LIFETIME:
+                    return chain([(page, next_page)], listing), progress.started_at
         except (ContractError, WrongAddress) as error:
-            why = f"{error.message} [{error.detail}]"
+            reason = f"{error.message} [{error.detail}]"
     log.info(
-        "%s: the earlier run's link to the next page is no longer good (%s); reading from the "
-        "bookmark again.",
-        reading.name,
-        why,
+        "%s: the link to the next page that an earlier run kept is no longer good (%s). Reading "
+        "again from the bookmark.",
+        context.stream,
+        reason,
     )
     return None, None

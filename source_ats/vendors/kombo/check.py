@@ -1,90 +1,84 @@
-"""Whether Kombo can be read: the key, then each integration, then one small read of it."""
+"""Kombo's connection check: the key, each integration, and one row of each."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from source_ats.errors import AtsError, ConfigError, PartitionUnavailable, UnknownPartition
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    CredentialsRefused,
+    PartitionUnavailable,
+    Stopped,
+    UnknownPartition,
+)
 from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.config import KomboConfig
-from source_ats.vendors.kombo.streams import MODELS, base_url
+from source_ats.vendors.kombo.streams import MODELS, base_url, combined_error, describe_errors
 
 
-def check(section: KomboConfig, client: Client) -> list[str]:
-    """Return what the user should know of integrations that cannot be read now.
+def check(config: KomboConfig, client: Client) -> list[str]:
+    """Return what the user should know, first the integrations that cannot be read now.
 
-    Raises `ConfigError` if the key is bad, an integration is unknown, or none can be read, and
-    `TransientError` if Kombo does not answer. No rows is healthy: many integrations hold only
-    what was created through Kombo.
+    Raises `ConfigError` if the key is bad or an integration is unknown, and otherwise an error
+    only if no integration can be read. No rows is healthy: many integrations hold only what was
+    created through Kombo.
     """
-    client.send(requests.check_api_key(base_url(section)), responses.environment)
-    problems = {}
+    client.send(requests.check_api_key(base_url(config)), responses.environment)
+    errors: dict[str, AtsError] = {}
     notes = []
-    for integration_id in section.integration_ids:
+    for integration_id in config.integration_ids:
         try:
-            notes += _check_integration(section, client, integration_id)
-        except (PartitionUnavailable, UnknownPartition) as error:
-            if isinstance(error, UnknownPartition):
-                message = (
-                    f"Integration {integration_id} {error.message}. Correct "
-                    "kombo.integration_ids, kombo.region or kombo.api_key."
-                )
-                raise ConfigError(message, detail=error.detail) from None
-            problems[integration_id] = f"Integration {integration_id} {error.message}."
-    texts = [*problems.values(), *notes]
-    if len(problems) == len(section.integration_ids):
-        message = "No Kombo integration can be read. " + " ".join(texts)
-        raise ConfigError(message)
-    return texts
+            notes += _check_integration(config, client, integration_id)
+        except (Stopped, CredentialsRefused):
+            raise
+        except UnknownPartition as error:
+            raise combined_error({integration_id: error}) from None
+        except AtsError as error:
+            errors[integration_id] = error
+    if len(errors) == len(config.integration_ids):
+        if any(isinstance(error, ConfigError) for error in errors.values()):
+            raise combined_error(errors)
+        raise PartitionUnavailable(describe_errors(errors), passes=False)
+    return [describe_errors(errors), *notes] if errors else notes
 
 
-def _check_integration(section: KomboConfig, client: Client, integration_id: str) -> list[str]:
-    """Return notes on an integration. Raises `PartitionUnavailable` if it cannot be read."""
-    url = base_url(section)
-    about = client.send(requests.integration(url, integration_id), responses.integration)
-    problem = _problem(about)
-    if problem is not None:
-        raise problem
-    shown = [model for model in MODELS if responses.missing(about, model.id) is None]
+def _check_integration(config: KomboConfig, client: Client, integration_id: str) -> list[str]:
+    """Return notes on an integration. Raises an error if it cannot be read."""
+    url = base_url(config)
+    integration = client.send(requests.integration(url, integration_id), responses.integration)
+    reason = responses.integration_unavailable(integration)
+    if reason is not None:
+        raise reason
+    available = [
+        model for model in MODELS if not responses.model_unavailable(integration, model.read_model)
+    ]
+    if not available:
+        message = (
+            "None of this integration's data can be read: its applicant tracking system does not "
+            "offer it, or it is switched off in its scope configuration in Kombo."
+        )
+        raise PartitionUnavailable(message, passes=False, detail=integration.where)
     probe = requests.rows(
-        url, shown[0].path, integration_id=integration_id, page_size=1, include_deleted=True
+        url, available[0].path, integration_id=integration_id, page_size=1, include_deleted=True
     )
     client.send(probe, partial(responses.rows, integration_id=integration_id))
     notes = []
-    if len(shown) < len(MODELS):
-        without = ", ".join(model.stream for model in MODELS if model not in shown)
+    if len(available) < len(MODELS):
+        names = ", ".join(model.stream for model in MODELS if model not in available)
         notes.append(
-            f"Integration {integration_id} has nothing for {without}: not offered by "
-            "its applicant tracking system, or switched off in Kombo."
+            f"Integration {integration_id} has nothing for {names}: its applicant tracking system "
+            "does not offer them, or they are switched off in Kombo."
         )
-    if about.data_expired_at is not None:
+    if integration.data_expired_at is not None:
         notes.append(
-            f"Integration {integration_id}: Kombo's copy is out of date until its next sync, "
-            "because filters or scopes were changed."
+            f"Integration {integration_id}: filters or scopes were changed, so Kombo's copy is "
+            "out of date until its next sync."
         )
-    if about.tool.id == "comeet":
+    if integration.tool.id == "comeet":
         notes.append(
             f"Integration {integration_id} is itself Comeet: do not write its candidates back to "
             "Comeet."
         )
     return notes
-
-
-def _problem(about: responses.Integration) -> AtsError | None:
-    """Return why an integration cannot be read, by what it says of itself."""
-    # An integration that is INVALID or INACTIVE may still serve its last, stale copy.
-    if about.category != "ATS":
-        return PartitionUnavailable(
-            f"is of category {about.category}, not an applicant tracking system", passes=False
-        )
-    if about.status == "INVALID":
-        return responses.not_readable("INTEGRATION.AUTHENTICATION_INVALID")
-    if about.status == "INACTIVE":
-        return responses.not_readable("INTEGRATION.INACTIVE")
-    if about.setup_status == "INCOMPLETE":
-        return responses.not_readable("INTEGRATION.SETUP_INCOMPLETE")
-    if about.setup_status == "FINAL_SYNC_PENDING":
-        return responses.not_readable("INTEGRATION.SETUP_SYNC_PENDING")
-    missing = [responses.missing(about, model.id) for model in MODELS]
-    return missing[0] if all(missing) else None

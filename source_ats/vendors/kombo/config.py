@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from source_ats.protocol.spec import BaseUrl, Secret, Section
+from source_ats.protocol.spec import ALWAYS_SHOW, BaseUrl, Secret, Section
 
 
 class KomboConfig(Section):
@@ -36,6 +36,7 @@ class KomboConfig(Section):
         "eu",
         title="Region",
         description="Where the Kombo environment is hosted. A wrong region looks like a wrong key.",
+        json_schema_extra=ALWAYS_SHOW,
     )
     include_deleted: bool = Field(
         default=True,

@@ -1,4 +1,4 @@
-"""The calls to Kombo, not sent yet. Facts: Kombo's OpenAPI 3.1, May 2026, unless said otherwise."""
+"""Requests to Kombo. Facts: Kombo's OpenAPI 3.1, May 2026, unless said otherwise."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v
 
 
 def auth(api_key: str) -> StaticAuth:
-    """Return the credentials of every call."""
+    """Return the credentials of every request."""
     return StaticAuth({"Authorization": f"Bearer {api_key}"})
 
 
 def check_api_key(base_url: str) -> Request:
-    """Ask whether the key is good for this region."""
+    """Check the key and its region."""
     return Request("check-api-key", f"{base_url}/check-api-key")
 
 
 def integration(base_url: str, integration_id: str) -> Request:
-    """Ask for one integration and what can be read of it."""
-    return Request("integration", f"{base_url}/integrations/{quote(integration_id, safe='')}")
+    """Get one integration and what can be read from it."""
+    url = f"{base_url}/integrations/{quote(integration_id, safe='')}"
+    return Request("integration", url, partition=integration_id)
 
 
 def rows(  # noqa: PLR0913 - the API's own parameters
@@ -36,30 +37,31 @@ def rows(  # noqa: PLR0913 - the API's own parameters
     updated_after: datetime | None = None,
     cursor: str | None = None,
 ) -> Request:
-    """Ask for one page of a model. The filters have to be the same on every page of a read."""
+    """Get one page of a model. The filters have to be the same on every page of a read."""
     params: dict[str, str] = {
         "page_size": str(page_size),
         # Without it the API hides deleted rows, also when `updated_after` is sent.
         "include_deleted": "true" if include_deleted else "false",
     }
     if updated_after is not None:
-        params["updated_after"] = _milliseconds(updated_after)
+        params["updated_after"] = _format_timestamp(updated_after)
     if cursor is not None:
         params["cursor"] = cursor
     return Request(
         endpoint=path,
         url=f"{base_url}/ats/{path}",
         params=params,
-        headers=_for_integration(integration_id),
+        headers=_integration_header(integration_id),
+        partition=integration_id,
     )
 
 
-def _for_integration(integration_id: str) -> Mapping[str, str]:
+def _integration_header(integration_id: str) -> Mapping[str, str]:
     # Raw, while the path of an integration has it percent-encoded (as the vendor's SDK does).
     return {"X-Integration-Id": integration_id}
 
 
-def _milliseconds(moment: datetime) -> str:
+def _format_timestamp(moment: datetime) -> str:
     """Return the documented form of `updated_after`: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

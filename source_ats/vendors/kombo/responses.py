@@ -1,64 +1,67 @@
-"""Kombo's answers, read. Facts: Kombo's OpenAPI 3.1, May 2026, unless said otherwise."""
+"""Reading Kombo's responses. Facts: Kombo's OpenAPI 3.1, May 2026, unless said otherwise."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
 from source_ats.decoding import describe_mismatch, safe_identifier
 from source_ats.errors import (
     AtsError,
-    ConfigError,
     ContractError,
+    CredentialsRefused,
     IncompleteResponse,
     InvalidInput,
     NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
     UnknownPartition,
+    WrongAddress,
 )
 from source_ats.http.models import FailureKind, Response, Vendor
 
-_NOT_SUPPORTED = "INTEGRATION.MODEL_NOT_AVAILABLE"
-_SWITCHED_OFF = "INTEGRATION.MODEL_DISABLED"
-# What the code of an error means for one integration, and whether it passes by itself. Decided by
-# code, not by status: the vendor moved the setup codes from 503 to 409 in May 2026, and announces
-# that statuses may change.
-_NOT_READABLE = {
-    "INTEGRATION.SETUP_SYNC_PENDING": (
-        "has not finished its first sync, which takes minutes to hours; it is read at a later run",
-        True,
+CREDENTIALS = "kombo.api_key and kombo.region (a key works in its own region only)"
+_MODEL_NOT_AVAILABLE = "INTEGRATION.MODEL_NOT_AVAILABLE"
+_MODEL_DISABLED = "INTEGRATION.MODEL_DISABLED"
+_FIRST_SYNC_PENDING = "INTEGRATION.SETUP_SYNC_PENDING"
+# What an error code means for one integration. Decided by code, not by status: the vendor moved
+# the setup codes from 503 to 409 in May 2026, and announces that statuses may change.
+_UNAVAILABLE = {
+    _FIRST_SYNC_PENDING: (
+        "Kombo has not finished the first sync of this integration, which takes minutes to hours. "
+        "There is nothing to do: it can be read once that sync is finished."
     ),
     "INTEGRATION.SETUP_INCOMPLETE": (
-        "is not set up completely; finish its setup in Kombo's dashboard",
-        False,
+        "This integration is not set up completely. Finish its setup in Kombo's dashboard."
     ),
     "INTEGRATION.QA_FAILED": (
-        "has not passed Kombo's quality check; finish its setup with Kombo",
-        False,
+        "This integration has not passed Kombo's quality check. Finish its setup with Kombo."
     ),
     "INTEGRATION.INACTIVE": (
-        "is switched off; switch it on in Kombo's dashboard or take it out of the configuration",
-        False,
+        "This integration is switched off. Switch it on in Kombo's dashboard, or remove it from "
+        "kombo.integration_ids."
     ),
     "INTEGRATION.AUTHENTICATION_INVALID": (
-        "has lost its access to the applicant tracking system; the customer has to reconnect it",
-        False,
+        "This integration has lost its access to the applicant tracking system. The customer has "
+        "to reconnect it."
     ),
     "INTEGRATION.PERMISSION_MISSING": (
-        "lacks a permission in the applicant tracking system; the customer has to grant it",
-        False,
+        "This integration lacks a permission in the applicant tracking system. The customer has "
+        "to grant it."
     ),
-    _NOT_SUPPORTED: ("does not offer these rows at all", False),
-    _SWITCHED_OFF: (
-        "has these rows switched off in its scope configuration in Kombo",
-        False,
+    _MODEL_NOT_AVAILABLE: (
+        "The applicant tracking system of this integration does not offer these rows."
+    ),
+    _MODEL_DISABLED: (
+        "These rows are switched off in the scope configuration of this integration. Switch them "
+        "on in Kombo if you need them."
     ),
 }
-_SITUATIONS = {
+_FAILURE_KINDS = {
     "PLATFORM.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
     "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
     "REMOTE.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
@@ -66,51 +69,56 @@ _SITUATIONS = {
     # The vendor advises against blind repeats of unknown errors; for reads they do no harm.
     "PLATFORM.UNKNOWN_ERROR": FailureKind.UNAVAILABLE,
     "PLATFORM.TASK_TIMED_OUT": FailureKind.UNAVAILABLE,
-    "PLATFORM.AUTHENTICATION_INVALID": FailureKind.UNAUTHORIZED,
 }
-_CONFIG_ERRORS = {
+_CREDENTIALS_REFUSED = {
+    "PLATFORM.AUTHENTICATION_INVALID": (
+        f"Kombo does not accept the credentials. Check {CREDENTIALS}."
+    ),
     "PLATFORM.IP_NOT_WHITELISTED": (
-        "Kombo does not accept calls from this network. Add its address to the IP allow list of "
-        "the Kombo environment."
+        "Kombo does not accept requests from this network. Add its address to the IP allow list "
+        "of the Kombo environment."
     ),
 }
 
 
 def classify(response: Response) -> AtsError | FailureKind | None:
-    """Return what an error means, by its `error.code`; None where it has none that we know."""
+    """Return what an error means, by its `error.code`; None for a code that we do not know."""
     code = _error_code(response)
     where = f"{response.where} {code}" if code else response.where
-    if code in _SITUATIONS:
-        return _SITUATIONS[code]
-    if code in _NOT_READABLE:
-        return not_readable(code, where)
-    if code in _CONFIG_ERRORS:
-        return ConfigError(_CONFIG_ERRORS[code], detail=where)
+    if code in _FAILURE_KINDS:
+        return _FAILURE_KINDS[code]
+    if code in _UNAVAILABLE:
+        return unavailable(code, where)
+    if code in _CREDENTIALS_REFUSED:
+        return CredentialsRefused(_CREDENTIALS_REFUSED[code], detail=where)
     if code == "PLATFORM.INTEGRATION_NOT_FOUND":
-        return UnknownPartition("is not known in this environment and region", detail=where)
+        message = (
+            "Kombo does not know this integration in the environment and region of the key. "
+            "Correct kombo.integration_ids, kombo.region or kombo.api_key."
+        )
+        return UnknownPartition(message, detail=where)
     if code == "PLATFORM.INPUT_INVALID":
-        message = "Kombo does not accept a parameter of the call."
+        message = "Kombo does not accept a parameter of the request."
         return InvalidInput(message, status=response.status, code=code, detail=where)
     if code and 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
-        message = f"Kombo refused a call with {code}."
+        message = f"Kombo refused a request with {code}."
         return RequestRefused(message, status=response.status, code=code, detail=where)
     if response.status == 404:
         message = (
             "There is no Kombo API at this address. Correct kombo.base_url, or leave it empty."
         )
-        return ConfigError(message, detail=where)
+        return WrongAddress(message, detail=where)
     return None
 
 
-def not_readable(code: str, where: str = "") -> PartitionUnavailable:
+def unavailable(code: str, where: str) -> PartitionUnavailable:
     """Return what one of the `INTEGRATION.*` codes means for an integration."""
-    what, passes = _NOT_READABLE[code]
-    kind = NoSuchRows if code in {_NOT_SUPPORTED, _SWITCHED_OFF} else PartitionUnavailable
-    return kind(what, passes=passes, detail=where)
+    kind = NoSuchRows if code in {_MODEL_NOT_AVAILABLE, _MODEL_DISABLED} else PartitionUnavailable
+    return kind(_UNAVAILABLE[code], passes=code == _FIRST_SYNC_PENDING, detail=where)
 
 
 def seconds_to_reset(response: Response) -> float | None:
-    """Return the seconds until the next call is allowed, when the quota is used up.
+    """Return the seconds until the next request is allowed, when the quota is exhausted.
 
     `ratelimit-reset` counts seconds; the header names are documented for Kombo's assessment API
     and seen as lower case.
@@ -123,7 +131,7 @@ def seconds_to_reset(response: Response) -> float | None:
 
 VENDOR = Vendor(
     name="Kombo",
-    credentials="kombo.api_key and kombo.region (a key works in its own region only)",
+    credentials=CREDENTIALS,
     classify=classify,
     seconds_to_reset=seconds_to_reset,
 )
@@ -133,97 +141,121 @@ class _Error(msgspec.Struct):
     code: str | None = None
 
 
-class _Failure(msgspec.Struct):
+class _ErrorEnvelope(msgspec.Struct):
     error: _Error
 
 
-_failure = msgspec.json.Decoder(_Failure)
+_error_envelope = msgspec.json.Decoder(_ErrorEnvelope)
 
 
 def _error_code(response: Response) -> str | None:
-    """Return the code in the error envelope; None for any other body, or where it is none."""
+    """Return the code in the error envelope; None for any other body."""
     try:
-        return safe_identifier(_failure.decode(response.body).error.code)
+        return safe_identifier(_error_envelope.decode(response.body).error.code)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 class _Row(msgspec.Struct):
-    """What the code leans on in a row: it is an object and has its key."""
+    """What the code relies on in a row: it is an object and has its key."""
 
     id: str
 
 
-class _Rows(msgspec.Struct):
+class _List(msgspec.Struct):
     results: list[msgspec.Raw]
     # The vendor's SDK stops when it is missing or blank.
     next: str | None = None
 
 
-class _RowsAnswer(msgspec.Struct):
-    data: _Rows | None = None
+class _ListEnvelope(msgspec.Struct):
+    data: _List | None = None
 
 
 _row = msgspec.json.Decoder(_Row)
-_rows_answer = msgspec.json.Decoder(_RowsAnswer)
+_row_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list_envelope = msgspec.json.Decoder(_ListEnvelope)
 
 
 @dataclass(frozen=True, slots=True)
 class RowsPage:
-    """One page of a model: rows ready to be written, and where the next page is."""
+    """One page of a model: encoded rows, and the cursor of the next page."""
 
     rows: Sequence[bytes]
     next_cursor: str | None
-    response: Response
+    sent_at: datetime
+    """When it was requested, by the vendor's clock, in whole seconds."""
+    where: str
+    """For messages: the response that it came with."""
 
 
 def rows(response: Response, integration_id: str) -> RowsPage:
     """Return the rows as the vendor sent them, `integration_id` added.
 
-    The bytes of a row are passed on without being decoded, unless they span lines or hold an
-    `integration_id` of their own. Raises `ContractError` when the envelope or a row's `id` is
-    missing.
+    No value is decoded, so numbers keep their spelling. Raises `ContractError` when the envelope
+    or a row's `id` is missing.
     """
-    data = response.decode(_rows_answer).data
+    data = response.decode(_list_envelope).data
     if data is None:
         raise _without_data(response)
-    raw = data.results
-    _check(raw, response)
-    if b"\n" in response.body or b"\r" in response.body or b'integration_id"' in response.body:
-        encoded: Sequence[bytes] = [_encoded_anew(row, integration_id) for row in raw]
-    else:
-        tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
-        encoded = [bytes(row)[:-1] + tail for row in raw]
-    return RowsPage(encoded, (data.next or "").strip() or None, response)
+    _validate_rows(data.results, response)
+    # Valid JSON has raw line breaks between its tokens only.
+    spans_lines = b"\n" in response.body or b"\r" in response.body
+    may_have_own = b'integration_id"' in response.body
+    tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
+    encoded = []
+    for raw in data.results:
+        row = bytes(raw)
+        if spans_lines:
+            row = row.translate(None, b"\r\n")
+        if may_have_own:
+            row = _without_integration_id(row)
+        encoded.append(row[:-1] + tail)
+    return RowsPage(
+        rows=encoded,
+        next_cursor=(data.next or "").strip() or None,
+        sent_at=response.sent_at.replace(microsecond=0),
+        where=response.where,
+    )
 
 
-def _check(raw: Sequence[msgspec.Raw], response: Response) -> None:
-    """Raise `ContractError` unless each row is what the code leans on."""
-    for number, row in enumerate(raw):
+def _validate_rows(results: Sequence[msgspec.Raw], response: Response) -> None:
+    """Raise `ContractError` unless each row has what the code relies on."""
+    for number, row in enumerate(results):
         try:
             _row.decode(row)
         except msgspec.ValidationError as error:
             message = (
-                f"Row {number} of the response does not have the documented shape: "
+                f"Row {number} of Kombo's response does not have the documented shape: "
                 f"{describe_mismatch(error)}."
             )
             raise ContractError(message, detail=response.where) from None
+
+
+def _without_integration_id(row: bytes) -> bytes:
+    """Return a row without an `integration_id` of its own; its other fields are copied as bytes."""
+    fields = (
+        b"%b:%b" % (msgspec.json.encode(name), value)
+        for name, value in _row_fields.decode(row).items()
+        if name != "integration_id"
+    )
+    return b"{%b}" % b",".join(fields)
 
 
 class _Environment(msgspec.Struct):
     environment_id: str
 
 
-class _EnvironmentAnswer(msgspec.Struct):
+class _EnvironmentEnvelope(msgspec.Struct):
     data: _Environment | None = None
 
 
-_environment_answer = msgspec.json.Decoder(_EnvironmentAnswer)
+_environment_envelope = msgspec.json.Decoder(_EnvironmentEnvelope)
 
 
 def environment(response: Response) -> str:
     """Return the id of the environment that the key belongs to."""
-    data = response.decode(_environment_answer).data
+    data = response.decode(_environment_envelope).data
     if data is None:
         raise _without_data(response)
     return data.environment_id
@@ -244,9 +276,7 @@ class Tool(msgspec.Struct):
     label: str = ""
 
 
-class Integration(msgspec.Struct):
-    """What an integration says of itself."""
-
+class _Integration(msgspec.Struct):
     id: str
     category: str
     status: str
@@ -256,42 +286,67 @@ class Integration(msgspec.Struct):
     read_models: list[ReadModel] = msgspec.field(default_factory=list)
 
 
-class _IntegrationAnswer(msgspec.Struct):
-    data: Integration | None = None
+class Integration(_Integration):
+    """One connected account, and what can be read from it."""
+
+    where: str = ""
+    """For messages: the response that says so."""
 
 
-_integration_answer = msgspec.json.Decoder(_IntegrationAnswer)
+class _IntegrationEnvelope(msgspec.Struct):
+    data: _Integration | None = None
+
+
+_integration_envelope = msgspec.json.Decoder(_IntegrationEnvelope)
 
 
 def integration(response: Response) -> Integration:
     """Return the integration. Raises `ContractError` when a field that `check` needs is missing."""
-    data = response.decode(_integration_answer).data
+    data = response.decode(_integration_envelope).data
     if data is None:
         raise _without_data(response)
-    return data
+    return Integration(**msgspec.structs.asdict(data), where=response.where)
 
 
-def missing(about: Integration, model: str) -> PartitionUnavailable | None:
-    """Return why an integration shows no rows of a model; None if it does, or does not say."""
-    for each in about.read_models:
+def model_unavailable(integration: Integration, model: str) -> PartitionUnavailable | None:
+    """Return why an integration has no rows of a model; None if it has, or does not say."""
+    for each in integration.read_models:
         if each.id == model and not each.is_available:
             unsupported = each.coverage_status in {"UNSUPPORTED", "NOT_IMPLEMENTED"}
-            return not_readable(_NOT_SUPPORTED if unsupported else _SWITCHED_OFF)
+            code = _MODEL_NOT_AVAILABLE if unsupported else _MODEL_DISABLED
+            return unavailable(code, f"{integration.where} {model}")
     return None
 
 
-def _encoded_anew(row: msgspec.Raw, integration_id: str) -> bytes:
-    """Return a row on one line, its numbers as they are, with our `integration_id` only."""
-    content = {**json.loads(bytes(row)), "integration_id": integration_id}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+def integration_unavailable(integration: Integration) -> PartitionUnavailable | None:
+    """Return why nothing can be read from an integration, by its status; None if it can be.
+
+    One that is invalid or inactive may still serve its last, outdated copy (not documented).
+    """
+    if integration.category != "ATS":
+        category = safe_identifier(integration.category) or "unknown"
+        message = (
+            f"This integration is of category {category}, not an applicant tracking system. "
+            "Remove it from kombo.integration_ids."
+        )
+        return PartitionUnavailable(message, passes=False, detail=integration.where)
+    for code, applies in (
+        ("INTEGRATION.AUTHENTICATION_INVALID", integration.status == "INVALID"),
+        ("INTEGRATION.INACTIVE", integration.status == "INACTIVE"),
+        ("INTEGRATION.SETUP_INCOMPLETE", integration.setup_status == "INCOMPLETE"),
+        (_FIRST_SYNC_PENDING, integration.setup_status == "FINAL_SYNC_PENDING"),
+    ):
+        if applies:
+            return unavailable(code, integration.where)
+    return None
 
 
 def _without_data(response: Response) -> AtsError:
-    """Return what a success without `data` means: an error with status 200, or a riddle."""
+    """Return what a success without `data` means: an error with status 200, or an unknown shape."""
     match classify(response):
         case AtsError() as error:
             return error
         case FailureKind():
             return IncompleteResponse("Kombo answered with an error.", detail=response.where)
         case None:
-            return ContractError('Kombo\'s answer has no "data".', detail=response.where)
+            return ContractError('Kombo\'s response has no "data".', detail=response.where)

@@ -1,9 +1,9 @@
-"""Kombo's streams: one model each, read over all configured integrations.
+"""Kombo's streams: one per model, each read from all configured integrations.
 
-The vendor's advice, which the state follows: remember when a read *began* and ask for what changed
-after that, because a row also matches `updated_after` when rows related to it changed, while its
-own `changed_at` stays. The order of rows is not documented, so the bookmark moves only after the
-last page; until then the cursor of the next page is kept beside it.
+State follows the vendor's advice: remember when a read *began*, and ask for what changed after
+that. A row also matches `updated_after` when related rows changed, while its own `changed_at`
+stays. The order of rows is not documented, so the bookmark moves only after the last page; until
+then the state keeps the cursor of the next page as well.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    CredentialsRefused,
     NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
     Stopped,
     TransientError,
     UnknownPartition,
+    WrongAddress,
 )
 from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
 from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.cursors import SeenCursors
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.kombo import requests, responses, schemas
@@ -41,51 +44,53 @@ from source_ats.vendors.kombo.config import KomboConfig
 
 log = logging.getLogger("airbyte.source_ats.kombo")
 
-CURSOR_IS_GOOD_FOR = timedelta(hours=24)
-"""Assumed: the vendor says nothing about the life of a cursor."""
-BOOKMARK_IS_GOOD_FOR = timedelta(days=13)
+CURSOR_LIFETIME = timedelta(hours=24)
+"""Assumed: the vendor says nothing about the lifetime of a cursor."""
+BOOKMARK_LIFETIME = timedelta(days=13)
 """Deleted rows are emptied, by older pages removed, 14 days after their deletion."""
-PROBES_AT_ONCE = 8
+CONCURRENT_PROBES = 8
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A read that goes on at `cursor`; `kept_at` is when the vendor gave it."""
+    """A read that resumes at `cursor`; `kept_at` is when the vendor gave it."""
 
     started_at: Timestamp
     cursor: str
     kept_at: Timestamp
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class IntegrationState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The state of one integration. A read without `updated_after` reads everything."""
 
     updated_after: Timestamp | None = None
     full_read_at: Timestamp | None = None
     in_progress: InProgress | None = None
 
-    def moments(self) -> list[Timestamp | None]:
-        """Return all times that the state tells."""
-        going_on = self.in_progress
+    def timestamps(self) -> list[Timestamp | None]:
+        """Return all times in this state."""
+        progress = self.in_progress
         return [
             self.updated_after,
             self.full_read_at,
-            *((going_on.started_at, going_on.kept_at) if going_on else ()),
+            *((progress.started_at, progress.kept_at) if progress else ()),
         ]
 
 
-class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The state of a stream, beside what the adapter keeps."""
+class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state of a stream, without what the reader adds."""
 
-    integrations: dict[str, Entry] = msgspec.field(default_factory=dict)
+    integrations: dict[str, IntegrationState] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One kind of row, which is one stream: `path` is its list, `id` its name in `read_models`."""
+    """One kind of row, which is one stream."""
 
     stream: str
     path: str
-    id: str
+    """The path of its list."""
+    read_model: str
+    """Its name in `read_models`. Assumed: the vendor shows these names in webhooks only."""
     schema: Schema
 
 
@@ -104,39 +109,38 @@ MODELS = (
         "ats_rejection_reasons",
         schemas.REJECTION_REASONS,
     ),
-    # Assumed: the id of this one is in no documentation, but formed like the others.
     Model("kombo_roles", "roles", "ats_roles", schemas.ROLES),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """All that stays the same while a stream is read."""
+class ReadContext:
+    """What stays the same while a stream is read."""
 
     client: Client
-    section: KomboConfig
+    config: KomboConfig
     base_url: str
     model: Model
-    about: Callable[[str], responses.Integration]
-    """What an integration says of itself, asked for once in a run."""
+    get_integration: Callable[[str], responses.Integration]
+    """Requests an integration once in a run."""
     start_date: datetime | None
     lookback: timedelta
 
 
 def client(
-    section: KomboConfig,
+    config: KomboConfig,
     clock: Clock,
     *,
     on_rate_limit: Callable[[datetime | None], None],
     retry_policy: RetryPolicy,
 ) -> Client:
-    """Return the client for all calls with this key.
+    """Return the client for all requests with this key.
 
-    The vendor publishes no rate limit, so the calls are not paced: its headers are obeyed.
+    The vendor publishes no rate limit, so requests are not paced: its headers are obeyed.
     """
     return Client(
         responses.VENDOR,
-        requests.auth(section.api_key),
+        requests.auth(config.api_key),
         RateLimiter(clock),
         clock,
         retry_policy=retry_policy,
@@ -144,22 +148,21 @@ def client(
     )
 
 
-def streams(section: KomboConfig, options: ReadOptions, client: Client) -> list[Stream]:
-    """Return the streams of this section: one for each model."""
+def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[Stream]:
+    """Return the streams: one per model."""
 
     @cache
-    def about(integration_id: str) -> responses.Integration:
-        return client.send(
-            requests.integration(base_url(section), integration_id), responses.integration
-        )
+    def get_integration(integration_id: str) -> responses.Integration:
+        request = requests.integration(base_url(config), integration_id)
+        return client.send(request, responses.integration)
 
-    readings = [
-        Reading(
+    contexts = [
+        ReadContext(
             client=client,
-            section=section,
-            base_url=base_url(section),
+            config=config,
+            base_url=base_url(config),
             model=model,
-            about=about,
+            get_integration=get_integration,
             start_date=options.start_date,
             lookback=options.lookback,
         )
@@ -167,295 +170,359 @@ def streams(section: KomboConfig, options: ReadOptions, client: Client) -> list[
     ]
     return [
         Stream(
-            name=reading.model.stream,
-            schema=reading.model.schema,
+            name=context.model.stream,
+            schema=context.model.schema,
             primary_key="id",
             cursor_field="changed_at",
             selection={
                 "start_date": rfc3339(options.start_date) if options.start_date else None,
-                "include_deleted": section.include_deleted,
+                "include_deleted": config.include_deleted,
             },
-            pages=partial(pages, reading),
-            partitioning=partitioning(reading),
+            pages=partial(pages, context),
+            partitioning=partitioning(context),
         )
-        for reading in readings
+        for context in contexts
     ]
 
 
-def partitioning(reading: Reading) -> Partitioning:
-    """Return how a stream is read side by side: each integration is a piece."""
+def partitioning(context: ReadContext) -> Partitioning:
+    """Return how several readers share a stream: each integration is a partition."""
     return Partitioning(
-        plan=partial(_plan_batch, reading),
-        split=partial(_split_batch, reading),
-        pages=partial(_partition_pages, reading),
+        plan=partial(_plan_batch, context),
+        split=partial(_split_batch, context),
+        pages=partial(_partition_pages, context),
     )
 
 
-def base_url(section: KomboConfig) -> str:
-    """Return where the API is."""
-    return section.base_url or requests.BASE_URLS[section.region]
+def base_url(config: KomboConfig) -> str:
+    """Return the address of the API."""
+    return config.base_url or requests.BASE_URLS[config.region]
 
 
-def pages(reading: Reading, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield the pages of all integrations, one integration after the other.
 
-    An integration that cannot be read now keeps its state and gets a warning; one that fails ends
-    the stream only after the others were read. Where an integration has no such rows to show, that
+    An integration that cannot be read now keeps its state and gets a warning. One that fails ends
+    the stream only after the others were read. An integration that does not have this kind of row
     is no failure, except for candidates.
     """
-    kept = parse_state(state, Entries, reading.model.stream).integrations
-    done: dict[str, Any] = {
-        name: msgspec.to_builtins(kept[name])
-        for name in reading.section.integration_ids
-        if name in kept
+    stored = parse_state(state, StreamState, context.model.stream).integrations
+    integration_ids = context.config.integration_ids
+    current: dict[str, Any] = {
+        each: msgspec.to_builtins(stored[each]) for each in integration_ids if each in stored
     }
-    left_out: dict[str, PartitionUnavailable] = {}
-    failures: list[AtsError] = []
-    for integration_id in reading.section.integration_ids:
-        entry = kept.get(integration_id, Entry())
-        if full_refresh and entry.full_read_at is not None and entry.in_progress is None:
+    unavailable: dict[str, AtsError] = {}
+    failed: dict[str, AtsError] = {}
+    for integration_id in integration_ids:
+        before = stored.get(integration_id, IntegrationState())
+        if full_refresh and before.full_read_at is not None and before.in_progress is None:
             continue
         try:
-            _find_model(reading, integration_id)
-            for rows, after in _integration_pages(reading, integration_id, entry):
-                done = {**done, integration_id: msgspec.to_builtins(after)}
-                yield Page(rows, {"integrations": done})
-        except PartitionUnavailable as error:
-            left_out[integration_id] = error
-            message = f"Integration {integration_id} {error.message}. It is left out of this run."
-            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
-        except UnknownPartition as error:
-            failures.append(_named(integration_id, error))
-            message = failures[-1].message
-            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
-        except Stopped:
+            _require_model(context, integration_id)
+            for rows, after in _integration_pages(context, integration_id, before):
+                current = {**current, integration_id: msgspec.to_builtins(after)}
+                yield Page(rows, {"integrations": current})
+        except (Stopped, CredentialsRefused):
             raise
-        except (TransientError, ContractError) as error:
-            message = f"Integration {integration_id}: {error.message}"
-            log.warning("%s: %s [%s]", reading.model.stream, message, error.detail)
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    if len(left_out) == len(reading.section.integration_ids):
-        _nothing_was_read(reading.model, left_out)
+        except PartitionUnavailable as error:
+            unavailable[integration_id] = error
+            _warn_left_out(context, integration_id, error)
+        except AtsError as error:
+            failed[integration_id] = error
+            log.warning(
+                "%s: Integration %s failed. %s [%s]",
+                context.model.stream,
+                integration_id,
+                error.message,
+                error.detail,
+            )
+    if failed:
+        raise combined_error(failed)
+    if len(unavailable) == len(integration_ids):
+        _raise_nothing_read(context.model, unavailable)
 
 
-def _nothing_was_read(model: Model, left_out: Mapping[str, PartitionUnavailable]) -> None:
-    """Raise what ends the stream, unless all that is wrong is that nobody has such rows."""
+def _warn_left_out(context: ReadContext, integration_id: str, error: AtsError) -> None:
+    log.warning(
+        "%s: Integration %s is left out of this run. %s [%s]",
+        context.model.stream,
+        integration_id,
+        error.message,
+        error.detail,
+    )
+
+
+def _raise_nothing_read(model: Model, unavailable: Mapping[str, AtsError]) -> None:
+    """Raise the error that ends the stream, unless the integrations merely have no such rows."""
     reasons = {
         integration_id: error
-        for integration_id, error in left_out.items()
+        for integration_id, error in unavailable.items()
         if model is CANDIDATES or not isinstance(error, NoSuchRows)
     }
     if reasons:
-        text = " ".join(f"Integration {each} {error.message}." for each, error in reasons.items())
-        passes = all(error.passes for error in reasons.values())
-        raise TransientError(text) if passes else ConfigError(text)
+        raise combined_error(reasons)
 
 
-def _find_model(reading: Reading, integration_id: str) -> None:
-    """Raise `NoSuchRows` if the integration says that it has no such rows to show.
+def describe_errors(errors: Mapping[str, AtsError]) -> str:
+    """Return what went wrong, by integration."""
+    integrations: dict[str, list[str]] = {}
+    for integration_id, error in errors.items():
+        integrations.setdefault(error.message, []).append(integration_id)
+    return " ".join(
+        f"{'Integration' if len(ids) == 1 else 'Integrations'} {', '.join(ids)}: {message}"
+        for message, ids in integrations.items()
+    )
 
-    Candidates are not looked for: nearly all integrations have them, and if one has not, its list
+
+def combined_error(errors: Mapping[str, AtsError]) -> AtsError:
+    """Return one error for all of these integrations.
+
+    If the user has to act on one of them, it is a `ConfigError`; it is a `TransientError` only if
+    all pass by themselves.
+    """
+    kinds = set(map(_kind_of, errors.values()))
+    kind = next(each for each in (ConfigError, ContractError, TransientError) if each in kinds)
+    details = dict.fromkeys(error.detail for error in errors.values() if error.detail)
+    return kind(describe_errors(errors), detail="; ".join(details))
+
+
+def _kind_of(error: AtsError) -> type[AtsError]:
+    if isinstance(error, PartitionUnavailable):
+        return TransientError if error.passes else ConfigError
+    kinds = (ConfigError, TransientError)
+    return next((each for each in kinds if isinstance(error, each)), ContractError)
+
+
+def _require_model(context: ReadContext, integration_id: str) -> None:
+    """Raise `NoSuchRows` if the integration says that it does not have this kind of row.
+
+    Not requested for candidates: nearly all integrations have them, and if one has not, its list
     says so.
     """
-    if reading.model is CANDIDATES:
+    if context.model is CANDIDATES:
         return
-    missing = responses.missing(reading.about(integration_id), reading.model.id)
-    if missing is not None:
-        raise missing
+    integration = context.get_integration(integration_id)
+    reason = responses.model_unavailable(integration, context.model.read_model)
+    if reason is not None:
+        raise reason
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """How to read one integration: from which bookmark on, and at which page to begin."""
+class _Position:
+    """Where a read of one integration is: its bookmark, and the page to request next."""
 
-    entry: Entry
-    """What the state says once the plan is taken: without what it does not trust."""
+    state: IntegrationState
+    """The integration's state without progress that is not trusted any more."""
     started_at: datetime | None
+    """When the read began; None before its first page."""
     cursor: str | None
 
 
-def _plan(reading: Reading, entry: Entry, now: datetime) -> _Plan:
-    """Decide whether to go on, to read what changed, or to read everything."""
-    going_on = entry.in_progress
-    if going_on is not None and now - going_on.kept_at <= CURSOR_IS_GOOD_FOR:
-        return _Plan(entry, going_on.started_at, going_on.cursor)
-    return _Plan(_bookmark(reading, entry, now), None, None)
+def _resume_position(context: ReadContext, state: IntegrationState, now: datetime) -> _Position:
+    """Return where to resume: at the kept cursor, or from the bookmark."""
+    progress = state.in_progress
+    if progress is not None and now - progress.kept_at <= CURSOR_LIFETIME:
+        return _Position(state, progress.started_at, progress.cursor)
+    return _bookmark_position(context, state, now)
 
 
-def _bookmark(reading: Reading, entry: Entry, now: datetime) -> Entry:
-    """Return what is done so far, without a read in progress; nothing when a full read is due."""
-    if entry.updated_after is None or now - entry.updated_after > BOOKMARK_IS_GOOD_FOR:
-        return Entry()
-    every = timedelta(days=reading.section.full_read_every_days)
-    if every and (entry.full_read_at is None or now - entry.full_read_at > every):
-        return Entry()
-    return Entry(entry.updated_after, entry.full_read_at)
+def _bookmark_position(context: ReadContext, state: IntegrationState, now: datetime) -> _Position:
+    """Return the first page after the bookmark, or of everything when a full read is due."""
+    bookmark = IntegrationState(state.updated_after, state.full_read_at)
+    if state.updated_after is None or now - state.updated_after > BOOKMARK_LIFETIME:
+        bookmark = IntegrationState()
+    every = timedelta(days=context.config.full_read_every_days)
+    if every and (state.full_read_at is None or now - state.full_read_at > every):
+        bookmark = IntegrationState()
+    return _Position(bookmark, None, None)
 
 
 def _integration_pages(
-    reading: Reading, integration_id: str, entry: Entry
-) -> Iterator[tuple[Sequence[bytes], Entry]]:
+    context: ReadContext, integration_id: str, state: IntegrationState
+) -> Iterator[tuple[Sequence[bytes], IntegrationState]]:
     """Yield the rows of each page and the integration's state after it.
 
-    A kept cursor that is refused, answers nothing, or turns out too old by the vendor's clock is
-    given up once: the integration is then read again from its bookmark.
+    If a cursor is refused, the integration is read again from its bookmark, once.
     """
-    plan = _plan(reading, entry, reading.client.now())
-    begun_again = False
-    first = True
-    while True:
+    position, page, restarted = _first_page(context, integration_id, state)
+    started_at = position.started_at or page.sent_at
+    seen = SeenCursors(position.cursor)
+    while page.next_cursor is not None:
+        seen.add(page.next_cursor, page.where)
+        kept_at = context.client.now().replace(microsecond=0)
+        progress = InProgress(started_at, page.next_cursor, kept_at)
+        yield page.rows, msgspec.structs.replace(position.state, in_progress=progress)
+        position = _Position(position.state, started_at, page.next_cursor)
         try:
-            page = _ask(reading, integration_id, plan)
+            page = _fetch_page(context, integration_id, position)
         except RequestRefused as refusal:
-            if plan.cursor is None or begun_again:
+            if restarted:
                 raise
-            log.warning(
-                "%s: Integration %s: Kombo no longer takes the cursor of the next page; reading "
-                "from the bookmark again. [%s]",
-                reading.model.stream,
-                integration_id,
-                refusal.detail,
+            restarted = True
+            position = _position_after_refusal(context, integration_id, state, refusal)
+            page = _fetch_page(context, integration_id, position)
+            started_at = page.sent_at
+            seen = SeenCursors()
+        except WrongAddress as error:
+            message = (
+                "Kombo answered 404 without an error code in the middle of a list. The next run "
+                "resumes from the last state."
             )
-            plan = _Plan(_bookmark(reading, entry, reading.client.now()), None, None)
-            begun_again, first = True, False
-            continue
-        if first:
-            reject_future_state(reading.model.stream, entry.moments(), page.response.sent_at)
-        if first and not begun_again:
-            # Until the first reply, "now" was the machine's; the vendor's may tell another plan.
-            better = _plan(reading, entry, page.response.sent_at)
-            if better.cursor is not None and not page.rows:
-                better = _Plan(_bookmark(reading, entry, page.response.sent_at), None, None)
-            if better != plan:
-                log.info(
-                    "%s: Integration %s: reading from the bookmark again.",
-                    reading.model.stream,
-                    integration_id,
-                )
-                plan, begun_again = better, True
-                continue
-        first = False
-        started_at = plan.started_at or page.response.sent_at.replace(microsecond=0)
-        if page.next_cursor is None:
-            yield page.rows, _finished(reading, plan.entry, started_at)
-            return
-        if page.next_cursor == plan.cursor:
-            message = "Kombo answers the same page again and again."
-            raise ContractError(message, detail=page.response.where)
-        kept_at = reading.client.now().replace(microsecond=0)
-        going_on = InProgress(started_at, page.next_cursor, kept_at)
-        after = msgspec.structs.replace(plan.entry, in_progress=going_on)
-        yield page.rows, after
-        plan = _Plan(plan.entry, started_at, page.next_cursor)
+            raise TransientError(message, detail=error.detail) from None
+    yield page.rows, _finished_state(context, position.state, started_at)
 
 
-def _plan_batch(reading: Reading, state: State, most: int) -> State:
+def _first_page(
+    context: ReadContext, integration_id: str, state: IntegrationState
+) -> tuple[_Position, responses.RowsPage, bool]:
+    """Return the first page of this run, where it is, and whether the kept cursor was given up.
+
+    That is the case if the cursor is refused, answers with no rows, or turns out too old by the
+    vendor's clock.
+    """
+    position = _resume_position(context, state, context.client.now())
+    restarted = False
+    try:
+        page = _fetch_page(context, integration_id, position)
+    except (RequestRefused, WrongAddress) as refusal:
+        if position.cursor is None:
+            raise
+        restarted = True
+        position = _position_after_refusal(context, integration_id, state, refusal)
+        page = _fetch_page(context, integration_id, position)
+    reject_future_state(context.model.stream, state.timestamps(), page.sent_at)
+    if not restarted:
+        # Until the first response, "now" was the machine's.
+        by_vendor_clock = _resume_position(context, state, page.sent_at)
+        if by_vendor_clock.cursor is not None and not page.rows:
+            by_vendor_clock = _bookmark_position(context, state, page.sent_at)
+        if by_vendor_clock != position:
+            log.info(
+                "%s: Integration %s: reading again from the bookmark.",
+                context.model.stream,
+                integration_id,
+            )
+            restarted = True
+            position = by_vendor_clock
+            page = _fetch_page(context, integration_id, position)
+    return position, page, restarted
+
+
+def _position_after_refusal(
+    context: ReadContext, integration_id: str, state: IntegrationState, refusal: AtsError
+) -> _Position:
+    log.warning(
+        "%s: Integration %s: Kombo no longer accepts the cursor of the next page. Reading again "
+        "from the bookmark. [%s]",
+        context.model.stream,
+        integration_id,
+        refusal.detail,
+    )
+    return _bookmark_position(context, state, context.client.now())
+
+
+def _finished_state(
+    context: ReadContext, bookmark: IntegrationState, started_at: datetime
+) -> IntegrationState:
+    is_full_read = bookmark.updated_after is None
+    return IntegrationState(
+        updated_after=started_at - context.lookback,
+        full_read_at=started_at if is_full_read else bookmark.full_read_at,
+    )
+
+
+def _fetch_page(
+    context: ReadContext,
+    integration_id: str,
+    position: _Position,
+    *,
+    page_size: int | None = None,
+) -> responses.RowsPage:
+    since = (position.state.updated_after, context.start_date)
+    request = requests.rows(
+        context.base_url,
+        context.model.path,
+        integration_id=integration_id,
+        page_size=page_size or context.config.page_size,
+        include_deleted=context.config.include_deleted,
+        updated_after=max((each for each in since if each is not None), default=None),
+        cursor=position.cursor,
+    )
+    return context.client.send(request, partial(responses.rows, integration_id=integration_id))
+
+
+def _plan_batch(context: ReadContext, state: State, most: int) -> State:
     """Return the state once all integrations that can be read now were read.
 
-    Each is asked for one row: so those that cannot be read are left out of the batch, and keep
-    their bookmark, before anything is claimed of them.
+    One row of each is requested: so an integration that cannot be read is left out of the batch,
+    and keeps its bookmark, before the state claims anything about it.
     """
     del most
-    kept = parse_state(state, Entries, reading.model.stream).integrations
-    integration_ids = reading.section.integration_ids
-    after = {name: kept[name] for name in integration_ids if name in kept}
-    left_out: dict[str, PartitionUnavailable] = {}
-    for integration_id, asked in zip(
-        integration_ids,
-        map_ordered(partial(_probe, reading), integration_ids, PROBES_AT_ONCE),
-        strict=True,
+    stored = parse_state(state, StreamState, context.model.stream).integrations
+    integration_ids = context.config.integration_ids
+    after = {each: stored[each] for each in integration_ids if each in stored}
+    unavailable: dict[str, AtsError] = {}
+    probe = partial(_probe, context)
+    for integration_id, result in zip(
+        integration_ids, map_ordered(probe, integration_ids, CONCURRENT_PROBES), strict=True
     ):
-        if isinstance(asked, PartitionUnavailable):
-            left_out[integration_id] = asked
-            message = f"Integration {integration_id} {asked.message}. It is left out of this batch."
-            log.warning("%s: %s [%s]", reading.model.stream, message, asked.detail)
+        if isinstance(result, AtsError):
+            unavailable[integration_id] = result
+            _warn_left_out(context, integration_id, result)
             continue
-        bookmark = _bookmark(reading, kept.get(integration_id, Entry()), asked)
-        after[integration_id] = _finished(reading, bookmark, asked)
-    if len(left_out) == len(integration_ids):
-        _nothing_was_read(reading.model, left_out)
+        before = stored.get(integration_id, IntegrationState())
+        bookmark = _bookmark_position(context, before, result).state
+        after[integration_id] = _finished_state(context, bookmark, result)
+    if len(unavailable) == len(integration_ids):
+        _raise_nothing_read(context.model, unavailable)
     return {"integrations": msgspec.to_builtins(after)}
 
 
-def _probe(reading: Reading, integration_id: str) -> datetime | PartitionUnavailable:
-    """Return the vendor's time if this integration can be read, or why it cannot."""
+def _probe(context: ReadContext, integration_id: str) -> datetime | AtsError:
+    """Return the vendor's time if this integration can be read now, or why it cannot."""
     try:
-        _find_model(reading, integration_id)
-        page = _ask(reading, integration_id, _Plan(Entry(), None, None), page_size=1)
-    except PartitionUnavailable as error:
-        return error
-    except UnknownPartition as error:
-        raise _named(integration_id, error) from None
-    except Stopped:
+        _require_model(context, integration_id)
+        start = _Position(IntegrationState(), None, None)
+        page = _fetch_page(context, integration_id, start, page_size=1)
+    except (Stopped, CredentialsRefused):
         raise
-    except TransientError as error:
-        return PartitionUnavailable(
-            f"does not answer: {error.message}", passes=True, detail=error.detail
-        )
-    return page.response.sent_at.replace(microsecond=0)
+    except UnknownPartition as error:
+        raise combined_error({integration_id: error}) from None
+    except AtsError as error:
+        return error
+    return page.sent_at
 
 
-def _split_batch(reading: Reading, before: State, after: State, most: int) -> list[Partition]:
-    """Return a piece for each integration whose state moves.
+def _split_batch(context: ReadContext, before: State, after: State, most: int) -> list[Partition]:
+    """Return a partition for each integration whose state moves.
 
-    One that was taken out of the configuration since is not read: the next state drops it, and it
-    is read in full when it comes back.
+    One that was removed from the configuration is not read: the next state drops it, and it is
+    read in full when it comes back.
     """
     del most
-    was, will_be = (
-        parse_state(each, Entries, reading.model.stream).integrations for each in (before, after)
+    stored, planned = (
+        parse_state(each, StreamState, context.model.stream).integrations
+        for each in (before, after)
     )
     return [
-        {"integration_id": name, "entry": msgspec.to_builtins(was.get(name, Entry()))}
-        for name, entry in will_be.items()
-        if entry != was.get(name) and name in reading.section.integration_ids
+        {
+            "integration_id": each,
+            "entry": msgspec.to_builtins(stored.get(each, IntegrationState())),
+        }
+        for each, state in planned.items()
+        if state != stored.get(each) and each in context.config.integration_ids
     ]
 
 
-def _partition_pages(reading: Reading, partition: Partition) -> Iterator[Page]:
-    """Yield the pages of one integration, from its bookmark on."""
+def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Page]:
+    """Yield the pages of one integration, from its bookmark."""
     integration_id = str(partition["integration_id"])
-    entry = msgspec.structs.replace(msgspec.convert(partition["entry"], Entry), in_progress=None)
+    state = msgspec.convert(partition["entry"], IntegrationState)
+    state = msgspec.structs.replace(state, in_progress=None)
     try:
-        for rows, _ in _integration_pages(reading, integration_id, entry):
+        for rows, _ in _integration_pages(context, integration_id, state):
             yield Page(rows, {})
-    except (PartitionUnavailable, UnknownPartition) as error:
-        raise _named(integration_id, error) from None
-
-
-def _named(
-    integration_id: str, error: PartitionUnavailable | UnknownPartition
-) -> ConfigError | TransientError:
-    """Return the error as the user is told it."""
-    message = f"Integration {integration_id} {error.message}."
-    if isinstance(error, UnknownPartition):
-        message += " Correct kombo.integration_ids, kombo.region or kombo.api_key."
-    elif error.passes:
-        return TransientError(message, detail=error.detail)
-    return ConfigError(message, detail=error.detail)
-
-
-def _ask(
-    reading: Reading, integration_id: str, plan: _Plan, *, page_size: int | None = None
-) -> responses.RowsPage:
-    moments = [each for each in (plan.entry.updated_after, reading.start_date) if each is not None]
-    request = requests.rows(
-        reading.base_url,
-        reading.model.path,
-        integration_id=integration_id,
-        page_size=page_size or reading.section.page_size,
-        include_deleted=reading.section.include_deleted,
-        updated_after=max(moments, default=None),
-        cursor=plan.cursor,
-    )
-    return reading.client.send(request, partial(responses.rows, integration_id=integration_id))
-
-
-def _finished(reading: Reading, entry: Entry, started_at: datetime) -> Entry:
-    full = entry.updated_after is None
-    return Entry(
-        updated_after=started_at - reading.lookback,
-        full_read_at=started_at if full else entry.full_read_at,
-    )
+    except (Stopped, CredentialsRefused):
+        raise
+    except AtsError as error:
+        raise combined_error({integration_id: error}) from None

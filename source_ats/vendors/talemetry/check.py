@@ -1,4 +1,4 @@
-"""Whether Talemetry can be read: the listing, then one person, then whether changes are tracked."""
+"""Whether Talemetry can be read: the listing, one person, and whether changes are tracked."""
 
 from __future__ import annotations
 
@@ -9,49 +9,42 @@ from source_ats.http.client import Client
 from source_ats.http.models import Request
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
-from source_ats.vendors.talemetry.streams import BEHIND_THE_CLOCK, ids_base_url, profiles_base_url
+from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK
 
 PERIOD = timedelta(days=30)
 
 
-def check(section: TalemetryConfig, client: Client) -> list[str]:
-    """Return what the user should know of.
+def check(config: TalemetryConfig, client: Client) -> list[str]:
+    """Return notes for the user. An empty listing is no failure.
 
-    Raises `ConfigError` if the credentials or a right are missing, `TransientError` if Talemetry
-    does not answer, and `ContractError` if it answers what this package does not understand.
-    Nobody at all is healthy, and so is nobody changed.
+    Raises `ConfigError` if the credentials are wrong or lack a privilege, `TransientError` if
+    Talemetry does not answer, and `ContractError` if a response has an unknown shape.
     """
-    listed = client.send(_listing(section, client, None), responses.listing)
+    listed = client.send(_listing(config, client, None), responses.listing)
     if not listed.ids:
-        return ["Talemetry lists nobody. Check talemetry.exclude_sources if people are expected."]
-    client.send(
-        requests.profiles(profiles_base_url(section), listed.ids[:1], section.include),
-        responses.people,
-    )
+        return ["Talemetry lists no people. If you expect some, check talemetry.exclude_sources."]
+    client.send(requests.profiles(config, listed.ids[:1]), responses.people)
     try:
-        changed = client.send(_listing(section, client, "updated"), responses.listing).ids
+        changed = client.send(_listing(config, client, "updated"), responses.listing).ids
     except (RequestRefused, AccessDenied):
         changed = []
     if changed:
         return []
     note = (
-        f"Talemetry lists nobody as updated in the last {PERIOD.days} days. If people were, the "
+        f"Talemetry lists no updates in the last {PERIOD.days} days. If people were updated, the "
         "feature track_candidate_last_changes is off: ask Jobvite to switch it on, because without "
         "it only new people are read."
     )
     return [note]
 
 
-def _listing(section: TalemetryConfig, client: Client, event: str | None) -> Request:
-    """Ask for one GUID: of anybody, or of an event in the last days."""
+def _listing(config: TalemetryConfig, client: Client, event: str | None) -> Request:
+    """Request one GUID: of anybody, or of a person with this event in the last days."""
     end = client.now() - BEHIND_THE_CLOCK
     return requests.people_ids(
-        ids_base_url(section),
-        method=section.ids_method,
+        config,
         event=event,
         start=end - PERIOD,
         end=end,
         page_size=1,
-        exclude_sources=section.exclude_sources,
-        exclude_life_cycles=section.exclude_life_cycles,
     )

@@ -34,7 +34,7 @@ class TokenCredentials(Section):
 
 
 class ClientCredentials(Section):
-    """Client ID and secret key, exchanged for tokens."""
+    """Client ID and secret key, which are exchanged for tokens."""
 
     model_config = ConfigDict(title="Client ID and secret key")
 
@@ -50,8 +50,8 @@ class ClientCredentials(Section):
     authorization_url: BaseUrl = Field(
         title="Authorization URL",
         description=(
-            "The whole address of the Authorization call, from Jobvite's help pages (they need a "
-            "sign-in) or from Jobvite's support."
+            "The complete URL of the Authorization call. Jobvite's help pages show it to users "
+            "who sign in, and Jobvite's support knows it."
         ),
     )
 
@@ -75,8 +75,8 @@ class TalemetryConfig(Section):
         list(get_args(IncludeOption)),
         title="Blocks",
         description=(
-            "What to read of each person; contact is always read. When this changes, everybody is "
-            "read again."
+            "Which blocks of each person are read; contact is always included. A change makes the "
+            "next sync read everybody again."
         ),
         json_schema_extra={"uniqueItems": True},
     )
@@ -98,43 +98,46 @@ class TalemetryConfig(Section):
         le=16,
         title="Concurrent requests",
         description=(
-            "How many requests are in flight at once. Jobvite publishes no rate limit; ask before "
-            "you set it high."
+            "How many requests are sent at the same time. Jobvite publishes no rate limit; ask its "
+            "support before setting this high."
         ),
     )
     ids_per_request: int = Field(
         25,
         ge=1,
         le=100,
-        title="People in one request",
-        description="Jobvite publishes no maximum.",
+        title="People per request",
+        description="How many people are fetched in one request. Jobvite publishes no maximum.",
     )
     page_size: int = Field(
         100,
         ge=1,
         le=10_000,
         title="Page size",
-        description="IDs on one page of the listing. Jobvite publishes no maximum.",
+        description="How many IDs one page of the listing holds. Jobvite publishes no maximum.",
     )
     window_days: int = Field(
         30,
         ge=1,
         le=3650,
-        title="Days in one window",
-        description="Changes are listed in windows of this length, so that a cut repeats little.",
+        title="Days per window",
+        description=(
+            "Changes are listed in windows of this length. After an interruption, a shorter window "
+            "repeats less."
+        ),
     )
     ids_method: Literal["POST", "GET"] = Field(
         "POST",
         title="Method of the listing",
-        description="The method of people/ids is not documented. Try GET if POST is refused.",
+        description="The HTTP method of people/ids is not documented. Try GET if POST is refused.",
     )
     ids_base_url: BaseUrl | None = Field(
         None,
         title="Base URL of the listing",
-        description="For tests and proxies.",
+        description="Replaces Talemetry's own address, for tests and proxies.",
     )
     profiles_base_url: BaseUrl | None = Field(
         None,
         title="Base URL of the profiles",
-        description="For tests and proxies.",
+        description="Replaces Talemetry's own address, for tests and proxies.",
     )

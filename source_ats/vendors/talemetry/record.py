@@ -1,9 +1,9 @@
-"""A candidate as Talemetry sends it, HR-XML turned into JSON, made a record.
+"""Turns a candidate, HR-XML converted to JSON, into a record.
 
-XML turned into JSON knows no lists: one entry is the entry itself, several are a list, none is null
-or a missing key (one entry as a bare object was seen in a vendor sample; the rest is inferred from
-it). In the record every repeatable element is a list. Nothing is lost: what has no column, or not
-the shape of its column, is in `extra`.
+JSON made from XML has no stable lists: one entry is the entry itself, several are a list, none is
+null or a missing key (one entry as a bare object was seen in a vendor sample; the rest is inferred
+from it). In the record every repeatable element is a list. Nothing is lost: a value without a
+column, or of another shape than its column, is in `extra`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def encoded(candidate: Json, guid: str, include: Collection[str], as_of: str) -> bytes:
-    """Return the record of a person, a JSON object on one line. The candidate is used up."""
+    """Return the record of a person, a JSON object on one line. The candidate is consumed."""
     return orjson.dumps(record(candidate, guid, include, as_of))
 
 
@@ -28,10 +28,10 @@ def tombstone(guid: str, as_of: str) -> bytes:
 
 
 def record(candidate: Json, guid: str, include: Collection[str], as_of: str) -> Json:
-    """Return a person as a record, made out of the candidate itself, which is used up.
+    """Return a person as a record, made from parts of the candidate, which is consumed.
 
-    `include` tells which blocks were asked for. Of a block that was not asked for the column is
-    null, unless the vendor sent it all the same.
+    `include` names the requested blocks. The column of any other block is null, unless the vendor
+    sent it anyway.
     """
     _drop_namespaces(candidate)
     rest = candidate
@@ -85,7 +85,7 @@ _OPTIONS = {
     "notes": "notes",
     "tags": "tags",
     "custom_data": "custom_data",
-    # Inferred: they stand among the custom fields of a sample and have no option of their own.
+    # Inferred: a sample shows them among the custom fields, and they have no option of their own.
     "audience_types": "custom_data",
 }
 
@@ -105,7 +105,7 @@ _CONTAINERS = (dict, list)
 
 
 def _nested(parent: Json, *path: str) -> Json:
-    """Return the object at a path, to be read or taken from; an empty one if there is none."""
+    """Return the object at a path; an empty one if there is none."""
     for key in path:
         value = parent.get(key)
         parent = value if isinstance(value, dict) else {}
@@ -118,7 +118,7 @@ def _string(parent: Json, key: str) -> str | None:
 
 
 def _taken(parent: Json, key: str, kind: type) -> Any:
-    """Take a value out of its parent if it is of the kind; else leave it there and return None."""
+    """Remove a value of this type from its parent and return it; else return None."""
     return parent.pop(key) if isinstance(parent.get(key), kind) else None
 
 
@@ -129,9 +129,9 @@ def _as_list(value: object) -> list[Any]:
 
 
 def _entries(parent: Json, block: str, element: str, kind: type) -> list[Any] | None:
-    """Take the entries of one kind out of a block, or of each where it was repeated.
+    """Remove the entries of this type from a block, which may be repeated, and return them.
 
-    None if the block is not there. What is of another kind stays.
+    None if there is no such block. Entries of another type stay.
     """
     if block not in parent:
         return None
@@ -143,11 +143,11 @@ def _entries(parent: Json, block: str, element: str, kind: type) -> list[Any] | 
             continue
         values = _as_list(each[element])
         found += [value for value in values if isinstance(value, kind)]
-        # An empty element is null, and no entry.
+        # An empty element is null, which is not an entry.
         others = [value for value in values if value is not None and not isinstance(value, kind)]
-        beside = {key: value for key, value in each.items() if key != element}
-        if beside or others:
-            left.append({**beside, element: others} if others else beside)
+        siblings = {key: value for key, value in each.items() if key != element}
+        if siblings or others:
+            left.append({**siblings, element: others} if others else siblings)
     if left:
         parent[block] = left[0] if len(left) == 1 else left
     return found
@@ -164,22 +164,22 @@ def _email(contact: Json | None) -> str | None:
 
 
 def _do_not_contact(area: Json) -> Json | None:
-    """Take the blocks on whom not to contact or hire; their shape is not documented."""
+    """Remove the DoNotContact and DoNotHire blocks. Their shape is not documented."""
     keys = [key for key in area if key.lower().startswith("donot")]
     return {key: area.pop(key) for key in keys} or None
 
 
 def _custom_data(area: Json) -> list[Json]:
-    """Take the fields out of the user area: each object with a `Value` is one (inferred)."""
+    """Remove the fields from the user area: every object with a `Value` is one (inferred)."""
     found = []
     for name in list(area):
         field = area[name]
         if name in _BLOCKS or not isinstance(field, dict) or "Value" not in field:
             continue
         content = field.pop("Value")
-        value, values = _text(content), _texts(content)
+        value, values = _as_string(content), _strings(content)
         if content is not None and value is None and values is None:
-            # Neither text nor a list of texts: kept as it is beside.
+            # Neither a string nor a list of strings: also kept as it is.
             field["Value"] = content
             value = None if isinstance(content, _CONTAINERS) else orjson.dumps(content).decode()
         updated_at = _rfc3339(field.get("UpdatedAt"))
@@ -199,15 +199,15 @@ _BLOCKS = {
     "RelatedPositionPostings",
     "Tags",
 }
-"""What stands beside the fields in the user area and is none."""
+"""Blocks of the user area that are not fields."""
 
 
-def _text(value: object) -> str | None:
+def _as_string(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _texts(value: object) -> list[str | None] | None:
-    """Return a field's texts where it has room for several: `{"Value": ...}`, or a list."""
+def _strings(value: object) -> list[str | None] | None:
+    """Return the strings of a field with several values: `{"Value": ...}`, or a list."""
     if isinstance(value, dict) and value.keys() == {"Value"}:
         value = _as_list(value["Value"])
     if isinstance(value, list) and all(each is None or isinstance(each, str) for each in value):
@@ -216,7 +216,7 @@ def _texts(value: object) -> list[str | None] | None:
 
 
 def _rfc3339(text: object) -> str | None:
-    """Return a time such as `2025-01-06 10:00:00 UTC` as RFC 3339; None if it is no time."""
+    """Return a time such as `2025-01-06 10:00:00 UTC` as RFC 3339; None if it is not a time."""
     if not isinstance(text, str):
         return None
     try:
@@ -228,9 +228,9 @@ def _rfc3339(text: object) -> str | None:
 
 
 def _extra(rest: Json, area: Json) -> Json:
-    """Return what is left: blocks of the user area by their name, all else in its place.
+    """Return what is left: blocks of the user area by name, everything else where it was.
 
-    A block of the user area whose name is taken stands under `UserArea`.
+    A block of the user area whose name is taken is under `UserArea`.
     """
     _drop_if_empty(rest, "Resume", "StructuredXMLResume", "ContactInfo")
     _drop_if_empty(rest, "CandidateRecordInfo", "Id")
@@ -248,7 +248,7 @@ _EMPTY: tuple[object, ...] = (None, {}, [])
 
 
 def _drop_if_empty(parent: Json, *path: str) -> None:
-    """Drop the last container of a path if nothing is left in it, then the one around it."""
+    """Drop the last container of a path if it is empty, then the one around it."""
     for depth in range(len(path), 0, -1):
         around = _nested(parent, *path[: depth - 1])
         if path[depth - 1] in around and around[path[depth - 1]] in _EMPTY:

@@ -1,10 +1,10 @@
-"""The calls to Talemetry, not sent yet. Facts: Jobvite's help pages on the REST calls (documented).
+"""Talemetry's requests. Facts: Jobvite's help pages on the two REST calls (documented).
 
-Assumed, because the pages that would tell were not readable:
+Assumed, because these pages need a sign-in:
 
 - `people/ids` takes a JSON body by POST; `talemetry.ids_method` makes it GET with the same body.
 - `PageSize`, `Cursor` and `ExcludeLifeCycles` are named as in the sample body of the SOAP page.
-- The Authorization call takes client id and secret as JSON by POST.
+- The Authorization call takes client ID and secret as JSON by POST.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from datetime import datetime
 
 from source_ats.clock import rfc3339
 from source_ats.http.models import Request, StaticAuth
+from source_ats.vendors.talemetry.config import TalemetryConfig
 
 IDS_BASE_URL = "https://api.talemetry.com"
 PROFILES_BASE_URL = "https://api2.talemetry.com"
-"""The two calls live on different hosts and take the same token."""
+"""The two endpoints are on different hosts and take the same token."""
 
 
 def auth(token: str) -> StaticAuth:
-    """Return the credentials of every call. The word is `OAUTH`, upper case."""
+    """Return the credentials of every request. The scheme is `OAUTH`, in upper case."""
     return StaticAuth({"Authorization": f"OAUTH {token}"})
 
 
 def authorization(url: str, client_id: str, client_secret: str) -> Request:
-    """Ask for a new token."""
+    """Request a new token."""
     return Request(
         endpoint="authorization",
         url=url,
@@ -40,38 +41,42 @@ def authorization(url: str, client_id: str, client_secret: str) -> Request:
 
 
 def people_ids(  # noqa: PLR0913 - the API's own parameters
-    base_url: str,
+    config: TalemetryConfig,
     *,
-    method: str,
     event: str | None,
     start: datetime | None,
     end: datetime | None,
     page_size: int,
-    exclude_sources: Sequence[str] = (),
-    exclude_life_cycles: Sequence[str] = (),
     cursor: str | None = None,
 ) -> Request:
-    """Ask for one page of GUIDs: of one event in a window or, without them, of everybody.
+    """Request one page of GUIDs: of one event in a window or, without them, of everybody.
 
-    Where a range is sent it is whole: the vendor's text contradicts itself on what may be left out.
+    A range is always sent whole: the vendor's text contradicts itself on what may be left out.
     """
     body: dict[str, object] = {"PageSize": page_size}
     if event is not None and start is not None and end is not None:
         body["DateTimeRange"] = {"From": rfc3339(start), "To": rfc3339(end), "Event": event}
-    if exclude_sources:
-        body["ExcludeSources"] = list(exclude_sources)
-    if exclude_life_cycles:
-        body["ExcludeLifeCycles"] = list(exclude_life_cycles)
+    if config.exclude_sources:
+        body["ExcludeSources"] = config.exclude_sources
+    if config.exclude_life_cycles:
+        body["ExcludeLifeCycles"] = config.exclude_life_cycles
     if cursor is not None:
         body["Cursor"] = cursor
-    return Request("people/ids", f"{base_url}/match/v1/people/ids", method=method, json=body)
+    return Request(
+        endpoint="people/ids",
+        url=f"{config.ids_base_url or IDS_BASE_URL}/match/v1/people/ids",
+        method=config.ids_method,
+        json=body,
+        # An event can be denied while the others are answered.
+        partition=event or "",
+    )
 
 
-def profiles(base_url: str, ids: Sequence[str], include: Sequence[str]) -> Request:
-    """Ask for people. Without `include` the vendor leaves out notes, tags and custom fields."""
+def profiles(config: TalemetryConfig, ids: Sequence[str]) -> Request:
+    """Request people. Without `include` the vendor leaves out notes, tags and custom fields."""
     return Request(
         endpoint="profiles",
-        url=f"{base_url}/soap/profiles/v1",
+        url=f"{config.profiles_base_url or PROFILES_BASE_URL}/soap/profiles/v1",
         method="POST",
-        json={"ids": list(ids), "include": list(include)},
+        json={"ids": list(ids), "include": config.include},
     )

@@ -1,7 +1,7 @@
-"""What a person looks like as a record.
+"""The schema of a person's record.
 
-Source: two samples of the details call (documented), and what XML turned into JSON makes of them.
-Texts and times are declared as the samples show them; what no sample shows is open.
+Source: two samples of the details endpoint (documented). Strings and times are declared as the
+samples show them; blocks that no sample shows are open objects.
 """
 
 from __future__ import annotations

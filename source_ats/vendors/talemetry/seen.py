@@ -1,70 +1,59 @@
-"""Which ids were listed, on disk: a window may hold any number of people."""
+"""Which ids were listed, kept on disk: a window may hold any number of people."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import Self
 
-from source_ats.errors import ConfigError
+from source_ats.sync.temporary_index import TemporaryIndex
 
 
-class Seen:
-    """A set of ids in a temporary file that goes when this is closed. Memory stays the same.
+class SeenIds:
+    """A set of ids in a temporary file, which closing removes. Memory use stays the same.
 
-    A pass is one walk through a listing. For one thread at a time.
+    A pass is one walk through a listing. For one thread at a time. Raises `ConfigError` when there
+    is no room for the file.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
-        # An empty name is SQLite's word for a temporary file, which nobody else can open.
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, pass INTEGER) WITHOUT ROWID")
+        self._index = TemporaryIndex(
+            "CREATE TABLE seen (id TEXT PRIMARY KEY, pass INTEGER) WITHOUT ROWID"
+        )
         self._pass = 0
 
     def __enter__(self) -> Self:
         """Use it in a `with` block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the file."""
-        self._db.close()
+        self._index.close()
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether an id was seen in any pass."""
+        """Return True if an id was seen in any pass."""
         return self._last_pass(key) is not None
 
     def begin_pass(self) -> None:
-        """Begin to walk through a listing."""
+        """Begin the next walk through a listing."""
         self._pass += 1
 
     def add(self, ids: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
-        """Note ids; return those never seen before, and those not seen before in this pass."""
-        never_seen = []
+        """Add ids; return those that are new, and those that are new in this pass."""
+        new = []
         new_in_pass = []
-        try:
+        with self._index.transaction():
             for key in ids:
                 last = self._last_pass(key)
                 if last != self._pass:
                     new_in_pass.append(key)
                     if last is None:
-                        never_seen.append(key)
-                    self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, self._pass))
-        except sqlite3.OperationalError:
-            message = (
-                "There is no room for a temporary file of the ids read so far. Let the connector "
-                "write to its temporary directory, or set SQLITE_TMPDIR to one that has room."
-            )
-            raise ConfigError(message) from None
-        return never_seen, new_in_pass
+                        new.append(key)
+                    self._index.execute(
+                        "INSERT OR REPLACE INTO seen VALUES (?, ?)", (key, self._pass)
+                    )
+        return new, new_in_pass
 
     def _last_pass(self, key: str) -> int | None:
-        row = self._db.execute("SELECT pass FROM seen WHERE id = ?", (key,)).fetchone()
+        row = next(self._index.rows("SELECT pass FROM seen WHERE id = ?", (key,)), None)
         return None if row is None else int(row[0])

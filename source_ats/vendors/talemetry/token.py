@@ -1,4 +1,4 @@
-"""The credentials: a token that the user made, or one that is got for client id and secret."""
+"""Credentials that are exchanged for a token."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from source_ats.vendors.talemetry import requests
 
 
 class ExchangedToken:
-    """A token that is exchanged for client id and secret, when first needed and on a 401.
+    """A token, requested with client ID and secret when first needed and after a 401.
 
-    Nothing is known of its lifetime, so none is assumed. Threads share one token: however many are
-    refused at once, one of them gets the new one.
+    Its lifetime is not documented, so none is assumed. Threads share one token: if several are
+    refused at once, one of them requests the new one.
     """
 
     def __init__(self, exchange: Callable[[], str]) -> None:
-        """`exchange` gets a new token from the vendor."""
+        """`exchange` requests a new token from the vendor."""
         self._exchange = exchange
         self._lock = threading.Lock()
         self._current: Mapping[str, str] | None = None
@@ -26,21 +26,21 @@ class ExchangedToken:
         """Return the headers that carry the token."""
         with self._lock:
             if self._current is None:
-                self._current = self._exchanged()
+                self._current = self._new_headers()
             return self._current
 
     def renew(self, refused: Mapping[str, str]) -> bool:
-        """Get a new token in place of the refused one, unless another thread has done so."""
+        """Replace the refused token, unless another thread has done so."""
         with self._lock:
             if self._current == refused:
-                self._current = self._exchanged()
+                self._current = self._new_headers()
             return True
 
-    def _exchanged(self) -> Mapping[str, str]:
+    def _new_headers(self) -> Mapping[str, str]:
         try:
             return requests.auth(self._exchange()).headers()
         except Stopped:
             raise
         except TransientError as error:
-            # It was tried for long enough: the call that needs the token shall not begin again.
+            # The exchange was retried already, so the request that needs the token is not.
             raise TransientError(error.message, detail=error.detail) from None

@@ -26,12 +26,12 @@ def test_the_token_is_a_bearer_token() -> None:
 
 
 def test_a_page_of_the_list() -> None:
-    call = requests.listed(requests.CANDIDATES, BASE, page=3, limit=100, sort=requests.BY_AGE)
+    call = requests.list_page(requests.CANDIDATES, BASE, page=3, limit=100, sort=requests.BY_AGE)
     assert url(call) == f"{BASE}/candidate?page=3&limit=100&sortOrder=created_at&sortByColumn=asc"
 
 
 def test_a_page_in_the_server_s_own_order() -> None:
-    assert url(requests.listed(requests.CANDIDATES, BASE, page=1, limit=25, sort={})) == (
+    assert url(requests.list_page(requests.CANDIDATES, BASE, page=1, limit=25, sort={})) == (
         f"{BASE}/candidate?page=1&limit=25"
     )
 
@@ -53,8 +53,8 @@ def test_a_slug_cannot_lead_to_another_address() -> None:
 
 def test_every_call_is_a_get_since_delete_has_the_same_addresses() -> None:
     for call in (
-        requests.listed(requests.CANDIDATES, BASE, page=1, limit=1, sort={}),
-        requests.listed(requests.DEALS, BASE, page=1, limit=1, sort={}),
+        requests.list_page(requests.CANDIDATES, BASE, page=1, limit=1, sort={}),
+        requests.list_page(requests.DEALS, BASE, page=1, limit=1, sort={}),
         requests.history(BASE, "candidate_1", None),
         requests.job(BASE, "job_1"),
     ):

@@ -18,10 +18,10 @@ from requests.structures import CaseInsensitiveDict
 from source_ats.errors import ContractError
 from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.atz_crm import responses, schemas
-from source_ats.vendors.atz_crm.responses import History, Listed
+from source_ats.vendors.atz_crm.responses import History, ListedObject
 
 SAVED = Path(__file__).parent / "saved_responses"
-ADA = Listed("candidate_00000000000000000001", 1, None)
+ADA = ListedObject("candidate_00000000000000000001", 1, None)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -73,16 +73,16 @@ def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
     "name", ["candidates_array", "candidates_data", "candidates_data_data", "candidates_named"]
 )
 def test_the_list_is_found_in_each_envelope(name: str) -> None:
-    page = responses.listed(saved(name), "candidates", whole=False)
+    page = responses.list_page(saved(name), "candidates", with_records=False)
     assert page.objects == [
-        Listed("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
-        Listed("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
+        ListedObject("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
+        ListedObject("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
     ]
     assert page.sent_at == NOON
 
 
 def test_an_object_is_a_record_as_the_vendor_sent_it() -> None:
-    page = responses.listed(saved("candidates_array"), "candidates", whole=True)
+    page = responses.list_page(saved("candidates_array"), "candidates", with_records=True)
     assert [json.loads(each.record) for each in page.objects] == content("candidates_array")["body"]
 
 
@@ -92,7 +92,7 @@ LISTS = {"candidates": schemas.CANDIDATES, "deals": schemas.DEALS}
 @pytest.mark.parametrize("name", LISTS)
 def test_a_whole_object_keeps_the_declared_schema_and_shows_all_of_it(name: str) -> None:
     body = content(f"{name}_whole")["body"]
-    for listed in responses.listed(saved(f"{name}_whole"), name, whole=True).objects:
+    for listed in responses.list_page(saved(f"{name}_whole"), name, with_records=True).objects:
         row = json.loads(listed.record)
         jsonschema.validate(row, dict(LISTS[name]))
         assert row.keys() <= LISTS[name]["properties"].keys()
@@ -111,18 +111,23 @@ def test_a_list_s_schema_is_nullable(schema: dict[str, Any]) -> None:
 
 
 def test_an_empty_list_is_one() -> None:
-    assert responses.listed(saved("candidates_none"), "candidates", whole=False).objects == []
+    assert (
+        responses.list_page(saved("candidates_none"), "candidates", with_records=False).objects
+        == []
+    )
 
 
 def test_a_candidate_need_not_have_updated_at() -> None:
-    page = responses.listed(saved("candidates_without_updated_at"), "candidates", whole=False)
+    page = responses.list_page(
+        saved("candidates_without_updated_at"), "candidates", with_records=False
+    )
     assert [each.updated_at for each in page.objects] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["candidates_message", "candidates_without_slug"])
 def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str) -> None:
     with pytest.raises(ContractError) as caught:
-        responses.listed(saved(name), "candidates", whole=False)
+        responses.list_page(saved(name), "candidates", with_records=False)
     assert "ada" not in str(caught.value).lower()
 
 
@@ -131,7 +136,7 @@ def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str)
 )
 def test_other_json_is_an_error(body: object) -> None:
     with pytest.raises(ContractError):
-        responses.listed(response(body), "candidates", whole=False)
+        responses.list_page(response(body), "candidates", with_records=False)
 
 
 # A history
@@ -260,7 +265,7 @@ some_rows = st.lists(
 )
 
 
-def ids(rows: list[Row], candidate: Listed = ADA) -> list[str]:
+def ids(rows: list[Row], candidate: ListedObject = ADA) -> list[str]:
     answer = responses.history(response(rows), candidate, job_slug=None, since=None)
     return [orjson.loads(each)["id"] for each in answer.records]
 
@@ -279,7 +284,7 @@ def test_different_rows_have_different_ids(rows: list[Row]) -> None:
 def test_rows_of_different_candidates_have_different_ids(
     ours: list[Row], theirs: list[Row]
 ) -> None:
-    assert not set(ids(ours)) & set(ids(theirs, Listed("candidate_2", 2, None)))
+    assert not set(ids(ours)) & set(ids(theirs, ListedObject("candidate_2", 2, None)))
 
 
 @given(some_rows, st.randoms(use_true_random=False))

@@ -24,11 +24,13 @@ from source_ats.sync.stream import Page, ReadOptions, State
 from source_ats.vendors.atz_crm import streams
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
-from source_ats.vendors.atz_crm.listing import ALIKE_AT_MOST
+from source_ats.vendors.atz_crm.history_pass import IMPATIENT_POLICY
+from source_ats.vendors.atz_crm.list_reader import SECONDS_BETWEEN_404S
 from unit_tests.fakes import NOON, FakeClock
 
 BASE = "https://atz.example.com/v1"
 HOUR = timedelta(hours=1)
+ALL_STREAMS = ["candidate_history", "atz_candidates", "atz_deals"]
 MANY = 100_000
 Json = dict[str, Any]
 
@@ -53,6 +55,12 @@ def row(at: datetime, **fields: Any) -> Json:
 
 
 OLD = NOON - timedelta(days=30)
+PAGES = ["page 1", "page 2", "page 3"]
+"""Of 25 candidates."""
+BOTH_LISTINGS = [*PAGES, "page 4"] * 2
+"""Of 25 candidates, whose last page is short: only an empty one shows that it is the last."""
+ONE_STREAM = [*PAGES, "page 4", *reversed(PAGES)]
+"""The same, where only a list is read."""
 
 
 @dataclass
@@ -73,7 +81,14 @@ class Atz:
     calls: list[str] = field(default_factory=list)
     """Slugs, and pages as `page N`, as they were asked for."""
     ignores_page: bool = False
+    repeats_last_page: bool = False
     past_the_end: int = 200
+    hidden: set[int] = field(default_factory=set)
+    """Candidates that are left out of their page, which is short then."""
+    raw_times: dict[int, str] = field(default_factory=dict)
+    """Candidates whose `updated_at` is this text."""
+    total: Callable[[int], int] | None = None
+    """What the answer says of the whole list; it gets the number of rows of the page."""
     headers: Json = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -116,23 +131,30 @@ class Atz:
         page, limit = int(query["page"]), min(int(query["limit"]), self.max_limit)
         self.calls.append(f"page {page}")
         status = self.refuses(query)
-        start = 0 if self.ignores_page else (page - 1) * limit
-        shown = self.listed[start : start + limit]
+        last = max(0, len(self.listed) - 1) // limit + 1
+        if self.ignores_page:
+            page = 1
+        elif self.repeats_last_page:
+            page = min(page, last)
+        start = (page - 1) * limit
+        shown = [each for each in self.listed[start : start + limit] if each not in self.hidden]
         if not shown and page > 1 and self.past_the_end != 200:
             status = self.past_the_end
         if status is not None:
             context.status_code = status
             return json.dumps({"message": "canary"})
         self.after_page(page)
+        rows = [
+            {
+                "id": number,
+                "slug": slug(number),
+                **({"updated_at": text(at)} if (at := self.updated.get(number)) else {}),
+                **({"updated_at": self.raw_times[number]} if number in self.raw_times else {}),
+            }
+            for number in shown
+        ]
         return json.dumps(
-            [
-                {
-                    "id": number,
-                    "slug": slug(number),
-                    **({"updated_at": text(at)} if (at := self.updated.get(number)) else {}),
-                }
-                for number in shown
-            ]
+            rows if self.total is None else {"data": rows, "total": self.total(len(rows))}
         )
 
 
@@ -162,6 +184,10 @@ class Read:
         """The last state, as the next run gets it."""
         return state_of(self.pages[-1])
 
+    def slugs(self) -> list[str]:
+        """Return the slugs of the candidates or deals that came."""
+        return [each.get("candidate_slug") or each["slug"] for each in self.rows]
+
     def asked(self) -> list[str]:
         return [each["candidate_slug"] for each in self.rows]
 
@@ -180,6 +206,7 @@ def read(  # noqa: PLR0913 - each test names what it needs
     stop_after: int | None = None,
     name: str = "candidate_history",
     before: str | None = None,
+    before_state: State | None = None,
     **section: Any,
 ) -> Read:
     """Read a stream, to the end or for so many pages; `before` it another one, in the same run."""
@@ -199,7 +226,7 @@ def read(  # noqa: PLR0913 - each test names what it needs
     failure = None
     if before is not None:
         with contextlib.suppress(AtsError):
-            for _ in by_name[before].pages({}, False):
+            for _ in by_name[before].pages(before_state or {}, False):
                 pass
     pages = by_name[name].pages(state or {}, False)
     try:
@@ -230,7 +257,7 @@ def test_everybody_is_asked_once_in_the_order_of_slugs(atz: Atz, at_once: int) -
     run = read(atz, concurrent_requests=at_once)
     assert run.failure is None
     assert run.asked() == [each for each in slugs(atz) for _ in range(2)]
-    assert Counter(atz.calls) == Counter(["page 1", "page 2", "page 3"] * 2 + slugs(atz))
+    assert Counter(atz.calls) == Counter(BOTH_LISTINGS + slugs(atz))
     assert {each["candidate_id"] for each in run.rows} == set(atz.listed)
 
 
@@ -241,11 +268,26 @@ def test_a_list_that_ends_with_a_full_page_needs_a_look_behind_it(atz: Atz) -> N
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_nobody_is_fine_and_the_page_after_the_last_may_not_exist(atz: Atz, status: int) -> None:
+@pytest.mark.parametrize("name", ALL_STREAMS)
+def test_page_after_a_short_last_page_may_be_empty_or_missing(
+    atz: Atz, status: int, name: str
+) -> None:
     atz.past_the_end = status
-    assert read(atz).rows == []
-    atz.candidates(10)
-    assert len(read(atz).rows) == 20
+    assert read(atz, name=name).rows == []
+    atz.candidates(19)
+    run = read(atz, name=name)
+    assert run.failure is None
+    assert set(run.slugs()) == set(slugs(atz))
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+def test_lasting_404_after_a_full_page_is_an_error(atz: Atz, name: str) -> None:
+    atz.past_the_end = 404
+    atz.candidates(20)
+    run = read(atz, name=name)
+    assert type(run.failure) is ContractError
+    assert "atz_crm.page_size" in run.failure.message
+    assert atz.calls == ["page 1", "page 2", *["page 3"] * (1 + len(SECONDS_BETWEEN_404S))]
 
 
 def test_the_state_says_up_to_which_slug_a_pass_is_done(atz: Atz) -> None:
@@ -389,9 +431,7 @@ def test_a_cut_repeats_only_the_list(atz: Atz, stop_after: int) -> None:
     atz.calls.clear()
     rest = read(atz, cut.state)
     assert [each["id"] for each in cut.rows + rest.rows] == [each["id"] for each in whole]
-    assert Counter(atz.calls) == Counter(
-        ["page 1", "page 2", "page 3"] * 2 + slugs(atz)[stop_after:]
-    )
+    assert Counter(atz.calls) == Counter(BOTH_LISTINGS + slugs(atz)[stop_after:])
     assert rest.state["updated_at"] == cut.pages[0].state["in_progress"]["started_at"]
 
 
@@ -477,6 +517,103 @@ def test_a_server_may_give_fewer_than_asked_for(atz: Atz, cap: int) -> None:
     assert len(set(run.asked())) == 250
 
 
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize("past_the_end", [200, 404])
+@pytest.mark.parametrize(("cap", "people"), [(1, 7), (3, 30), (50, 101), (99, 100)])
+def test_server_that_caps_every_page_is_read_whole(
+    atz: Atz, name: str, past_the_end: int, cap: int, people: int
+) -> None:
+    atz.candidates(people)
+    atz.max_limit, atz.past_the_end = cap, past_the_end
+    run = read(atz, name=name, page_size=100)
+    assert run.failure is None
+    assert set(run.slugs()) == set(slugs(atz))
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize("total", [None, 59, 10, 1000, "rows of the page"])
+@pytest.mark.parametrize("hidden", [{25}, {0}, {59}, {1, 2, 3, 4, 5, 6, 7, 8, 25, 47}])
+def test_short_page_is_not_the_end(
+    atz: Atz, name: str, at_once: int, total: int | str | None, hidden: set[int]
+) -> None:
+    atz.candidates(60)
+    atz.hidden = hidden
+    if total is not None:
+        atz.total = lambda rows: total if isinstance(total, int) else rows
+    run = read(atz, name=name, concurrent_requests=at_once)
+    assert run.failure is None
+    assert set(run.slugs()) == set(slugs(atz)) - {slug(number) for number in hidden}
+
+
+def test_total_that_is_reached_saves_the_request_after_a_short_page(atz: Atz) -> None:
+    atz.candidates(25)
+    atz.total = lambda rows: 25
+    assert len(read_list(atz).rows) == 25
+    assert atz.calls == [*PAGES, *reversed(PAGES)]
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize("page", range(1, 7))
+@pytest.mark.parametrize("asked_before", [0, 1])
+def test_page_that_is_not_found_for_a_moment_is_requested_again(
+    atz: Atz, name: str, page: int, asked_before: int
+) -> None:
+    """Once in the first reading of the list, and once in the second."""
+    atz.candidates(60)
+    answers = iter([None] * asked_before + [404, 404])
+    atz.refuses = lambda query: next(answers, None) if query["page"] == str(page) else None
+    run = read(atz, name=name)
+    assert run.failure is None
+    assert set(run.slugs()) == set(slugs(atz))
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+def test_page_that_stays_missing_in_the_second_reading_is_an_error(atz: Atz, name: str) -> None:
+    atz.candidates(60)
+    answers = iter([None])
+    atz.refuses = lambda query: next(answers, 404) if query["page"] == "3" else None
+    run = read(atz, name=name)
+    assert type(run.failure) is ContractError
+    assert "Page 3" in run.failure.message
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+def test_last_page_again_and_again_is_the_end_after_a_short_page_only(atz: Atz, name: str) -> None:
+    atz.repeats_last_page = True
+    atz.candidates(25)
+    run = read(atz, name=name)
+    assert run.failure is None
+    assert set(run.slugs()) == set(slugs(atz))
+    atz.candidates(20)
+    assert type(read(atz, name=name).failure) is ContractError
+
+
+@pytest.mark.parametrize("name", ["atz_candidates", "atz_deals"])
+@pytest.mark.parametrize("done", range(3))
+def test_resumed_list_ends_at_a_page_that_is_not_found(atz: Atz, name: str, done: int) -> None:
+    atz.past_the_end = 404
+    atz.candidates(25)
+    cut = read(atz, name=name, stop_after=done, concurrent_requests=1)
+    rest = read(atz, cut.state, name=name)
+    assert rest.failure is None
+    assert {*cut.slugs(), *rest.slugs()} == set(slugs(atz))
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+def test_whole_page_of_new_objects_at_the_front_is_no_repetition(atz: Atz, name: str) -> None:
+    atz.candidates(30)
+
+    def push(page: int) -> None:
+        if page == 1 and len(atz.listed) == 30:
+            atz.listed = [*range(1000, 1010), *atz.listed]
+
+    atz.after_page = push
+    run = read(atz, name=name)
+    assert run.failure is None
+    assert {slug(number) for number in range(30)} <= set(run.slugs())
+
+
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(("largest", "refused"), [(50, 1), (25, 2)])
 def test_a_limit_that_is_refused_is_made_smaller(
@@ -486,7 +623,7 @@ def test_a_limit_that_is_refused_is_made_smaller(
     atz.refuses = lambda query: status if int(query["limit"]) > largest else None
     run = read(atz, page_size=100)
     assert len(set(run.asked())) == 60
-    assert len(atz.calls) == refused + 2 * -(-60 // largest) + 60
+    assert len(atz.calls) == refused + 2 * (-(-60 // largest) + 1) + 60
 
 
 def test_an_order_that_is_refused_is_left_out(atz: Atz) -> None:
@@ -514,7 +651,7 @@ def test_a_server_that_ignores_the_page_is_an_error(atz: Atz) -> None:
     run = read(atz)
     assert isinstance(run.failure, ContractError)
     assert run.pages == []
-    assert len(atz.calls) == 1 + ALIKE_AT_MOST + 1
+    assert atz.calls == ["page 1", "page 2", "page 1"]
 
 
 # Children that fail
@@ -572,13 +709,141 @@ def test_who_was_set_aside_still_minds_the_start_date(atz: Atz) -> None:
     assert len(read(atz, state).rows) == 2
 
 
-def test_who_is_deleted_while_the_pass_goes_on_is_passed_over(atz: Atz) -> None:
-    atz.candidates(15)
-    atz.answers[3] = 404
+def test_history_that_is_not_found_once_is_read_at_the_end_of_the_pass(atz: Atz) -> None:
+    atz.candidates(25)
+    answers = iter([404])
+    atz.before_history = lambda number: next(answers, None) if number == 12 else None
     run = read(atz)
     assert run.failure is None
-    assert set(run.asked()) == set(slugs(atz)) - {slug(3)}
+    assert set(run.asked()) == set(slugs(atz))
+    assert run.asked()[-1] == slug(12)
     assert "set_aside" not in run.state
+    assert Counter(atz.calls)[slug(12)] == 2
+
+
+@pytest.mark.parametrize("before", [None, "atz_candidates"])
+def test_history_that_stays_not_found_is_set_aside_until_it_is_answered(
+    atz: Atz, before: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    atz.candidates(25)
+    atz.answers[12] = 404
+    first = read(atz, before=before)
+    assert first.failure is None
+    assert set(first.asked()) == set(slugs(atz)) - {slug(12)}
+    assert first.state["set_aside"].keys() == {slug(12)}
+    assert slug(12) in caplog.text
+    second = read(atz, first.state, before=before)
+    assert second.state["set_aside"] == first.state["set_aside"]
+    del atz.answers[12]
+    third = read(atz, second.state, before=before)
+    assert third.asked() == [slug(12)] * 2
+    assert "set_aside" not in third.state
+
+
+def test_candidate_deleted_during_the_pass_is_forgotten(atz: Atz) -> None:
+    atz.candidates(25)
+
+    def delete(number: int) -> None:
+        if number == 12 and 12 in atz.listed:
+            atz.listed.remove(12)
+
+    atz.before_history = delete
+    run = read(atz)
+    assert run.failure is None
+    assert set(run.asked()) == set(slugs(atz))
+    assert "set_aside" not in run.state
+    assert Counter(atz.calls)[slug(12)] == 1
+
+
+@pytest.mark.parametrize("refused", [400, 404, 500])
+def test_candidate_set_aside_leaves_when_the_list_no_longer_shows_it(
+    atz: Atz, refused: int
+) -> None:
+    atz.candidates(25)
+    atz.answers[12] = refused
+    state = read(atz).state
+    assert state["set_aside"].keys() == {slug(12)}
+    atz.listed.remove(12)
+    assert "set_aside" not in read(atz, state).state
+
+
+def test_history_not_found_before_a_cut_is_requested_by_the_next_run(atz: Atz) -> None:
+    atz.candidates(25)
+    atz.answers[20] = 404
+    cut = read(atz, stop_after=10, concurrent_requests=1)
+    assert cut.state["set_aside"].keys() == {slug(20)}
+    del atz.answers[20]
+    rest = read(atz, cut.state)
+    assert {*cut.asked(), *rest.asked()} == set(slugs(atz))
+    assert "set_aside" not in rest.state
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_more_than_100_histories_not_found_are_people_without_a_job(
+    atz: Atz, at_once: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    atz.candidates(250)
+    atz.answers = dict.fromkeys(range(100), 404)
+    state = read(atz, page_size=100, concurrent_requests=at_once).state
+    assert len(state["set_aside"]) == 100
+    atz.answers = dict.fromkeys(range(120), 404)
+    atz.calls.clear()
+    caplog.clear()
+    run = read(atz, state, page_size=100, concurrent_requests=at_once)
+    assert run.failure is None
+    assert "set_aside" not in run.state
+    assert max(len(page.state.get("set_aside", ())) for page in run.pages) <= 100
+    assert len(atz.calls) == 2 * 4 + 250
+    (line,) = [each.getMessage() for each in caplog.records if "404" in each.getMessage()]
+    assert "120 candidates" in line
+
+
+def test_people_without_a_job_are_counted_across_a_cut(atz: Atz) -> None:
+    atz.candidates(250)
+    atz.answers = dict.fromkeys(range(150, 250), 404) | dict.fromkeys(range(20), 404)
+    cut = read(atz, page_size=100, stop_after=110, concurrent_requests=1)
+    assert len(cut.state["set_aside"]) == 100
+    rest = read(atz, cut.state, page_size=100)
+    assert rest.failure is None
+    assert "set_aside" not in rest.state
+    assert len({*cut.asked(), *rest.asked()}) == 130
+
+
+def test_one_candidate_that_draws_server_errors_is_found_in_under_a_minute(atz: Atz) -> None:
+    atz.candidates(25)
+    atz.answers[12] = 500
+    run = read(atz, concurrent_requests=1, requests_per_minute=6000)
+    assert run.state["set_aside"].keys() == {slug(12)}
+    assert run.clock.now() - NOON < timedelta(seconds=60)
+    assert Counter(atz.calls)[slug(12)] == 2 * IMPATIENT_POLICY.attempts
+
+
+def test_50_set_aside_are_requested_in_under_5_minutes_while_the_state_moves(atz: Atz) -> None:
+    atz.candidates(200)
+    refused = range(0, 100, 2)
+    atz.answers = dict.fromkeys(refused, 500)
+    state = read(atz, page_size=100, requests_per_minute=6000).state
+    assert len(state["set_aside"]) == 50
+    bad = {slug(number) for number in refused}
+    began = atz.clock.now()
+    last_try = began
+    before_last_try: set[str] = set()
+
+    def note(number: int) -> None:
+        nonlocal last_try
+        if slug(number) in bad:
+            last_try = atz.clock.now()
+            before_last_try.clear()
+            before_last_try.update(atz.calls)
+
+    atz.before_history = note
+    atz.calls.clear()
+    run = read(atz, state, page_size=100, concurrent_requests=1)
+    assert run.failure is None
+    assert last_try - began < timedelta(minutes=5)
+    assert len(before_last_try - bad) >= 49
+    assert {**run.state["set_aside"]} == state["set_aside"]
 
 
 def test_a_hundred_may_be_set_aside_and_no_more(atz: Atz) -> None:
@@ -659,7 +924,7 @@ def test_a_rate_limit_of_hours_is_nobody_s_fault(atz: Atz) -> None:
     atz.answers = dict.fromkeys((3, 4), 429)
     run = read(atz)
     assert isinstance(run.failure, TransientError)
-    assert "next request" in run.failure.message
+    assert "until 20" in run.failure.message
     assert "set_aside" not in run.state
 
 
@@ -701,9 +966,6 @@ def read_list(atz: Atz, state: State | None = None, **rest: Any) -> Read:
     return read(atz, state, name="atz_candidates", **rest)
 
 
-PAGES = ["page 1", "page 2", "page 3"]
-
-
 @pytest.mark.parametrize("name", ["atz_candidates", "atz_deals"])
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_a_list_is_read_twice_and_comes_once(atz: Atz, name: str, at_once: int) -> None:
@@ -712,7 +974,7 @@ def test_a_list_is_read_twice_and_comes_once(atz: Atz, name: str, at_once: int) 
     assert run.failure is None
     assert listed(run) == atz.listed
     assert run.rows[3] == {"id": 3, "slug": slug(3), "updated_at": text(OLD)}
-    assert Counter(atz.calls) == Counter(PAGES * 2)
+    assert Counter(atz.calls) == Counter(ONE_STREAM)
 
 
 def test_of_a_list_comes_what_changed_and_what_does_not_say(atz: Atz) -> None:
@@ -739,7 +1001,7 @@ def test_who_slips_into_a_page_that_was_listed_comes_when_it_is_read_backwards(a
     assert listed(read_list(atz)) == [*range(10), *range(11, 30), 10]
 
 
-@pytest.mark.parametrize("done", range(6))
+@pytest.mark.parametrize("done", range(7))
 def test_a_list_that_was_cut_goes_on_from_the_page(atz: Atz, done: int) -> None:
     atz.candidates(25)
     cut = read_list(atz, stop_after=done, concurrent_requests=1)
@@ -747,7 +1009,7 @@ def test_a_list_that_was_cut_goes_on_from_the_page(atz: Atz, done: int) -> None:
     rest = read_list(atz, cut.state)
     # The first page tells the time and how long pages are; then come those that are left.
     assert atz.calls[0] == "page 1"
-    left = [*PAGES, *reversed(PAGES)][done + 1 :]
+    left = ONE_STREAM[done + 1 :]
     assert Counter(atz.calls[1:]) == Counter(left)
     assert {*listed(cut), *listed(rest)} == set(atz.listed)
     assert rest.state == {"updated_at": cut.state["in_progress"]["started_at"]}
@@ -791,7 +1053,7 @@ def test_the_list_is_fetched_once_for_candidates_and_histories(atz: Atz) -> None
     atz.candidates(25)
     run = read(atz, before="atz_candidates")
     assert run.failure is None
-    assert Counter(atz.calls) == Counter(PAGES * 2 + slugs(atz))
+    assert Counter(atz.calls) == Counter(ONE_STREAM + slugs(atz))
     assert run.asked() == [each for each in slugs(atz) for _ in range(2)]
     assert all(page.progress and page.progress.total == 25 for page in run.pages)
 
@@ -826,7 +1088,7 @@ def test_too_young_a_pass_asks_nothing_where_others_have_listed(atz: Atz) -> Non
     atz.calls.clear()
     run = read(atz, state, before="atz_candidates", min_hours_between_passes=2)
     assert run.pages == []
-    assert Counter(atz.calls) == Counter(PAGES * 2)
+    assert Counter(atz.calls) == Counter(ONE_STREAM)
 
 
 def test_histories_do_without_a_list_that_failed(atz: Atz) -> None:
@@ -836,7 +1098,65 @@ def test_histories_do_without_a_list_that_failed(atz: Atz) -> None:
     run = read(atz, before="atz_candidates")
     assert run.failure is None
     assert set(run.asked()) == set(slugs(atz))
-    assert Counter(atz.calls) == Counter([*PAGES[:2], *PAGES * 2, *slugs(atz)])
+    assert Counter(atz.calls) == Counter([*PAGES[:2], *BOTH_LISTINGS, *slugs(atz)])
+
+
+def test_partial_listing_of_a_resumed_read_is_not_shared(atz: Atz) -> None:
+    """It lacks the pages that earlier runs have read."""
+    atz.candidates(25)
+    cut = read_list(atz, stop_after=1, concurrent_requests=1)
+    atz.calls.clear()
+    run = read(atz, before="atz_candidates", before_state=cut.state)
+    assert run.failure is None
+    assert set(run.asked()) == set(slugs(atz))
+    assert Counter(atz.calls) == Counter(["page 1", *ONE_STREAM[2:], *BOTH_LISTINGS, *slugs(atz)])
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize("lookback", [60, 10_080])
+def test_bookmark_never_moves_back(atz: Atz, name: str, lookback: int) -> None:
+    """Also if the lookback becomes longer, or the vendor's clock is set back."""
+    atz.candidates(5)
+    state = read(atz, name=name).state
+    atz.clock.advance(600)
+    assert read(atz, state, name=name, lookback=lookback).state["updated_at"] == state["updated_at"]
+    later = read(atz, state, name=name, lookback=5).state["updated_at"]
+    assert later > state["updated_at"]
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize(("hours", "refused"), [(23, False), (25, True)])
+@pytest.mark.parametrize("key", ["updated_at", "finished_at", "started_at"])
+def test_state_more_than_a_day_ahead_is_refused(
+    atz: Atz, name: str, key: str, hours: int, *, refused: bool
+) -> None:
+    at = text(NOON + hours * HOUR)
+    if name != "candidate_history" and key == "finished_at":
+        key = "updated_at"
+    at_work = {"after_slug": ""} if name == "candidate_history" else {"limit": 10, "page": 1}
+    state = {"in_progress": {"started_at": at, **at_work}} if key == "started_at" else {key: at}
+    atz.candidates(5)
+    run = read(atz, state, name=name)
+    assert isinstance(run.failure, ConfigError) is refused
+    if refused:
+        assert name in str(run.failure)
+        assert run.pages == []
+
+
+@pytest.mark.parametrize("name", ALL_STREAMS)
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59.9999999Z", "0001-01-01T00:00:00+01:00", "0000-00-00T00:00:00Z"]
+)
+@pytest.mark.parametrize("history_of", ["every_candidate", "changed_candidates"])
+def test_impossible_time_counts_as_none(atz: Atz, name: str, time: str, history_of: str) -> None:
+    atz.candidates(15)
+    state = read(atz, name=name).state
+    atz.raw_times = {12: time}
+    atz.rows[12][0]["updated_at"] = time
+    for before in ({}, state):
+        run = read(atz, before, name=name, history_of=history_of)
+        assert run.failure is None
+        assert set(run.slugs()) == ({slug(12)} if before else set(slugs(atz)))
 
 
 # Check

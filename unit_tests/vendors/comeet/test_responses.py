@@ -1,4 +1,4 @@
-"""Comeet's answers: each saved reply is read as the vendor means it."""
+"""Reading Comeet's responses: saved ones, and errors by their code."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def response(status: int, body: bytes) -> Response:
 
 
 @pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
-def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
+def test_each_saved_response_names_its_source(path: Path) -> None:
     whole = json.loads(path.read_text("utf-8"))
     assert whole["tier"] in {"documented", "observed", "assumed"}
     assert whole["source"]
@@ -107,7 +107,7 @@ def test_what_the_vendor_says_is_kept_apart() -> None:
     assert found.code == "validation_error"
 
 
-def test_a_sentence_is_no_code() -> None:
+def test_a_sentence_is_not_taken_as_a_code() -> None:
     body = b'{"status": 400, "error": "mira@example.org is wrong", "message": null}'
     found = responses.classify(response(400, body))
     assert isinstance(found, InvalidInput)
@@ -166,7 +166,7 @@ def sent(name: str) -> Any:
 
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_row_is_what_the_vendor_sent_on_one_line(name: str, indent: int | None) -> None:
+def test_a_row_is_passed_on_on_one_line(name: str, indent: int | None) -> None:
     rows_in, read, _ = LISTS[name]
     body = json.dumps(sent(name), indent=indent).replace("\n", "\r\n").encode()
     page = read(replace(saved(name), body=body), None)
@@ -200,7 +200,7 @@ def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("list_name", ["candidates", "positions"])
-def test_every_declared_column_is_in_a_saved_row(list_name: str) -> None:
+def test_each_declared_column_is_in_a_saved_row(list_name: str) -> None:
     seen = {
         key
         for name, (rows_in, _, _) in LISTS.items()
@@ -215,12 +215,12 @@ def test_every_declared_column_is_in_a_saved_row(list_name: str) -> None:
 @pytest.mark.parametrize(
     "schema", [schemas.POSITIONS, schemas.CANDIDATES, schemas.DELETED_CANDIDATES]
 )
-def test_every_column_may_be_null_and_more_may_come(schema: Any) -> None:
+def test_each_schema_is_nullable_and_open(schema: Any) -> None:
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate({**dict.fromkeys(schema["properties"]), "tomorrow": 1}, schema)
 
 
-def test_of_the_positions_only_those_that_changed_are_rows() -> None:
+def test_only_changed_positions_are_rows() -> None:
     def uids(since: str | None) -> list[str]:
         moment = None if since is None else datetime.fromisoformat(since)
         page = responses.position_rows(saved("positions_documented"), moment)
@@ -233,7 +233,7 @@ def test_of_the_positions_only_those_that_changed_are_rows() -> None:
     assert uids("2025-03-05T08:00:01+00:00") == ["5D.9D5"]
 
 
-def test_a_deleted_candidate_is_a_uid_and_when_it_was_read() -> None:
+def test_a_deleted_candidate_has_its_uid_and_the_time_of_the_read() -> None:
     page = responses.deleted_rows(saved("deleted_candidates"), None)
     (row,) = (json.loads(each) for each in page.rows)
     assert row == {"uid": "B3.07F", "read_at": "2026-01-31T12:00:00Z"}
@@ -255,9 +255,7 @@ def test_a_deleted_candidate_is_a_uid_and_when_it_was_read() -> None:
         (responses.deleted_rows, [{"uid": "canary"}]),
     ],
 )
-def test_another_envelope_or_a_row_without_key_is_an_error_and_never_no_rows(
-    read: Any, body: object
-) -> None:
+def test_another_envelope_or_a_row_without_key_is_an_error(read: Any, body: object) -> None:
     response = replace(saved("candidates"), body=json.dumps(body).encode())
     with pytest.raises(ContractError) as caught:
         read(response, None)

@@ -1,4 +1,4 @@
-"""The calls to Kombo: what goes on the wire, by the vendor's documentation."""
+"""Requests to Kombo, as the vendor documents them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BASE = "https://api.example.com/v1"
 ODD_ID = "greenhouse:7kQm/W3?x#T z"
 
 
-def url(call: Request) -> str:
+def url(request: Request) -> str:
     """Return the address as the HTTP library sends it."""
-    prepared = HttpRequest(call.method, call.url, params=dict(call.params)).prepare()
+    prepared = HttpRequest(request.method, request.url, params=dict(request.params)).prepare()
     assert prepared.url is not None
     return prepared.url
 
@@ -38,44 +38,44 @@ def rows(
     )
 
 
-def test_regions() -> None:
+def test_base_url_of_each_region() -> None:
     assert requests.BASE_URLS == {
         "eu": "https://api.kombo.dev/v1",
         "us": "https://api.us.kombo.dev/v1",
     }
 
 
-def test_the_key_is_a_bearer_token() -> None:
+def test_the_key_is_sent_as_a_bearer_token() -> None:
     assert requests.auth("ks_dev_made_up").headers() == {"Authorization": "Bearer ks_dev_made_up"}
 
 
-def test_the_key_is_checked_without_an_integration() -> None:
-    call = requests.check_api_key(BASE)
-    assert url(call) == f"{BASE}/check-api-key"
-    assert not call.headers
+def test_the_key_check_names_no_integration() -> None:
+    request = requests.check_api_key(BASE)
+    assert url(request) == f"{BASE}/check-api-key"
+    assert not request.headers
 
 
-def test_an_integration_is_percent_encoded_in_a_path() -> None:
-    call = requests.integration(BASE, ODD_ID)
-    assert url(call) == f"{BASE}/integrations/greenhouse%3A7kQm%2FW3%3Fx%23T%20z"
-    assert "X-Integration-Id" not in call.headers
+def test_an_integration_id_is_percent_encoded_in_a_path() -> None:
+    request = requests.integration(BASE, ODD_ID)
+    assert url(request) == f"{BASE}/integrations/greenhouse%3A7kQm%2FW3%3Fx%23T%20z"
+    assert "X-Integration-Id" not in request.headers
 
 
-def test_an_integration_is_raw_in_the_header() -> None:
+def test_an_integration_id_is_raw_in_the_header() -> None:
     assert rows().headers == {"X-Integration-Id": ODD_ID}
 
 
-def test_a_first_page() -> None:
-    call = rows()
-    assert call.url == f"{BASE}/ats/candidates"
-    assert call.params == {"page_size": "250", "include_deleted": "true"}
+def test_the_first_page_has_no_cursor() -> None:
+    request = rows()
+    assert request.url == f"{BASE}/ats/candidates"
+    assert request.params == {"page_size": "250", "include_deleted": "true"}
 
 
-def test_booleans_are_words() -> None:
+def test_booleans_are_sent_as_words() -> None:
     assert rows(include_deleted=False).params["include_deleted"] == "false"
 
 
-def test_the_filters_are_the_same_on_every_page() -> None:
+def test_filters_are_sent_with_every_page() -> None:
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     first = rows(updated_after=moment)
     next_page = rows(updated_after=moment, cursor="bWFkZSB1cA+/=")
@@ -95,18 +95,20 @@ def test_the_filters_are_the_same_on_every_page() -> None:
         (datetime(999, 1, 1, tzinfo=UTC), "0999-01-01T00:00:00.000Z"),
     ],
 )
-def test_a_moment_has_the_documented_form_and_is_never_later(moment: datetime, text: str) -> None:
+def test_updated_after_has_the_documented_form_and_is_never_later(
+    moment: datetime, text: str
+) -> None:
     assert rows(updated_after=moment).params["updated_after"] == text
 
 
-def test_nothing_that_reads_may_create() -> None:
-    for call in (rows(), requests.check_api_key(BASE), requests.integration(BASE, ODD_ID)):
-        assert call.method == "GET"
-        assert not call.creates
-        assert call.json is None
+def test_every_request_is_a_get() -> None:
+    for request in (rows(), requests.check_api_key(BASE), requests.integration(BASE, ODD_ID)):
+        assert request.method == "GET"
+        assert not request.creates
+        assert request.json is None
 
 
-def test_the_name_of_an_endpoint_holds_no_value() -> None:
-    for call in (rows(cursor="canary"), requests.integration(BASE, "canary")):
-        assert "canary" not in call.endpoint
-        assert ODD_ID not in call.endpoint
+def test_endpoint_names_hold_no_values() -> None:
+    for request in (rows(cursor="canary"), requests.integration(BASE, "canary")):
+        assert "canary" not in request.endpoint
+        assert ODD_ID not in request.endpoint

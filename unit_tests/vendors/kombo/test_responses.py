@@ -1,8 +1,9 @@
-"""Kombo's answers: each saved reply is read as the vendor means it."""
+"""Reading Kombo's responses: saved ones, and errors by their code."""
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from requests.structures import CaseInsensitiveDict
 
 from source_ats.errors import (
     AtsError,
-    ConfigError,
     ContractError,
+    CredentialsRefused,
     IncompleteResponse,
     NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
     UnknownPartition,
+    WrongAddress,
 )
 from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.kombo import responses
@@ -60,7 +62,7 @@ def rows_of(page: responses.RowsPage) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", sorted(SAVED.glob("*.json")), ids=lambda path: path.stem)
-def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
+def test_each_saved_response_names_its_source(path: Path) -> None:
     whole = content(path.stem)
     assert whole["tier"] in {"documented", "observed", "assumed"}
     assert whole["source"]
@@ -78,7 +80,7 @@ PAGES = [
 class TestRows:
     @pytest.mark.parametrize("name", PAGES)
     @pytest.mark.parametrize("indent", [None, 2])
-    def test_a_row_is_what_the_vendor_sent_and_its_integration(
+    def test_a_row_is_passed_on_with_its_integration_id(
         self, name: str, indent: int | None
     ) -> None:
         whole = content(name)
@@ -91,7 +93,9 @@ class TestRows:
 
     @pytest.mark.parametrize("name", PAGES)
     @pytest.mark.parametrize("indent", [None, 2])
-    def test_a_row_is_one_line_and_has_each_key_once(self, name: str, indent: int | None) -> None:
+    def test_a_row_is_on_one_line_and_has_each_key_once(
+        self, name: str, indent: int | None
+    ) -> None:
         body = json.dumps(content(name)["body"], indent=indent)
         for row in responses.rows(response(200, body), INTEGRATION).rows:
             assert b"\n" not in row
@@ -99,7 +103,24 @@ class TestRows:
             keys = [key for key, _ in json.loads(row, object_pairs_hook=list)]
             assert len(keys) == len(set(keys))
 
-    def test_an_integration_id_is_text_not_json(self) -> None:
+    @pytest.mark.parametrize("own", ["", '"integration_id": "theirs", '])
+    @pytest.mark.parametrize("line_break", ["", "\n", "\r\n"])
+    @pytest.mark.parametrize(
+        "number", ["1.10", "1e400", "-0", "12345678901234567890", "9" * 5000, "1E-7"]
+    )
+    def test_numbers_keep_their_spelling(self, number: str, line_break: str, own: str) -> None:
+        row = f'{{{own}"id": "a", {line_break}"n": {number}, "deep": {{"n": [{number}]}}}}'
+        body = f'{{"data": {{"next": null, "results": [{row}]}}}}'
+        (line,) = responses.rows(response(200, body), INTEGRATION).rows
+        fields = json.loads(line, parse_int=str, parse_float=str)
+        assert fields == {
+            "id": "a",
+            "n": number,
+            "deep": {"n": [number]},
+            "integration_id": INTEGRATION,
+        }
+
+    def test_an_integration_id_is_escaped(self) -> None:
         page = responses.rows(saved("candidates_last_page"), 'odd:"\\id')
         assert rows_of(page)[0]["integration_id"] == 'odd:"\\id'
 
@@ -112,15 +133,15 @@ class TestRows:
             ("candidates_none", None),
         ],
     )
-    def test_where_the_next_page_is(self, name: str, cursor: str | None) -> None:
+    def test_cursor_of_the_next_page(self, name: str, cursor: str | None) -> None:
         assert responses.rows(saved(name), INTEGRATION).next_cursor == cursor
 
-    def test_a_missing_next_is_the_end(self) -> None:
+    def test_a_missing_next_ends_the_list(self) -> None:
         body = {"status": "success", "data": {"results": []}}
         assert responses.rows(response(200, body), INTEGRATION).next_cursor is None
 
     @pytest.mark.parametrize("indent", [None, 2])
-    def test_half_a_character_does_not_reach_the_warehouse(self, indent: int | None) -> None:
+    def test_a_lone_surrogate_is_replaced(self, indent: int | None) -> None:
         body = json.dumps(content("candidates_half_character")["body"], indent=indent)
         (row,) = rows_of(responses.rows(response(200, body), INTEGRATION))
         assert row["title"] == "Analyst ?"
@@ -138,18 +159,18 @@ class TestRows:
             {"results": []},
         ],
     )
-    def test_a_missing_envelope_is_never_zero_rows(self, body: object) -> None:
+    def test_a_missing_envelope_is_a_contract_error(self, body: object) -> None:
         with pytest.raises(ContractError):
             responses.rows(response(200, body), INTEGRATION)
 
     @pytest.mark.parametrize("name", ["candidates_without_results", "candidates_row_without_id"])
-    def test_what_the_code_leans_on_is_required(self, name: str) -> None:
+    def test_results_and_ids_are_required(self, name: str) -> None:
         with pytest.raises(ContractError) as caught:
             responses.rows(saved(name), INTEGRATION)
         assert "Solberg" not in f"{caught.value} {caught.value.detail}"
 
     @pytest.mark.parametrize("row", [None, "x", 7, [], {"id": None}, {"id": 7}])
-    def test_a_row_of_another_kind_is_not_passed_on(self, row: object) -> None:
+    def test_a_row_of_another_shape_is_a_contract_error(self, row: object) -> None:
         body = {"status": "success", "data": {"next": None, "results": [row]}}
         with pytest.raises(ContractError):
             responses.rows(response(200, body), INTEGRATION)
@@ -158,11 +179,11 @@ class TestRows:
         "body",
         ["", "<html></html>", '{"status":"success","data":{"next":null,"results":[{"id":"1"'],
     )
-    def test_what_broke_off_is_to_be_asked_for_again(self, body: str) -> None:
+    def test_an_incomplete_body_is_retried(self, body: str) -> None:
         with pytest.raises(IncompleteResponse):
             responses.rows(response(200, body), INTEGRATION)
 
-    def test_an_error_under_200_is_an_error(self) -> None:
+    def test_an_error_envelope_with_status_200_is_an_error(self) -> None:
         with pytest.raises(IncompleteResponse):
             responses.rows(saved("error_under_200"), INTEGRATION)
         with pytest.raises(UnknownPartition):
@@ -200,23 +221,23 @@ class TestSchema:
         [each for each in SAVED_ROWS if each[0].endswith("_page")],
         ids=lambda each: getattr(each, "stream", each),
     )
-    def test_each_declared_column_is_in_a_saved_reply(self, name: str, model: Model) -> None:
+    def test_each_declared_column_is_in_a_saved_response(self, name: str, model: Model) -> None:
         assert set(model.schema["properties"]) == set(rows_of_any(name)[0])
 
     @each_model
-    def test_it_is_nullable_and_open(self, model: Model) -> None:
+    def test_each_schema_is_nullable_and_open(self, model: Model) -> None:
         jsonschema.Draft7Validator.check_schema(model.schema)
         for field in model.schema["properties"].values():
             assert "null" in field["type"]
         jsonschema.validate(dict.fromkeys(model.schema["properties"]), model.schema)
 
-    def test_models_share_nothing_that_has_to_be_their_own(self) -> None:
-        for own in ("stream", "path", "id"):
+    def test_each_model_has_its_own_names(self) -> None:
+        for own in ("stream", "path", "read_model"):
             assert len({getattr(model, own) for model in MODELS}) == len(MODELS)
 
 
 def rows_of_any(name: str) -> list[dict[str, Any]]:
-    """Return the rows of a saved reply as records."""
+    """Return the rows of a saved response as records."""
     body = json.dumps(content(name)["body"])
     return [json.loads(row) for row in responses.rows(response(200, body), INTEGRATION).rows]
 
@@ -237,13 +258,13 @@ def undeclared(value: object, schema: Any, path: str = "") -> list[str]:
 
 
 class TestErrors:
-    def test_a_sentence_is_no_code(self) -> None:
+    def test_a_sentence_is_not_taken_as_a_code(self) -> None:
         found = responses.classify(error("mira@example.org is wrong", 400))
         assert found is None
 
-    def test_without_a_code_the_path_is_the_users_matter(self) -> None:
+    def test_404_without_a_code_is_a_wrong_address(self) -> None:
         found = responses.classify(error(None, 404))
-        assert isinstance(found, ConfigError)
+        assert isinstance(found, WrongAddress)
         assert "kombo.base_url" in found.message
 
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 429, 500, 503])
@@ -256,8 +277,8 @@ class TestErrors:
             ("REMOTE.SERVICE_UNAVAILABLE", FailureKind.UNAVAILABLE),
             ("PLATFORM.UNKNOWN_ERROR", FailureKind.UNAVAILABLE),
             ("PLATFORM.TASK_TIMED_OUT", FailureKind.UNAVAILABLE),
-            ("PLATFORM.AUTHENTICATION_INVALID", FailureKind.UNAUTHORIZED),
-            ("PLATFORM.IP_NOT_WHITELISTED", ConfigError),
+            ("PLATFORM.AUTHENTICATION_INVALID", CredentialsRefused),
+            ("PLATFORM.IP_NOT_WHITELISTED", CredentialsRefused),
             ("PLATFORM.INTEGRATION_NOT_FOUND", UnknownPartition),
             ("PLATFORM.INPUT_INVALID", RequestRefused),
             ("INTEGRATION.SETUP_SYNC_PENDING", PartitionUnavailable),
@@ -270,7 +291,7 @@ class TestErrors:
             ("INTEGRATION.MODEL_DISABLED", NoSuchRows),
         ],
     )
-    def test_the_code_decides_whatever_the_status(
+    def test_the_code_decides_whatever_the_status_is(
         self, code: str, meaning: FailureKind | type[AtsError], status: int
     ) -> None:
         got = responses.classify(error(code, status))
@@ -279,6 +300,7 @@ class TestErrors:
             return
         assert isinstance(got, meaning)
         assert code in got.detail
+        assert re.fullmatch(r"[A-Z].*\.", got.message), "not a whole sentence"
         assert "request-7" in got.detail
         assert "canary" not in f"{got} {got.detail}"
 
@@ -293,7 +315,7 @@ class TestErrors:
             "INTEGRATION.MODEL_DISABLED",
         ],
     )
-    def test_only_a_first_sync_passes_by_itself(self, code: str) -> None:
+    def test_only_a_pending_first_sync_passes_by_itself(self, code: str) -> None:
         pending = responses.classify(saved("error_setup_pending_409"))
         assert isinstance(pending, PartitionUnavailable)
         assert pending.passes
@@ -307,12 +329,12 @@ class TestErrors:
     def test_without_a_code_the_status_decides(self, name: str) -> None:
         assert responses.classify(saved(name)) is None
 
-    def test_the_status_of_the_setup_codes_moved(self) -> None:
+    def test_setup_codes_count_under_their_old_and_new_status(self) -> None:
         for name in ("error_setup_pending_409", "error_setup_pending_503"):
             assert isinstance(responses.classify(saved(name)), PartitionUnavailable)
 
     @pytest.mark.parametrize("code", ["PLATFORM.BRAND_NEW", "REMOTE.UNKNOWN_HTTP_ERROR"])
-    def test_a_code_that_nobody_knows_goes_by_its_status(self, code: str) -> None:
+    def test_an_unknown_code_is_classified_by_status(self, code: str) -> None:
         refused = responses.classify(error(code, 400))
         assert isinstance(refused, RequestRefused)
         assert refused.code == code
@@ -323,15 +345,15 @@ class TestErrors:
         "body",
         ["", "null", "[]", '"x"', '{"error": null}', '{"error": "x"}', '{"error": {"code": 5}}'],
     )
-    def test_any_other_body_has_no_code(self, body: str) -> None:
+    def test_another_body_has_no_code(self, body: str) -> None:
         assert responses.classify(response(500, body)) is None
 
-    def test_a_body_that_is_no_text_has_no_code(self) -> None:
+    def test_a_body_with_invalid_utf_8_has_no_code(self) -> None:
         broken = Response(500, {}, b'{"error": {"code": "\xff"}}', datetime.now(UTC), "Kombo")
         assert responses.classify(broken) is None
 
 
-class TestReset:
+class TestRateLimitReset:
     @pytest.mark.parametrize(
         ("status", "headers", "seconds"),
         [
@@ -346,13 +368,13 @@ class TestReset:
             (200, {}, None),
         ],
     )
-    def test_the_vendors_headers(
+    def test_seconds_until_the_rate_limit_resets(
         self, status: int, headers: dict[str, str], seconds: float | None
     ) -> None:
         assert responses.seconds_to_reset(response(status, {}, headers)) == seconds
 
 
-class TestCheckAnswers:
+class TestCheckResponses:
     def test_the_environment_of_a_key(self) -> None:
         assert responses.environment(saved("check_api_key")) == "5nRvT8cXwJ2mKq7ZbHpYs4Gd"
 
@@ -377,19 +399,20 @@ class TestCheckAnswers:
             ({"is_available": False, "coverage_status": "NOT_IMPLEMENTED"}, "does not offer"),
         ],
     )
-    def test_whether_a_model_is_missing(self, model: dict[str, Any], words: str | None) -> None:
+    def test_unavailable_models(self, model: dict[str, Any], words: str | None) -> None:
         body = content("integration")["body"]
         body["data"]["read_models"] = [{"id": "ats_jobs", **model}]
         about = responses.integration(response(200, body))
-        assert responses.missing(about, "ats_offers") is None
-        missing = responses.missing(about, "ats_jobs")
+        assert responses.model_unavailable(about, "ats_offers") is None
+        missing = responses.model_unavailable(about, "ats_jobs")
         if words is None:
             assert missing is None
         else:
             assert isinstance(missing, NoSuchRows)
             assert words in missing.message
+            assert missing.detail == "Kombo candidates 200 request-7 ats_jobs"
 
-    def test_what_check_leans_on_is_required(self) -> None:
+    def test_the_status_of_an_integration_is_required(self) -> None:
         with pytest.raises(ContractError, match="status"):
             responses.integration(saved("integration_without_status"))
 

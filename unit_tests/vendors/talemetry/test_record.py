@@ -1,4 +1,4 @@
-"""A candidate of Talemetry as a record: nothing is lost, and every repeatable element is a list."""
+"""A candidate becomes a record: nothing is lost, and every repeatable element is a list."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def made(person: dict[str, Any], include: list[str] | None = None) -> dict[str, 
     return record(copy.deepcopy(person), guid, ALL if include is None else include, AS_OF)
 
 
-def test_many_of_each() -> None:
+def test_several_entries_of_each_element() -> None:
     person = candidate("profiles_many_of_each")
     row = made(person)
     resume, area = person["Resume"]["StructuredXMLResume"], person["UserArea"]
@@ -92,7 +92,7 @@ def test_many_of_each() -> None:
     }
 
 
-def test_one_of_each_and_blocks_that_no_sample_shows() -> None:
+def test_one_entry_of_each_element_and_blocks_without_a_sample() -> None:
     person = candidate("profiles_one_of_each")
     row = made(person)
     assert row["email"] == "bo@example.com"
@@ -120,7 +120,7 @@ def test_one_of_each_and_blocks_that_no_sample_shows() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_block_that_was_not_asked_for_is_null_and_never_empty(number: int) -> None:
+def test_a_block_that_was_not_requested_is_null(number: int) -> None:
     person = candidate("profiles_hollow", number)
     lists = {
         *("employment_history", "education_history", "applications"),
@@ -132,7 +132,7 @@ def test_a_block_that_was_not_asked_for_is_null_and_never_empty(number: int) -> 
     assert made(person)["contact"] is None
 
 
-def test_a_tombstone() -> None:
+def test_a_deleted_person_is_a_tombstone() -> None:
     assert orjson.loads(tombstone(GUID, AS_OF)) == {"id": GUID, "is_deleted": True, "as_of": AS_OF}
 
 
@@ -146,14 +146,14 @@ def test_a_tombstone() -> None:
         ("", None),
     ],
 )
-def test_times_of_fields(sent: str, normalised: str | None) -> None:
+def test_times_of_fields_become_rfc3339(sent: str, normalised: str | None) -> None:
     person = {"UserArea": {"field": {"Value": "x", "UpdatedAt": sent}}}
     row = made(person)
     assert row["custom_data"][0]["updated_at"] == normalised
     assert row["extra"] == ({} if normalised else {"field": {"UpdatedAt": sent}})
 
 
-def test_a_number_is_text_in_its_column_and_kept_as_it_is() -> None:
+def test_a_number_becomes_text_in_its_column_and_is_kept_in_extra() -> None:
     row = made({"UserArea": {"field": {"Value": 7.5, "UpdatedAt": None}}})
     assert row["custom_data"] == [
         {"name": "field", "value": "7.5", "values": None, "updated_at": None}

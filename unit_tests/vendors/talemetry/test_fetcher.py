@@ -1,4 +1,4 @@
-"""Asking for people in batches: how many requests it takes, and who is told from whom."""
+"""Fetching people in batches: how many requests it takes, and who is set aside."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import pytest
 from source_ats.errors import AtsError, RequestRefused, RetryableError, Stopped, TransientError
 from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
-from source_ats.vendors.talemetry.details import Answer, Details
-from source_ats.vendors.talemetry.seen import Seen
+from source_ats.vendors.talemetry.config import TalemetryConfig, TokenCredentials
+from source_ats.vendors.talemetry.fetcher import FetchResult, ProfileFetcher
+from source_ats.vendors.talemetry.seen import SeenIds
 from source_ats.vendors.talemetry.token import ExchangedToken
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+CONFIG = TalemetryConfig(credentials=TokenCredentials(auth_type="token", token="token"))
 IDS = [f"id-{number:02d}" for number in range(25)]
 
 
@@ -27,12 +29,12 @@ def refusal(status: int) -> RequestRefused:
 
 
 def down() -> TransientError:
-    return TransientError("Does not answer.", detail="Vendor 500")
+    return RetryableError("Does not answer.", "Later.", detail="Vendor 500")
 
 
 @dataclass
 class Vendor:
-    """Answers calls for people: who breaks a batch and how, who is missing, and when."""
+    """Answers requests for people: who breaks a batch and how, who is missing, and when."""
 
     bad: dict[str, Callable[[], AtsError]] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
@@ -40,8 +42,8 @@ class Vendor:
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
 
-    def send(self, call: Request, read: Callable[[Response], Any]) -> Any:
-        ids: list[str] = cast("dict[str, Any]", call.json)["ids"]
+    def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
+        ids: list[str] = cast("dict[str, Any]", request.json)["ids"]
         self.asked.append(ids)
         if self.everything_fails:
             failure = self.everything_fails()
@@ -59,49 +61,44 @@ class Vendor:
         body = json.dumps({"result": {"Candidates": people}}).encode()
         return read(Response(200, {}, body, NOON, "Vendor 200"))
 
-    def answer(self, ids: Iterable[str], others: Iterable[str] = ()) -> Answer:
-        details = Details(
-            client=cast("Client", self),
-            base_url="https://vendor",
-            include=["contact"],
-            others=lambda: list(others),
-        )
-        return details.of(list(ids), "2026-01-31T12:00:00Z")
+    def fetch(self, ids: Iterable[str], others: Iterable[str] = ()) -> FetchResult:
+        fetcher = ProfileFetcher(cast("Client", self), CONFIG, lambda count: list(others))
+        return fetcher.fetch(list(ids), "2026-01-31T12:00:00Z")
 
 
 def test_a_whole_batch_is_one_request() -> None:
     vendor = Vendor()
-    answer = vendor.answer(IDS)
-    assert list(answer.people) == IDS
-    assert (answer.bad, answer.gone, len(vendor.asked)) == ({}, [], 1)
+    result = vendor.fetch(IDS)
+    assert list(result.people) == IDS
+    assert (result.bad, result.gone, len(vendor.asked)) == ({}, [], 1)
 
 
-def test_nobody_is_no_request() -> None:
+def test_empty_batch_sends_no_request() -> None:
     vendor = Vendor()
-    assert vendor.answer([]) == Answer()
+    assert vendor.fetch([]) == FetchResult()
     assert vendor.asked == []
 
 
-def test_who_is_missing_is_asked_for_once_more_alone() -> None:
+def test_a_missing_person_is_requested_once_more_alone() -> None:
     vendor = Vendor(missing={"id-03"}, missing_in_batch={"id-04"})
-    answer = vendor.answer(IDS)
-    assert set(answer.people) == set(IDS) - {"id-03"}
-    assert list(answer.bad) == ["id-03"]
+    result = vendor.fetch(IDS)
+    assert set(result.people) == set(IDS) - {"id-03"}
+    assert list(result.bad) == ["id-03"]
     assert vendor.asked[1:] == [["id-03"], ["id-04"]]
 
 
-def test_who_is_missing_from_a_request_of_one_is_not_asked_for_again() -> None:
+def test_a_person_missing_from_a_request_of_one_is_not_requested_again() -> None:
     vendor = Vendor(missing={"id-03"})
-    assert list(vendor.answer(["id-03"]).bad) == ["id-03"]
+    assert list(vendor.fetch(["id-03"]).bad) == ["id-03"]
     assert len(vendor.asked) == 1
 
 
 @pytest.mark.parametrize("bad", IDS)
 def test_one_bad_id_is_found_by_halving(bad: str) -> None:
     vendor = Vendor(bad={bad: lambda: refusal(422)})
-    answer = vendor.answer(IDS)
-    assert set(answer.people) == set(IDS) - {bad}
-    assert list(answer.bad) == [bad]
+    result = vendor.fetch(IDS)
+    assert set(result.people) == set(IDS) - {bad}
+    assert list(result.bad) == [bad]
     assert len(vendor.asked) <= 1 + 2 * 5
 
 
@@ -109,67 +106,97 @@ def test_one_bad_id_is_found_by_halving(bad: str) -> None:
 def test_several_bad_ones_in_one_batch(error: Callable[[], AtsError]) -> None:
     bad = {"id-00": error, "id-12": error, "id-13": error, "id-24": error}
     vendor = Vendor(bad=bad)
-    answer = vendor.answer(IDS, others=["somebody"])
-    assert set(answer.people) == set(IDS) - set(bad)
-    assert set(answer.bad) == set(bad)
+    result = vendor.fetch(IDS, others=["somebody"])
+    assert set(result.people) == set(IDS) - set(bad)
+    assert set(result.bad) == set(bad)
 
 
-def test_one_that_is_not_found_is_gone() -> None:
+def test_a_person_who_is_answered_404_is_gone() -> None:
     vendor = Vendor(bad={"id-07": lambda: refusal(404)})
-    answer = vendor.answer(IDS)
-    assert (answer.gone, answer.bad) == (["id-07"], {})
+    result = vendor.fetch(IDS)
+    assert (result.gone, result.bad) == (["id-07"], {})
 
 
 @pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
 @pytest.mark.parametrize("count", [1, 2, 25])
-def test_when_others_fail_too_nobody_is_set_aside(
+def test_nobody_is_set_aside_if_people_outside_the_batch_fail_too(
     error: Callable[[], AtsError], count: int
 ) -> None:
     vendor = Vendor(everything_fails=error)
     with pytest.raises(TransientError) as raised:
-        vendor.answer(IDS[:count], others=["somebody", "somebody else"])
+        vendor.fetch(IDS[:count], others=["somebody", "somebody else"])
     assert type(raised.value) is TransientError
     assert len(vendor.asked) <= 5
 
 
 @pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
-def test_when_all_there_are_fail_nobody_is_set_aside_or_gone(
+def test_nobody_is_set_aside_or_gone_if_everybody_fails(
     error: Callable[[], AtsError],
 ) -> None:
     with pytest.raises(TransientError):
-        Vendor(everything_fails=error).answer(IDS)
+        Vendor(everything_fails=error).fetch(IDS)
 
 
-def test_a_rate_limit_is_everybodys() -> None:
+def test_an_exhausted_rate_limit_ends_the_fetch() -> None:
     def used_up() -> RetryableError:
         return RetryableError("Used up.", "Later.", detail="Vendor 429", rate_limit=True)
 
     vendor = Vendor(bad={"id-00": used_up})
     with pytest.raises(TransientError):
-        vendor.answer(IDS, others=["somebody"])
-    assert len(vendor.asked) == 1
+        vendor.fetch(IDS, others=["somebody"])
+    # Once with short patience, once with the usual one.
+    assert len(vendor.asked) == 2
 
 
-def test_of_one_person_alone_only_a_refusal_is_believed() -> None:
-    assert list(Vendor(bad={"id-00": lambda: refusal(400)}).answer(IDS[:1]).bad) == ["id-00"]
+def test_the_only_person_is_set_aside_for_a_refusal_but_not_for_a_server_error() -> None:
+    assert list(Vendor(bad={"id-00": lambda: refusal(400)}).fetch(IDS[:1]).bad) == ["id-00"]
     with pytest.raises(TransientError):
-        Vendor(bad={"id-00": down}).answer(IDS[:1])
+        Vendor(bad={"id-00": down}).fetch(IDS[:1])
 
 
-@pytest.mark.parametrize("error", [lambda: refusal(400), down])
-def test_when_others_are_answered_the_only_one_is_bad(error: Callable[[], AtsError]) -> None:
+@pytest.mark.parametrize(("error", "count"), [(lambda: refusal(400), 1), (down, 2)])
+def test_the_only_person_of_a_batch_is_set_aside_if_others_are_answered(
+    error: Callable[[], AtsError], count: int
+) -> None:
     vendor = Vendor(bad={"id-00": error})
-    assert list(vendor.answer(IDS[:1], others=["id-00", "somebody"]).bad) == ["id-00"]
-    assert vendor.asked == [["id-00"], ["somebody"]]
+    assert list(vendor.fetch(IDS[:1], others=["id-00", "somebody"]).bad) == ["id-00"]
+    assert [each for each in vendor.asked if each != ["somebody"]] == [["id-00"]] * count
 
 
-def test_a_run_that_is_to_end_ends() -> None:
+def test_people_set_aside_are_requested_together_and_then_one_by_one() -> None:
+    vendor = Vendor(bad=dict.fromkeys(IDS[:5], down))
+    fetcher = ProfileFetcher(cast("Client", vendor), CONFIG, lambda count: ["somebody"])
+    result = fetcher.fetch_again(IDS, "2026-01-31T12:00:00Z")
+    assert set(result.bad) == set(IDS[:5])
+    assert set(result.people) == set(IDS[5:])
+    assert vendor.asked == [IDS, ["somebody"], *([each] for each in IDS)]
+
+
+def test_an_outage_while_a_batch_is_bisected_sets_nobody_aside() -> None:
+    def some_people(count: int) -> list[str]:
+        del count
+        return ["somebody"]
+
+    class Failing(Vendor):
+        """Answers nothing any more from the seventh request on."""
+
+        def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
+            if len(self.asked) >= 6:
+                self.everything_fails = down
+            return super().send(request, read)
+
+    vendor = Failing(bad={"id-24": down})
+    with pytest.raises(TransientError):
+        ProfileFetcher(cast("Client", vendor), CONFIG, some_people).fetch(IDS, "")
+
+
+def test_a_stopped_run_ends() -> None:
     with pytest.raises(Stopped):
-        Vendor(everything_fails=lambda: Stopped("now")).answer(IDS)
+        Vendor(everything_fails=lambda: Stopped("now")).fetch(IDS)
 
 
-def test_seen_tells_what_is_new_in_the_window_and_in_the_pass() -> None:
-    with Seen() as seen:
+def test_seen_ids_are_new_once_in_all_and_once_in_each_pass() -> None:
+    with SeenIds() as seen:
         seen.begin_pass()
         assert seen.add(["a", "b", "a"]) == (["a", "b"], ["a", "b"])
         assert seen.add(["a"]) == ([], [])
@@ -180,7 +207,7 @@ def test_seen_tells_what_is_new_in_the_window_and_in_the_pass() -> None:
 
 
 class TestToken:
-    def test_it_is_got_when_first_needed_and_renewed_once_for_all_who_were_refused(self) -> None:
+    def test_it_is_requested_when_first_needed_and_renewed_once_for_all_threads(self) -> None:
         got: list[str] = []
 
         def exchange() -> str:
@@ -199,7 +226,7 @@ class TestToken:
         assert got == ["token-0", "token-1"]
         assert auth.headers() == {"Authorization": "OAUTH token-1"}
 
-    def test_an_exchange_that_fails_is_not_begun_again_by_the_call_that_needs_it(self) -> None:
+    def test_a_failed_exchange_is_not_repeated_by_the_request_that_needs_it(self) -> None:
         class Again(TransientError):
             """What a client repeats."""
 
