@@ -3,10 +3,11 @@ r"""Turn the bytes of a response into JSON that warehouses accept.
 | what | function |
 | --- | --- |
 | the body is complete | `is_complete` |
+| the body is valid JSON, whatever it holds | `is_valid` |
 | a body that is not valid JSON, or that holds what texts must not hold | `repair` |
 | one row of the body stays invalid | `without_bad_rows` |
 | numbers and nesting that warehouses do not accept | `clean_rows` |
-| values that a vendor package rebuilds | `decode`, `encode` |
+| values that a vendor package rebuilds or looks at | `decode`, `encode`, `text_in` |
 | nesting that no decoder takes | `limit_depth` |
 
 Everything that depends on a row's content works on text, token by token: no recursion, no number
@@ -81,6 +82,39 @@ def is_complete(body: bytes, declared_length: int | None = None) -> bool:
 
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def is_valid(body: bytes) -> bool:
+    """True for JSON, whatever its depth, its numbers and the escapes in its texts.
+
+    A byte order mark before it is allowed.
+    """
+    if not is_utf_8(body):
+        return False
+    return _is_json(_SURROGATE_ESCAPE.sub(rb"u0020", body.removeprefix(_BYTE_ORDER_MARK)))
+
+
+def is_utf_8(body: bytes) -> bool:
+    """True for UTF-8. A decoder does not see it in the parts that it leaves raw.
+
+    Decoded as a whole, a page with one rare character would take four bytes for each.
+    """
+    if body.isascii():
+        return True
+    check = codecs.getincrementaldecoder("utf-8")().decode
+    whole = memoryview(body)
+    try:
+        for first in range(0, len(body), _PIECE):
+            check(whole[first : first + _PIECE])
+        check(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_PIECE = 1 << 14
+# The decoder takes no lone surrogate, so all of them are replaced for the test.
+_SURROGATE_ESCAPE = re.compile(rb"u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def repair(body: bytes) -> bytes:
@@ -228,7 +262,7 @@ class _Splitter:
         while True:
             end = self._end_by_brackets(at)
             row = b"" if end is None else repair(self.text[at:end].encode())
-            if end is None or not _is_valid(row):
+            if end is None or not _is_json(row):
                 found = self._after_bad_row(at, end, bad_before + 1)
                 break
             rows.append(row)
@@ -273,7 +307,7 @@ class _Splitter:
 
     def _is_end_of_list(self, at: int) -> bool:
         """True if the body is complete with the list ending here."""
-        return bool(_END_OF_LIST.match(self.text, at)) and _is_valid(
+        return bool(_END_OF_LIST.match(self.text, at)) and _is_json(
             _around(self.text, self.start, at, b"")
         )
 
@@ -298,7 +332,7 @@ def _key_of(text: str, at: int, key: str) -> str | None:
     return match[1].strip('"') if match else None
 
 
-def _is_valid(body: bytes) -> bool:
+def _is_json(body: bytes) -> bool:
     try:
         if _is_deep(body):
             body = _limited(body.decode(), {}, depth=MAX_DEPTH)[0].encode()
@@ -516,8 +550,7 @@ def decode(body: bytes) -> Any:
     `encode` writes it again as it was spelled. Valid JSON of any depth is taken: what is nested
     more than `DECODED_DEPTH` levels deep is text. Raises `msgspec.DecodeError` if it is not JSON.
     """
-    if _is_deep(body):
-        body = limit_depth(body)
+    body = limit_depth(body)
     try:
         return _exact.decode(body)
     except msgspec.ValidationError:
@@ -525,11 +558,22 @@ def decode(body: bytes) -> Any:
         return json.loads(body, parse_float=_as_spelled, parse_int=_short_integer)
 
 
+class _ExactDecoder:
+    """`decode` in the form of the decoders that read responses."""
+
+    decode = staticmethod(decode)
+
+
+EXACT = _ExactDecoder()
+
+
 def limit_depth(body: bytes) -> bytes:
     """Return valid JSON with text in place of what is nested more than `DECODED_DEPTH` levels deep.
 
     For a body that a recursive decoder refuses. No schema declares anything so deep.
     """
+    if not _is_deep(body):
+        return body
     return _limited(body.decode(), {}, depth=DECODED_DEPTH, numbers=False)[0].encode()
 
 
@@ -544,35 +588,12 @@ def _short_integer(number: str) -> int | msgspec.Raw:
 _exact = msgspec.json.Decoder(float_hook=_as_spelled)
 
 
+def text_in(value: msgspec.Raw) -> str | None:
+    """Return what a raw value holds if it is text, else None."""
+    return str(msgspec.json.decode(value)) if bytes(value).startswith(b'"') else None
+
+
 def encode(value: object) -> bytes:
-    """Return a value of `decode`, or one built from such, as JSON on one line, of any size."""
-    return msgspec.json.encode(value)
-
-
-_PIECE = 1 << 14
-
-
-def check_utf_8(body: bytes) -> None:
-    """Raise `UnicodeDecodeError` if it is not UTF-8, which the decoder does not see in raw parts.
-
-    Decoded as a whole, a page with one rare character would take four bytes for each.
-    """
-    check = codecs.getincrementaldecoder("utf-8")().decode
-    whole = memoryview(body)
-    for first in range(0, len(body), _PIECE):
-        check(whole[first : first + _PIECE])
-    check(b"", final=True)
-
-
-def replace_lone_surrogates(body: bytes) -> bytes:
-    r"""Return the body with escaped halves of a character (`\ud83d` alone) as `?`.
-
-    A vendor that cuts texts by length leaves such halves. They are legal JSON that most readers,
-    ours and the warehouse's, refuse. Anything that is not JSON is returned as it is.
-    """
-    if b"\\u" not in body:
-        return body
-    try:
-        return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
-    except (ValueError, RecursionError):
-        return body
+    """Return a value of `decode`, or one with raw parts, as JSON on one line, of any size."""
+    # Valid JSON has raw line breaks between its tokens only.
+    return msgspec.json.encode(value).translate(None, b"\r\n")

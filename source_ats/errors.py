@@ -6,11 +6,13 @@ AtsError
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
 │   ├── NoConnection         certificate, proxy or CA file: no connection can be made
-│   └── UnknownPartition     the vendor does not know a configured account
+│   ├── UnknownPartition     the vendor does not know a configured account
+│   └── OutputFailed         standard output cannot be written: a full disk
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
 │   ├── IncompleteResponse   the body was cut off or is not JSON
+│   │   └── MalformedResponse    it is complete, but not valid JSON
 │   ├── OutcomeUnknown       a POST that creates got no answer
 │   └── LedgerInUse          another run writes with the same ledger
 ├── ContractError            we act: an answer that we do not understand, or a bug
@@ -72,6 +74,10 @@ class UnknownPartition(ConfigError):
     """The credentials are good, but the vendor does not know a configured account."""
 
 
+class OutputFailed(ConfigError):
+    """Standard output cannot be written, though its reader has not closed it."""
+
+
 class TransientError(AtsError):
     """It will pass; a later run resumes from the last state."""
 
@@ -108,6 +114,10 @@ class RetryableError(TransientError):
 
 class IncompleteResponse(TransientError):
     """The body was cut off, or is not JSON: not the vendor's last word."""
+
+
+class MalformedResponse(IncompleteResponse):
+    """The body is complete, but not valid JSON: requested once more, then repaired."""
 
 
 class OutcomeUnknown(TransientError):

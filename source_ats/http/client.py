@@ -33,6 +33,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -48,6 +49,7 @@ from source_ats.errors import (
     ConfigError,
     ContractError,
     IncompleteResponse,
+    MalformedResponse,
     NoConnection,
     OutcomeUnknown,
     RequestRefused,
@@ -166,8 +168,18 @@ class Client:
             raise
         return answer
 
-    def _attempt(self, request: Request, read: Callable[[Response], T], policy: RetryPolicy) -> T:
-        """Send, again where access may be denied by mistake, and read the response."""
+    def _attempt(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        policy: RetryPolicy,
+        *,
+        is_repeat: bool = False,
+    ) -> T:
+        """Send, again where access may be denied by mistake, and read the response.
+
+        A read that is answered with a complete body that is not valid JSON is repeated at once.
+        """
         response, failure = self._authorized(request, policy)
         answered_before = request.source in self._answered
         for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
@@ -194,7 +206,15 @@ class Client:
                 self._circuit_breaker.answered()
                 raise error
         try:
-            answer = read(response)
+            answer = read(replace(response, is_repeat=is_repeat or request.creates))
+        except MalformedResponse as error:
+            log.warning(
+                "%s sent invalid JSON. It is requested once more, and what is still invalid then "
+                "is repaired or left out. [%s]",
+                self._vendor.name,
+                error.detail,
+            )
+            return self._attempt(request, read, policy, is_repeat=True)
         except IncompleteResponse as error:
             what = f"{self._vendor.name} sent an incomplete response."
             raise self._no_answer(request, what, error.detail, policy) from None
@@ -241,12 +261,14 @@ class Client:
 
     def _not_authorized(self, response: Response) -> ConfigError:
         check = f"Check {self._vendor.credentials}."
+        if response.status == 403 and self._vendor.access_denied:
+            return AccessDenied(self._vendor.access_denied, detail=response.where)
         if response.status == 403:
-            message = self._vendor.access_denied or (
+            message = (
                 f"{self._vendor.name} denies access: the credentials lack a permission. {check}"
             )
-            return AccessDenied(message, detail=response.where)
-        message = f"{self._vendor.name} does not accept the credentials. {check}"
+        else:
+            message = f"{self._vendor.name} does not accept the credentials. {check}"
         return ConfigError(message, detail=response.where)
 
     def _exchange(

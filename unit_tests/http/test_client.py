@@ -28,6 +28,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    NoConnection,
     OutcomeUnknown,
     RequestRefused,
     Stopped,
@@ -199,8 +200,6 @@ BROKEN: dict[str, dict[str, Any]] = {
     "HTML under 200": {"text": "<html>Maintenance</html>"},
     "nothing under 200": {"text": ""},
     "half of the JSON": {"text": '{"ok": tr'},
-    "not UTF-8": {"content": b'{"ok": true, "name": "\xff"}'},
-    "not UTF-8 in a part that nobody reads": {"content": b'{"ok": true, "other": "\xff"}'},
     "half of the body": cut({"Content-Length": "100"}, b'{"ok": true'),
     "gzip that does not unpack": cut({"Content-Encoding": "gzip"}, b"not gzip at all"),
 }
@@ -209,6 +208,12 @@ NOT_CONNECTED: dict[str, Any] = {
     "exc": requests.exceptions.ConnectionError(urllib3.exceptions.ConnectTimeoutError())
 }
 """Nothing was sent, so a POST that creates may be repeated."""
+
+TLS_ERROR: dict[str, Any] = {
+    "exc": requests.exceptions.SSLError(
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version")
+    )
+}
 
 ROWS = [
     same("answered", [OK], GOOD),
@@ -318,6 +323,7 @@ ROWS = [
     ],
     same("no connection, then well", [NOT_CONNECTED, OK], BACKED_OFF_ONCE),
     same("no connection, for ever", [NOT_CONNECTED], GIVEN_UP),
+    Row("TLS error in an answer", [TLS_ERROR, OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN),
     same("JSON of another shape", [{"json": {"fine": True}}], Outcome(ContractError, 1)),
     same("JSON of another type", [{"json": [1]}], Outcome(ContractError, 1)),
 ]
@@ -854,12 +860,15 @@ class TestTheRequest:
             sender.send(Request("people", host), read)
             assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
 
-    def test_untrusted_certificate_is_a_config_error(self, requests_mock: Mocker) -> None:
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_untrusted_certificate_is_a_config_error(
+        self, requests_mock: Mocker, kind: str
+    ) -> None:
         cause = ssl.SSLCertVerificationError("certificate verify failed")
         cause.verify_message = "certificate has expired"
-        requests_mock.get(URL, exc=requests.exceptions.SSLError(cause))
-        with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
-            client(FakeClock()).send(CALLS["GET"], read)
+        requests_mock.register_uri(ANY, URL, exc=requests.exceptions.SSLError(cause))
+        with pytest.raises(NoConnection, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
+            client(FakeClock()).send(CALLS[kind], read)
         assert requests_mock.call_count == 1
 
 
@@ -1056,12 +1065,57 @@ class TestWhatIsTold:
         (line,) = [record.getMessage() for record in caplog.records]
         assert ".." not in line
 
-    def test_too_deep_nesting_is_an_error(self, requests_mock: Mocker) -> None:
+    def test_a_body_of_any_depth_is_decoded(self, requests_mock: Mocker) -> None:
         decoder = msgspec.json.Decoder()
-        for body in ("[" * 100_000, "[" * 100_000 + '"\\ud800"' + "]" * 100_000):
-            requests_mock.get(URL, text=body)
-            with pytest.raises(ContractError, match="deeply"):
-                client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
+        requests_mock.get(URL, text="[" * 100_000 + '"\\ud800"' + "]" * 100_000)
+        found = client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
+        assert isinstance(found, list)
+
+    def test_a_body_of_any_depth_that_is_cut_off_is_no_answer(self, requests_mock: Mocker) -> None:
+        decoder = msgspec.json.Decoder()
+        requests_mock.get(URL, text="[" * 100_000)
+        with pytest.raises(TransientError):
+            client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
+
+    @pytest.mark.parametrize("bad", [b'"\xff"', b'"a\nb"', b"NaN"])
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_a_complete_body_with_a_bad_value_is_requested_once_more_at_once_then_repaired(
+        self, requests_mock: Mocker, kind: str, bad: bytes
+    ) -> None:
+        call, clock = CALLS[kind], FakeClock()
+        requests_mock.register_uri(call.method, URL, content=b'{"ok": true, "x": ' + bad + b"}")
+        assert client(clock).send(call, read).ok
+        # A request that creates is never repeated.
+        assert requests_mock.call_count == (1 if call.creates else 2)
+        assert clock.waits == []
+
+    def test_a_body_that_is_good_when_it_is_requested_once_more_is_not_repaired(
+        self, requests_mock: Mocker
+    ) -> None:
+        decoder = msgspec.json.Decoder()
+        requests_mock.get(URL, [{"content": b'["\xff"]'}, {"content": '["é"]'.encode()}])
+        found = client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
+        assert found == ["é"]
+
+    def test_a_byte_order_mark_and_lone_surrogates_cost_no_request(
+        self, requests_mock: Mocker
+    ) -> None:
+        decoder = msgspec.json.Decoder()
+        for body in (b'\xef\xbb\xbf{"a": 1}', rb'{"a": 1, "b": "\ud83d"}'):
+            requests_mock.get(URL, content=body)
+            before = requests_mock.call_count
+            found = client(FakeClock()).send(CALLS["GET"], lambda each: each.decode(decoder))
+            assert found["a"] == 1
+            assert requests_mock.call_count == before + 1
+
+    def test_rows_that_stay_invalid_are_left_out_by_their_keys(self, requests_mock: Mocker) -> None:
+        decoder = msgspec.json.Decoder(list[dict[str, str]])
+        requests_mock.get(URL, text='[{"id":"a"},{"id":"b","x":oops},{"x":oops},{"id":"d"}]')
+        rows, left_out = client(FakeClock()).send(
+            CALLS["GET"], lambda response: response.decode_rows(decoder, "id")
+        )
+        assert (rows, left_out) == ([{"id": "a"}, {"id": "d"}], ["b", None])
+        assert requests_mock.call_count == 2
 
     def test_mismatch_names_the_place_without_the_value(self, requests_mock: Mocker) -> None:
         class Strict(msgspec.Struct, forbid_unknown_fields=True):
