@@ -1,7 +1,4 @@
-"""The destination's configuration: what users type. Airbyte's spec is generated from these models.
-
-Parsed once, at the door.
-"""
+"""The destination's configuration: what users type. Airbyte's spec is made from these models."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
-from source_ats.protocol.spec import Secret, Section
+from source_ats.protocol.spec import Moment, Secret, Section
 from source_ats.vendors.comeet.config import ApiKey, AppSecret, ComeetUrl
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/comeet"
@@ -131,23 +128,29 @@ class StreamSettings(Section):
         return self.partner_id_prefix or f"{self.stream}:"
 
 
-class SqliteLedger(Section):
-    """A file on a disk that outlives the run."""
-
-    ledger_type: Literal["sqlite"]
-    path: _Text = Field(
-        title="Path",
+NewUntil = Annotated[
+    Moment | None,
+    Field(
+        title="New ledger until",
         description=(
-            "File of the ledger, in a folder that exists and outlives the container, such as a "
-            "mounted volume."
+            "Until this moment the connection check may make a new ledger although Comeet does not "
+            "show who exists. Fill it in for the first sync of an integration that may not "
+            "retrieve candidates; leave it empty otherwise."
         ),
-        examples=["/ledger/comeet.db"],
-    )
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
 
 
 def _checked_postgres_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must begin with postgresql://")
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
+    except ValueError:
+        # The library's text shows the value.
+        is_usable = False
+    if not is_usable:
+        raise ValueError("must be shaped like postgresql://user:password@host:5432/database")
     return url
 
 
@@ -162,6 +165,25 @@ class PostgresLedger(Section):
             "connection. A pooler in transaction mode cannot be used."
         ),
     )
+    new_until: NewUntil = None
+
+
+class SqliteLedger(Section):
+    """A file on a disk that outlives the run."""
+
+    ledger_type: Literal["sqlite"]
+    path: _Text = Field(
+        title="Path",
+        description=(
+            "File of the ledger, in a folder that exists and outlives the container, such as a "
+            "mounted volume. Mount the folder, not the file alone."
+        ),
+        examples=["/ledger/comeet.db"],
+    )
+    new_until: NewUntil = None
+
+
+LedgerSettings = PostgresLedger | SqliteLedger
 
 
 class DestinationConfig(Section):
@@ -175,11 +197,20 @@ class DestinationConfig(Section):
         title="Streams",
         description="What to do with each incoming stream.",
     )
-    ledger: Annotated[SqliteLedger | PostgresLedger, Field(discriminator="ledger_type")] = Field(
+    ledger: Annotated[LedgerSettings, Field(discriminator="ledger_type")] = Field(
         title="Ledger",
         description=(
             "Where the connector notes what it sent, so that nobody is created twice. Made by "
             "the connection check; keep it for as long as the connection lives."
+        ),
+    )
+    match_existing: Literal["new_ledger", "always", "never"] = Field(
+        "new_ledger",
+        title="Match existing candidates",
+        description=(
+            "Whether a new record is compared with the candidates that Comeet has already. "
+            "new_ledger: with those who were there when the ledger was made, was lost or was "
+            "restored. always: with all, also those who come from elsewhere. never: not at all."
         ),
     )
     rejected_path: _Text | None = Field(
@@ -212,8 +243,8 @@ _OPTION_TITLES = {
     "KomboMapping": "Candidates from Kombo",
     "TalemetryMapping": "Profiles from Talemetry",
     "CustomMapping": "Custom",
-    "SqliteLedger": "SQLite file",
     "PostgresLedger": "PostgreSQL database",
+    "SqliteLedger": "SQLite file",
 }
 
 

@@ -125,7 +125,7 @@ class _Tally:
 class Writer:
     """One run. `write` reads like the way of a message; the rest are its steps."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the steps of the loop that are not its own
         self,
         streams: Mapping[str, Deliver | None],
         settle: Callable[[], None],
@@ -133,16 +133,29 @@ class Writer:
         clock: Clock,
         *,
         max_rejected: int | None = None,
+        rejected_before: int = 0,
+        count_rejected: Callable[[int], None] = lambda count: None,
+        is_decided: Callable[[], bool] = lambda: True,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
-        `settle` puts all outcomes on disk.
+        `settle` puts all outcomes on disk, with what `count_rejected` was given: the number of
+        rejects that passed states cover, beginning with `rejected_before`. While `is_decided` is
+        false, an outcome may still turn into a failure of the run, and states are held back;
+        `finish` decides at the end of the input.
         """
         self._streams = streams
         self._settle_ledger = settle
         self._rejected = rejected
         self._clock = clock
         self._max_rejected = max_rejected
+        self._rejected_before = rejected_before
+        self._count_rejected = count_rejected
+        self._is_decided = is_decided
+        self._finish = finish
+        self._held_states: list[bytes] = []
+        self._covered_rejects = rejected_before
         self._lines = 0
         self._since_state: dict[str, _Tally] = {}
         self._records: Counter[str] = Counter()
@@ -164,6 +177,13 @@ class Writer:
             for line in lines:
                 self._lines += 1
                 yield from self._line(line)
+            yield from self._safe_states()
+        self._finish()
+        if self._held_states:
+            yield from self._safe_states()
+        if self._covered_rejects:
+            # This write read its input to the end: the next one counts from zero.
+            self._count_rejected(0)
             self._settle()
         log.info("Finished: %s.", self._how_far())
 
@@ -179,8 +199,8 @@ class Writer:
             self._record(self._part(message.record, "record"))
         elif message.type == "STATE":
             state = bytes(self._part(message.state or None, "state"))
-            self._settle()
-            yield self._with_statistics(text, state)
+            self._held_states.append(self._with_statistics(text, state))
+            yield from self._safe_states()
         elif message.type in {"LOG", "TRACE"}:
             if _must_be_seen(text):
                 yield text + b"\n"
@@ -250,7 +270,8 @@ class Writer:
                     each.field,
                     each.reason,
                 )
-        if self._max_rejected is not None and self._rejected_records > self._max_rejected:
+        rejected = self._rejected_before + self._rejected_records
+        if self._max_rejected is not None and rejected > self._max_rejected:
             self._settle()
             message = (
                 f"More than {self._max_rejected} records were refused (max_rejected). The reasons "
@@ -258,6 +279,16 @@ class Writer:
                 "mapping, or allow more."
             )
             raise ConfigError(message)
+
+    def _safe_states(self) -> Iterator[bytes]:
+        """Put all outcomes on disk; yield the states that are safe then."""
+        is_decided = self._is_decided()
+        if is_decided and self._held_states:
+            self._count_rejected(self._covered_rejects)
+        self._settle()
+        if is_decided:
+            yield from self._held_states
+            self._held_states.clear()
 
     def _settle(self) -> None:
         self._rejected.settle()
@@ -273,6 +304,7 @@ class Writer:
         except msgspec.DecodeError as error:
             raise self._not_a_message(str(error)) from None
         covered = self._covered(stream.stream_descriptor.name if stream else None)
+        self._covered_rejects += covered.rejected
         # The protocol wants floats.
         statistics["recordCount"] = msgspec.Raw(b"%.1f" % covered.records)
         statistics["rejectedRecordCount"] = msgspec.Raw(b"%.1f" % covered.rejected)

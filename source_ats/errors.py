@@ -4,7 +4,8 @@ AtsError
 ├── ConfigError              the user acts: a key, an id, a permission, a file
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
-│   └── UnknownPartition     the vendor does not know a configured account
+│   ├── UnknownPartition     the vendor does not know a configured account
+│   └── LedgerMissing        there is no ledger: the first run, or it was lost
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
@@ -62,6 +63,18 @@ class UnknownPartition(ConfigError):
     """The credentials are good, but the vendor does not know a configured account."""
 
 
+class LedgerMissing(ConfigError):
+    """There is no ledger."""
+
+    def __init__(self) -> None:
+        """The message says what to do in either case."""
+        super().__init__(
+            "There is no ledger. Either this is the first run: run the connection check, which "
+            "makes it. Or the ledger was lost: restore a backup, or run the connection check, "
+            "which makes a new one if it can be seen who exists."
+        )
+
+
 class TransientError(AtsError):
     """It will pass; a later run resumes from the last state."""
 
@@ -106,6 +119,13 @@ class OutcomeUnknown(TransientError):
 
 class LedgerInUse(TransientError):
     """Another run writes with this ledger."""
+
+    def __init__(self) -> None:
+        """Only one run at a time can make sure that nobody is created twice."""
+        super().__init__(
+            "Another run is writing with this ledger. Wait until it has ended: only one run at a "
+            "time can make sure that nobody is created twice."
+        )
 
 
 class ContractError(AtsError):

@@ -8,6 +8,7 @@ Retries, after the vendor's reader has classified a failed response (`Vendor.cla
 | situation                          | reads, and what may be repeated       | a POST that creates |
 | ---------------------------------- | ------------------------------------- | ------------------- |
 | rate limit (429)                   | wait as told, else back off           | same                |
+| no connection could be made        | back off, then `RetryableError`       | same                |
 | 408, 5xx, no complete response     | back off, then `RetryableError`       | `OutcomeUnknown`    |
 | 401                                | renew the token and repeat, once      | same                |
 | 403, a redirect                    | `ConfigError`                         | same                |
@@ -86,6 +87,8 @@ class Client:
         self._slots = threading.Semaphore(connections)
         self._turn = threading.Lock()
         self._vendor_ahead = timedelta(0)
+        self.has_vendor_time = False
+        """Whether the last response told the vendor's time."""
         self._last_took: deque[float] = deque(maxlen=9)
 
     def answers_at_once(self) -> bool:
@@ -101,8 +104,16 @@ class Client:
         """Return the time by the vendor's clock; by the machine's until the first response."""
         return self._clock.now() + self._vendor_ahead
 
-    def send(self, request: Request, read: Callable[[Response], T]) -> T:
+    def send(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        *,
+        before_send: Callable[[], None] = lambda: None,
+    ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
+
+        `before_send` is called before each attempt, when nothing is left to wait for.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
@@ -110,7 +121,7 @@ class Client:
         """
         began = self._clock.monotonic()
         try:
-            return self._attempt(request, read)
+            return self._attempt(request, read, before_send)
         except RetryableError as error:
             # Only now is the library used: with it, an answered request takes a tenth longer.
             seen = [error]
@@ -118,7 +129,7 @@ class Client:
         def again() -> T:
             if seen:
                 raise seen.pop()
-            return self._attempt(request, read)
+            return self._attempt(request, read, before_send)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
@@ -131,13 +142,15 @@ class Client:
         answer: T = retrying(again)
         return answer
 
-    def _attempt(self, request: Request, read: Callable[[Response], T]) -> T:
+    def _attempt(
+        self, request: Request, read: Callable[[Response], T], before_send: Callable[[], None]
+    ) -> T:
         """Send once (twice where a new token is needed), and read the response."""
         sent_with = self._auth.headers()
-        response = self._exchange(request, sent_with)
+        response = self._exchange(request, sent_with, before_send)
         failure = self._classify(response)
         if failure is FailureKind.UNAUTHORIZED and self._auth.renew(sent_with):
-            response = self._exchange(request, self._auth.headers())
+            response = self._exchange(request, self._auth.headers(), before_send)
             failure = self._classify(response)
         match failure:
             case FailureKind.UNAUTHORIZED:
@@ -184,7 +197,12 @@ class Client:
         message = f"{self._vendor.name} refused a request with status {response.status}."
         return RequestRefused(message, status=response.status, code=None, detail=response.where)
 
-    def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Response:
+    def _exchange(
+        self,
+        request: Request,
+        credentials: Mapping[str, str],
+        before_send: Callable[[], None],
+    ) -> Response:
         """Wait for the rate limiter, send once, and return the complete response."""
         where = f"{self._vendor.name} {request.endpoint}"
         blocked_for = self._rate_limiter.blocked_for()
@@ -194,6 +212,7 @@ class Client:
             self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
         self._rate_limiter.acquire()
         self._on_rate_limit(None)
+        before_send()
         began = self._clock.monotonic()
         try:
             with self._slot():
@@ -203,7 +222,11 @@ class Client:
                     **self._session.environment(request.url),
                 )
                 body = b"".join(received.iter_content(WHOLE))
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as error:
+            if not _is_caused_by(error, _UNTRUSTED):
+                # After the handshake: the request may have arrived.
+                cause = f"{where} {type(error).__name__}"
+                raise self._no_answer(request, "sent no complete response", cause) from None
             message = (
                 f"The certificate of {self._vendor.name} at {urlsplit(request.url).hostname} is "
                 "not trusted. Check the base URL, or name the certificate authority of your proxy "
@@ -216,10 +239,15 @@ class Client:
             # A response that announces more bytes than any machine has is incomplete as well.
             # The library's text shows the query; the type of the error says enough.
             cause = f"{where} {type(error).__name__}"
+            if _is_caused_by(error, _NOT_CONNECTED):
+                # Nothing was sent, so a request that creates may be repeated as well.
+                what = f"{self._vendor.name} cannot be reached."
+                raise RetryableError(what, RESUME_ADVICE, detail=cause) from None
             raise self._no_answer(request, "sent no complete response", cause) from None
         seconds = self._clock.monotonic() - began
         self._last_took.append(seconds)
         date = retry.http_date(received.headers.get("Date"))
+        self.has_vendor_time = date is not None
         if date is not None:
             self._vendor_ahead = date - self._clock.now()
         request_id = safe_identifier(received.headers.get("X-Request-Id")) or ""
@@ -293,3 +321,19 @@ class Client:
             )
             if error.rate_limit:
                 self._on_rate_limit(self.now() + timedelta(seconds=state.upcoming_sleep))
+
+
+_NOT_CONNECTED = frozenset({"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"})
+"""The library below names it so; the one that we use hides it in errors of its own."""
+_UNTRUSTED = frozenset({"SSLCertVerificationError"})
+
+
+def _is_caused_by(error: BaseException, kinds: frozenset[str]) -> bool:
+    """Return True if the error, or what the libraries wrapped in it, is of one of these kinds."""
+    reasons: list[object] = [error]
+    for each in reasons:
+        if type(each).__name__ in kinds:
+            return True
+        if isinstance(each, BaseException) and len(reasons) < 20:
+            reasons += [*each.args, getattr(each, "reason", None), each.__cause__]
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -660,7 +661,8 @@ class TestTheRequest:
     def test_a_certificate_that_is_not_trusted_is_the_users_matter(
         self, requests_mock: Mocker
     ) -> None:
-        requests_mock.get(URL, exc=requests.exceptions.SSLError)
+        untrusted = requests.exceptions.SSLError(ssl.SSLCertVerificationError())
+        requests_mock.get(URL, exc=untrusted)
         with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
             client(FakeClock()).send(CALLS["GET"], read)
         assert requests_mock.call_count == 1
