@@ -23,8 +23,10 @@ from destination_comeet.config import (
 from destination_comeet.delivery import Delivery
 from destination_comeet.ledger import StreamKeys
 from destination_comeet.lookup import MARGIN, Lookup
-from destination_comeet.mapping import KEY, Mapper, PrimaryKey, mapper
+from destination_comeet.mapping import Mapper, PrimaryKey, mapper
+from destination_comeet.mapping.model import KEY
 from destination_comeet.rejects import Rejected
+from destination_comeet.stdin import Line
 from destination_comeet.writer import Deliver, Writer
 from source_ats.clock import Clock
 from source_ats.errors import ConfigError, LedgerInUse, LedgerMissing
@@ -62,7 +64,7 @@ def check(config: DestinationConfig, clock: Clock) -> str:
 def write(
     config: DestinationConfig,
     catalog: object,
-    batches: Iterable[Sequence[bytes]],
+    batches: Iterable[Sequence[Line]],
     clock: Clock,
 ) -> Generator[bytes, None, None]:
     """Bring the records of the lines to Comeet, and yield the states that are safe, as lines.
@@ -102,11 +104,13 @@ def write(
             clock,
             max_rejected=config.max_rejected,
             rejected_before=opened.rejected,
-            count_rejected=opened.count_rejected,
+            count_rejected=opened.add_rejected,
             is_decided=lambda: delivery.is_decided,
             finish=delivery.finish,
         )
         yield from writer.write(batches)
+        # The input was read to its end: the next run counts from zero.
+        opened.reset_rejected()
 
 
 def _checked_ledger(
@@ -160,16 +164,14 @@ def _mappers(
 def _primary_keys(
     content: object, config: DestinationConfig
 ) -> Mapping[str, Sequence[Sequence[str]]]:
-    """Return the primary key of each stream of the catalog, and warn of what will not be done."""
+    """Return the primary key of each stream of the catalog, and warn of what will not be done.
+
+    Raises `ConfigError` if no configured stream is among them.
+    """
     configured_streams = {each.stream for each in config.streams}
     keys: dict[str, Sequence[Sequence[str]]] = {}
     for each in input_files.parse_catalog(content):
-        if each.destination_sync_mode not in {"append", "append_dedup", "overwrite"}:
-            message = (
-                f"Stream {each.name}: the sync mode {each.destination_sync_mode} is not supported. "
-                "Choose append, or append and deduplicate."
-            )
-            raise ConfigError(message)
+        keys[each.name] = each.primary_key
         if each.name not in configured_streams:
             log.warning(
                 "Stream %s is not configured in streams: its records are ignored.", each.name
@@ -179,7 +181,22 @@ def _primary_keys(
                 "Stream %s: overwrite is treated as append. Nothing is ever deleted in Comeet.",
                 each.name,
             )
-        keys[each.name] = each.primary_key
+        elif each.destination_sync_mode not in {"append", "append_dedup"}:
+            message = (
+                f"Stream {each.name}: the sync mode {each.destination_sync_mode} is not supported. "
+                "Choose append, or append and deduplicate."
+            )
+            raise ConfigError(message)
+    missing = sorted(configured_streams - keys.keys())
+    if len(missing) == len(configured_streams):
+        message = (
+            f"The catalog has none of the configured streams ({', '.join(missing)}); it has "
+            f"{', '.join(keys) or 'none at all'}. Correct streams[].stream. Airbyte puts the "
+            "connection's prefix before the names of its streams."
+        )
+        raise ConfigError(message)
+    for name in missing:
+        log.warning("Stream %s is configured in streams, but the catalog does not have it.", name)
     return keys
 
 

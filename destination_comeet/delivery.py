@@ -32,7 +32,7 @@ import tenacity
 from destination_comeet import validation
 from destination_comeet.ledger import Entry, KeyStatus, Ledger, Note, NoteReason
 from destination_comeet.lookup import UNREADABLE, Lookup
-from destination_comeet.mapping import Candidate, Mapper, Refused
+from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
 from destination_comeet.matching import (
     Comparison,
     Identity,
@@ -156,12 +156,7 @@ class Delivery:
 
         Raises what ends the run: nobody answers, the key is bad, a permission is missing.
         """
-        return [
-            Outcome(Result.REFUSED, None, each.key, each.field, each.reason)
-            if isinstance(each, Refused)
-            else self._deliver(stream, each)
-            for each in self._mappers[stream](record)
-        ]
+        return [self._outcome_of(stream, each) for each in self._mappers[stream](record)]
 
     @property
     def is_decided(self) -> bool:
@@ -173,11 +168,22 @@ class Delivery:
         if self._posts.undecided:
             self._end_undecided()
 
+    def _outcome_of(self, stream: str, mapped: Candidate | Rejection | Skipped) -> Outcome:
+        match mapped:
+            case Rejection():
+                return Outcome(Result.REFUSED, None, mapped.key, mapped.field, mapped.reason)
+            case Skipped():
+                return Outcome(Result.SKIPPED, None, mapped.key, mapped.field, mapped.reason)
+            case Candidate():
+                return self._deliver(stream, mapped)
+
     def _deliver(self, stream: str, candidate: Candidate) -> Outcome:
+        entry = self._ledger.find(candidate.position_uid, candidate.key)
+        if entry is None and candidate.skip_unless_known is not None:
+            return self._outcome_of(stream, candidate.skip_unless_known)
         problem = validation.problem(candidate.fields)
         if problem is not None:
             return _refused(candidate, *problem)
-        entry = self._ledger.find(candidate.position_uid, candidate.key)
         if entry is None:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:
@@ -362,6 +368,8 @@ class Delivery:
         if note.reason is NoteReason.CONFLICT:
             reason = "exists already in Comeet's words, but the candidate cannot be found there"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        if candidate.skip_unless_known is not None:
+            return self._outcome_of(entry.stream, candidate.skip_unless_known)
         closed = self._why_closed(candidate.position_uid)
         if closed is not None:
             return _refused(candidate, "position_uid", closed)

@@ -350,11 +350,15 @@ class Ledger:
         self.checked_at = moment
         self._remember(checked_at=rfc3339(moment))
 
-    def count_rejected(self, rejected: int) -> None:
-        """Note how many rejected records the passed states cover, before the next one is passed."""
-        if rejected != self.rejected:
-            self.rejected = rejected
-            self._remember(rejected=rejected)
+    def add_rejected(self, number: int) -> None:
+        """Count rejected records that the next state covers, before it is passed on."""
+        if number:
+            self.rejected += number
+            self._remember(rejected=self.rejected)
+
+    def reset_rejected(self) -> None:
+        """Count from zero again."""
+        self.add_rejected(-self.rejected)
 
     def commit(self) -> None:
         """Put what was saved on disk."""

@@ -5,7 +5,8 @@ AtsError
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
 │   ├── UnknownPartition     the vendor does not know a configured account
-│   └── LedgerMissing        there is no ledger: the first run, or it was lost
+│   ├── LedgerMissing        there is no ledger: the first run, or it was lost
+│   └── OutputFailed         standard output cannot be written: a full disk
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
@@ -73,6 +74,10 @@ class LedgerMissing(ConfigError):
             "makes it. Or the ledger was lost: restore a backup, or run the connection check, "
             "which makes a new one if it can be seen who exists."
         )
+
+
+class OutputFailed(ConfigError):
+    """Standard output cannot be written, though its reader has not closed it."""
 
 
 class TransientError(AtsError):

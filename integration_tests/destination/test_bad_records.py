@@ -199,6 +199,13 @@ LINES = {
     "NaN": with_value("note", b"NaN"),
     "Infinity in a field that is not sent": with_value("extra", b"-Infinity"),
     "a number beyond a double": with_value("note", b"1e999"),
+    "text that is not UTF-8": with_value("note", b'"\xff"'),
+    "a raw NUL": with_value("note", b'"a\0b"'),
+    "a broken escape": with_value("note", b'"\\x"'),
+    "a missing value": with_value("note", b""),
+    "a lone surrogate in the name of a custom field": with_value(
+        "custom_fields", b'{"a\\ud800":"x"}'
+    ),
     "an integer of 5000 digits": with_value("extra", b"9" * 5000),
     "a name that is a list": with_value("middle_name", b'["x"]'),
     "a lone surrogate in a field": with_value("note", b'"a\\ud800"'),
@@ -222,8 +229,13 @@ def test_one_odd_record_hides_no_neighbour(writer: Writer, line: bytes) -> None:
     assert len(writer.truth()) == 3 - rejected
 
 
-def test_a_long_line_of_a_stream_that_is_not_configured_is_passed_over(writer: Writer) -> None:
-    other = record({"id": 1, "note": "x" * (65 << 20)}, "others")
+@pytest.mark.parametrize("name_first", [True, False])
+def test_a_long_line_of_a_stream_that_is_not_configured_is_passed_over(
+    writer: Writer, name_first: bool
+) -> None:
+    parts = {"stream": "others", "data": {"id": 1, "note": "x" * (65 << 20)}, "emitted_at": 1}
+    order = parts if name_first else dict(reversed(parts.items()))
+    other = {"type": "RECORD", "record": order}
     writer.catalog["streams"].append(
         {**writer.catalog["streams"][0], "stream": {"name": "others", "json_schema": {}}}
     )
@@ -231,6 +243,16 @@ def test_a_long_line_of_a_stream_that_is_not_configured_is_passed_over(writer: W
     assert done.code == 0, done.output[:2000]
     assert cursors(done) == [1]
     assert created(writer) == once(1, 2)
+    assert "1 records of other streams ignored" in done.logs()
+
+
+def test_a_long_line_of_a_configured_stream_is_an_error(writer: Writer) -> None:
+    long = record({"id": 2, "note": "x" * (65 << 20)})
+    done = writer.write(*people(1), state(1), long, *people(3), state(2))
+    assert done.code == 1
+    assert cursors(done) == [1]
+    assert "Line 3" in done.error()["message"]
+    assert created(writer) == once(1)
 
 
 def test_a_record_for_several_positions_counts_once(writer: Writer, comeet: HostileComeet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import select
 import signal
 import struct
@@ -18,7 +19,14 @@ import pytest
 from integration_tests.sandbox.running import PROJECT
 from integration_tests.support.hostile_comeet import HostileComeet
 from integration_tests.support.outcomes import counts, created, once, people
-from integration_tests.support.writer import COMMAND, Message, Writer, state
+from integration_tests.support.writer import (
+    COMMAND,
+    Message,
+    Writer,
+    lines_of,
+    record,
+    state,
+)
 
 SECONDS = 10
 TERMINATED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
@@ -120,6 +128,88 @@ def test_with_a_standard_output_that_nobody_reads(writer: Writer) -> None:
             assert process.wait(timeout=SECONDS) in {TERMINATED, 141}
         finally:
             process.kill()
+
+
+def test_during_a_check_that_is_never_answered(writer: Writer, comeet: HostileComeet) -> None:
+    writer.sandbox.fault("comeet.*", "stall")
+    with subprocess.Popen(
+        [*COMMAND, *writer.arguments("check")], stdout=subprocess.PIPE, cwd=PROJECT
+    ) as process:
+        try:
+            comeet.wait_for("GET")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=SECONDS) == INTERRUPTED
+        finally:
+            process.kill()
+
+
+def test_what_was_in_hand_is_settled_and_passed_on(writer: Writer, comeet: HostileComeet) -> None:
+    """The signal comes while a post is answered slowly; more records wait in the same chunk."""
+    writer.sandbox.fault("comeet.create", "delay", delay_seconds=1.0)
+    with writing(writer, *people(1), state(1), *people(2), state(2)) as process:
+        comeet.wait_for("POST")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=SECONDS) == TERMINATED
+        assert states(process) == [1]
+    assert created(writer) == once(1)
+
+
+def test_a_non_blocking_standard_output_loses_nothing(writer: Writer) -> None:
+    messages = [each for number in range(50) for each in (*people(1), state("x" * number * 500))]
+    path = Path(writer.folder / "input.jsonl")
+    path.write_bytes(lines_of(messages))
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    with (
+        path.open("rb") as given,
+        subprocess.Popen(
+            [*COMMAND, *writer.arguments("write")], stdin=given, stdout=sending, cwd=PROJECT
+        ) as process,
+    ):
+        os.close(sending)
+        with os.fdopen(receiving, "rb", buffering=0) as pipe:
+            printed = b"".join(iter(lambda: pipe.read(1000), b""))
+        assert process.wait(timeout=60) == 0
+    passed = [each for each in map(json.loads, printed.splitlines()) if each["type"] == "STATE"]
+    assert len(passed) == 50
+    assert created(writer) == once(1)
+
+
+def test_a_closed_standard_output_ends_the_run(writer: Writer) -> None:
+    done = run_by_shell(writer, 'exec "$@" >&-', lines_of([*people(1), state(1)]))
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert created(writer) == once()
+
+
+def test_a_closed_standard_input_is_named(writer: Writer) -> None:
+    done = run_by_shell(writer, 'exec "$@" <&-', b"")
+    assert done.returncode == 1
+    assert b"Standard input is closed" in done.stdout
+
+
+def test_a_full_disk_under_standard_output_is_named(writer: Writer) -> None:
+    done = run_by_shell(writer, 'exec "$@" >/dev/full', lines_of([*people(1), state(1)]))
+    assert done.returncode == 1
+    assert done.stderr == b"Standard output cannot be written: No space left on device.\n"
+    assert created(writer) == once(1)
+
+
+def test_a_full_disk_under_rejected_records_is_named(writer: Writer) -> None:
+    writer.config["rejected_path"] = str(writer.folder / "rejected.jsonl")
+    bad = [record({"id": number, "note": "x" * 10_000}) for number in range(200)]
+    # The limit is 512 blocks of 512 or 1024 bytes; Python turns the signal into an error.
+    script = 'ulimit -f 512; exec "$@"'
+    done = run_by_shell(writer, script, lines_of([*bad, state(1)]))
+    assert done.returncode == 1
+    errors = [each for each in map(json.loads, done.stdout.splitlines()) if "trace" in each]
+    assert errors[0]["trace"]["error"]["failure_type"] == "config_error"
+    assert "rejected_path" in errors[0]["trace"]["error"]["message"]
+    assert b'"STATE"' not in done.stdout
+
+
+def run_by_shell(writer: Writer, script: str, lines: bytes) -> subprocess.CompletedProcess[bytes]:
+    command = ["/bin/sh", "-c", script, "sh", *COMMAND, *writer.arguments("write")]
+    return subprocess.run(command, input=lines, capture_output=True, cwd=PROJECT, check=False)
 
 
 def test_a_second_signal_ends_at_once(writer: Writer, comeet: HostileComeet) -> None:
