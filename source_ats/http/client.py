@@ -139,7 +139,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
             stop=retry.stop_condition(
-                retry_policy or self._retry_policy,
+                self._retry_policy.limited_to(retry_policy),
                 self._clock,
                 began,
                 rate_limit_attempts=self._retry_policy.attempts,

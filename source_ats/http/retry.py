@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -26,6 +26,17 @@ class RetryPolicy:
     """A wait longer than this ends the stream instead, and the message names the time."""
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+
+    def limited_to(self, other: RetryPolicy | None) -> RetryPolicy:
+        """Return this policy with each limit of the other that is lower."""
+        if other is None:
+            return self
+        return replace(
+            self,
+            attempts=min(self.attempts, other.attempts),
+            seconds=min(self.seconds, other.seconds),
+            longest_wait=min(self.longest_wait, other.longest_wait),
+        )
 
 
 READ_POLICY = RetryPolicy(attempts=9, seconds=3600.0, longest_wait=900.0)
