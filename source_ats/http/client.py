@@ -145,7 +145,7 @@ class Client:
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
         raises.
         """
-        policy = retry_policy or self._retry_policy
+        policy = self._retry_policy.limited_to(retry_policy)
         if self._circuit_breaker.is_open():
             minutes = self._circuit_breaker.silent_for() / 60
             what = f"{self._vendor.name} has answered no request for {minutes:.0f} minutes."
