@@ -144,7 +144,7 @@ class Lookup:
 
     def _read_index(self, before: datetime) -> None:
         self._resources.close()
-        index = self._resources.enter_context(CandidateIndex.opened())
+        index = self._resources.enter_context(CandidateIndex())
         log.info("Reading the candidates created before %s, to match them.", rfc3339(before))
         try:
             index.add(self._rows(requests.created_between(self._base_url, before=before)))

@@ -18,16 +18,14 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import sqlite3
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, NamedTuple, Self, TypeVar
 from urllib.parse import unquote
 
-from source_ats.errors import TransientError
+from source_ats.sync.temporary_index import TemporaryIndex
 from source_ats.vendors.comeet.responses import Candidate
 
 T = TypeVar("T", str, int)
@@ -159,40 +157,33 @@ def compare(  # noqa: PLR0913 - who, whom with, and how
 class CandidateIndex:
     """The rows of one listing, on disk, for as long as a run lasts. For one thread.
 
-    The file is temporary and unlinked as soon as it is opened, so that even a killed process
-    leaves nothing. It holds uids and hashes whose key is lost with the process, no personal data.
+    It holds uids and hashes whose key is lost with the process: no personal data. A killed process
+    leaves nothing of it.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Made by `opened`."""
-        self._connection = connection
+    def __init__(self) -> None:
+        """Open an empty index. Its methods raise `ConfigError` if there is no room for it."""
+        self._index = TemporaryIndex(_TABLE)
         self._hash_key = secrets.token_bytes(32)
         self._is_indexed = False
 
-    @classmethod
-    @contextmanager
-    def opened(cls) -> Iterator[Self]:
-        """Open an empty index. Raises `TransientError` if there is no room for it."""
-        with _disk_errors():
-            # SQLite's name for a private file of its own, which it writes when its cache is full.
-            # Nothing is ever committed: only this connection reads.
-            connection = sqlite3.connect("")
-        try:
-            with _disk_errors():
-                connection.execute("PRAGMA temp_store = FILE")
-                connection.execute("PRAGMA journal_mode = OFF")
-                connection.execute(_TABLE)
-            yield cls(connection)
-        finally:
-            connection.close()
+    def __enter__(self) -> Self:
+        """Use it in a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the file."""
+        self._index.close()
 
     def add(self, rows: Iterable[Candidate]) -> None:
         """Add rows of a listing; of a uid that comes twice, the later row counts."""
-        with _disk_errors():
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._row(each) for each in rows if not each.deleted),
-            )
+        with self._index.transaction():
+            for each in rows:
+                if not each.deleted:
+                    self._index.execute(
+                        "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        self._row(each),
+                    )
 
     def compare(
         self,
@@ -205,20 +196,19 @@ class CandidateIndex:
         """Give the answer that `compare` would give over all rows."""
         ours = self._hashed(traits(fields))
         parameters = {**ours._asdict(), "position": self._hash(_normalized(position_uid))}
-        with _disk_errors():
-            if not self._is_indexed:
-                # After the bulk of the rows: much faster than keeping them up row by row.
-                for each in _INDEXES:
-                    self._connection.execute(each)
-                self._is_indexed = True
-            found = self._connection.execute(_query(parameters, has_note=has_note), parameters)
-            return _collected(
-                (
-                    (uid, identity(ours, _from_row(shown), has_note=has_note))
-                    for uid, _, *shown in found
-                ),
-                is_held,
-            )
+        if not self._is_indexed:
+            # After the bulk of the rows: much faster than keeping them up row by row.
+            for each in _INDEXES:
+                self._index.execute(each)
+            self._is_indexed = True
+        found = self._index.rows(_query(parameters, has_note=has_note), parameters)
+        return _collected(
+            (
+                (uid, identity(ours, _from_row(shown), has_note=has_note))
+                for uid, _, *shown in found
+            ),
+            is_held,
+        )
 
     def _row(self, shown: Candidate) -> tuple[str | int, ...]:
         position = self._hash(_normalized(shown.position_uid or ""))
@@ -333,16 +323,3 @@ def _linkedin_path(url: str) -> str | None:
     """Return the path of a profile; scheme, country and query say nothing about the person."""
     match = _LINKEDIN_PATH.match(_normalized(unquote(url)) or "")
     return match["path"].rstrip("/") or None if match else None
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        message = (
-            "The temporary index of Comeet's candidates cannot be written or read "
-            f"({type(error).__name__}). Make room in the folder for temporary files (TMPDIR), or "
-            "make it writable."
-        )
-        raise TransientError(message) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -48,7 +48,9 @@ class TemporaryIndex:
         with self._room():
             return self._database.execute(statement, parameters).rowcount
 
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def rows(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows that a statement selects."""
         with self._room():
             # `yield from` would close the cursor, which fails once the database is closed.
@@ -57,12 +59,18 @@ class TemporaryIndex:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the statements of a `with` block as one change, which is much faster than apart."""
+        """Run the statements of a `with` block together, which is much faster than apart.
+
+        What was done before an exception is kept.
+        """
         # SQLite cannot tell the size any more once it has failed to write.
         self._size = self._pragma("page_count") * self._pragma("page_size")
         self.execute("BEGIN")
-        yield
-        self.execute("COMMIT")
+        try:
+            yield
+        finally:
+            if self._database.in_transaction:
+                self.execute("COMMIT")
 
     @contextmanager
     def _room(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from destination_comeet.matching import (
     is_same_position,
     traits,
 )
-from source_ats.errors import TransientError
+from source_ats.errors import ConfigError, TransientError
 from source_ats.vendors.comeet.responses import Candidate
 
 HERE, ELSEWHERE = "4A.1C2", "4C.0F7"
@@ -218,7 +218,7 @@ def everywhere(
         return uid == "held"
 
     direct = compare(position, traits(fields), rows, has_note=has_note, is_held=is_held)
-    with CandidateIndex.opened() as index:
+    with CandidateIndex() as index:
         index.add(iter(rows))
         indexed = index.compare(position, fields, has_note=has_note, is_held=is_held)
     assert indexed.verdict is direct.verdict
@@ -325,7 +325,7 @@ def test_the_index_finds_every_row_that_can_influence_a_verdict(has_note: bool) 
         shown(f"B3.{at:03X}", position_uid=position, **dict(zip(THEIRS, values, strict=True)))
         for at, (position, *values) in enumerate(itertools.product((HERE, None), *THEIRS.values()))
     ]
-    with CandidateIndex.opened() as index:
+    with CandidateIndex() as index:
         index.add(rows)
         for known in itertools.product((True, False), repeat=len(OURS)):
             fields = dict(itertools.compress(OURS.items(), known))
@@ -389,7 +389,7 @@ def resident_bytes() -> int:
 
 
 def test_memory_stays_flat_and_the_file_holds_no_personal_data() -> None:
-    with CandidateIndex.opened() as index:
+    with CandidateIndex() as index:
         index.add(many(1000))
         before = resident_bytes()
         index.add(many(60_000))
@@ -412,7 +412,7 @@ def test_memory_stays_flat_and_the_file_holds_no_personal_data() -> None:
 
 
 def test_a_record_is_found_without_reading_all_rows() -> None:
-    with CandidateIndex.opened() as index:
+    with CandidateIndex() as index:
         index.add(many(20_000))
         fields = {"first_name": "Mira", "last_name": "Kowalczyk 5", "email": "x@example.org"}
         index.compare(HERE, fields, has_note=False, is_held=nobody_is_held)
@@ -423,7 +423,7 @@ def test_a_record_is_found_without_reading_all_rows() -> None:
             steps += 1
             return 0
 
-        index._connection.set_progress_handler(count, 100)  # noqa: SLF001 - instructions, not time
+        index._index._database.set_progress_handler(count, 100)  # noqa: SLF001 - no time
         found = index.compare(HERE, fields, has_note=False, is_held=nobody_is_held)
         assert found.cannot_tell == ("B5.000",)
         assert steps < 50
@@ -434,7 +434,7 @@ def test_rows_can_be_added_after_a_comparison_and_after_a_listing_that_failed() 
         yield shown("B3.000", **EVERYTHING)
         raise TransientError("The list ended early.")
 
-    with CandidateIndex.opened() as index:
+    with CandidateIndex() as index:
         with pytest.raises(TransientError):
             index.add(broken())
         index.add([shown("B3.001", **STRANGER)])
@@ -449,8 +449,8 @@ def test_rows_can_be_added_after_a_comparison_and_after_a_listing_that_failed() 
         )
 
 
-def test_a_folder_without_room_is_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with CandidateIndex.opened() as index:
-        index._connection.execute("PRAGMA max_page_count = 50")  # noqa: SLF001 - a full disk
-        with pytest.raises(TransientError, match="TMPDIR"):
+def test_a_folder_without_room_is_a_config_error() -> None:
+    with CandidateIndex() as index:
+        index._index.execute("PRAGMA max_page_count = 50")  # noqa: SLF001 - a full disk
+        with pytest.raises(ConfigError, match="SQLITE_TMPDIR"):
             index.add(many(10_000))
