@@ -17,7 +17,7 @@ from typing import Any
 
 from source_ats.clock import Clock, SystemClock
 from source_ats.config import SECTIONS, SourceConfig, parse, reject_future_start_date
-from source_ats.errors import AtsError, ConfigError, NoConnection
+from source_ats.errors import AtsError, ConfigError, NoConnection, Stopped
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from source_ats.protocol import input_files
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
@@ -65,6 +65,8 @@ def check(config: SourceConfig, clock: Clock) -> str:
     for vendor, answer in zip(vendors, answers, strict=True):
         try:
             notes += answer.result()
+        except Stopped:
+            raise
         except AtsError as error:
             failures.append(error)
             notes.append(f"{vendor.name} cannot be read now: {error.message}")

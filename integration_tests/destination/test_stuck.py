@@ -130,10 +130,12 @@ def test_with_a_standard_output_that_nobody_reads(writer: Writer) -> None:
             process.kill()
 
 
-def test_during_a_check_that_is_never_answered(writer: Writer, comeet: HostileComeet) -> None:
-    writer.sandbox.fault("comeet.*", "stall")
+def test_during_a_check_that_is_never_answered(
+    without_ledger: Writer, comeet: HostileComeet
+) -> None:
+    without_ledger.sandbox.fault("comeet.*", "stall")
     with subprocess.Popen(
-        [*COMMAND, *writer.arguments("check")], stdout=subprocess.PIPE, cwd=PROJECT
+        [*COMMAND, *without_ledger.arguments("check")], stdout=subprocess.PIPE, cwd=PROJECT
     ) as process:
         try:
             comeet.wait_for("GET")

@@ -452,7 +452,8 @@ def test_a_full_refresh_resumes_in_its_generation_and_ignores_other_states(
         wanted = catalog("comeet_candidates", mode="full_refresh", generation=generation)
         return connector.run("read", catalog=wanted, state=after.of("STATE"))
 
-    sandbox.fault("comeet.list", "status", status=403, after=2, times=1)
+    forbidden = json.dumps({"error": "forbidden"})
+    sandbox.fault("comeet.list", "status", status=403, body=forbidden, after=2, times=1)
     first = full(4, after=cut)
     assert uids(first, "comeet_candidates") == uids(cut, "comeet_candidates")
     second = full(4, after=first)

@@ -62,7 +62,7 @@ def test_rows_are_passed_on_without_being_decoded(
     sandbox: Sandbox, tmp_path: Path, counted: Counted
 ) -> None:
     connector = kombo_connector(sandbox, tmp_path)
-    encoded_anew = counted(responses, "_encoded_anew")
+    decoded = counted(responses, "_without_integration_id")
     writes = counted(Output, "write")
     connections = counted(HTTPConnectionPool, "_new_conn")
     pieces = counted(HTTPResponse, "read")
@@ -70,7 +70,7 @@ def test_rows_are_passed_on_without_being_decoded(
     run = connector.read_quickly("candidates")
     assert run.code == 0
     assert len(run.records()) == PEOPLE
-    assert encoded_anew == []
+    assert decoded == []
     assert len(connections) == 1
     sizes = [each["size"] for each in sandbox.look("/_control/kombo/integrations")]
     pages = sum(map(pages_of, sizes))

@@ -64,9 +64,10 @@ def test_a_link_to_the_next_page_never_leads_to_another_host(
     (way,) = [each for each in failures.ENDPOINTS if each.name == endpoint]
     fault = failures.replaced("next_page", elsewhere)
     struck = failures.strike(sandbox, tmp_path, way, fault)
-    # Followed on the configured host, where it leads back, to another list or to nothing.
-    assert struck.seen.word in {"contract", "transient", "failed"}
-    assert struck.requests == 1
+    # Followed on the configured host, where it leads back, to another list or to nothing. A look-up
+    # that fails costs its record only.
+    assert struck.seen.word in {"contract", "transient", "failed", "refused"}
+    assert struck.requests <= 2
     assert "localhost" not in json.dumps(struck.seen.messages)
     assert all(each["path"].startswith("/comeet/") for each in sandbox.log())
 
@@ -302,7 +303,8 @@ def test_ledger_and_rejected_file_are_for_their_owner_and_hold_no_more_than_they
     finally:
         os.umask(before)
     assert killed.code == -signal.SIGKILL
-    assert failed.code == 1
+    # Both outcomes are unknown, which rejects the records.
+    assert failed.code == 0
     made = [path for path in tmp_path.iterdir() if path.name not in {"config.json", "catalog.json"}]
     assert {"ledger.db", "rejected.jsonl"} <= {path.name for path in made}
     for path in made:

@@ -103,6 +103,7 @@ VENDOR = Vendor(
         "this machine is right (a token is good for ten minutes)"
     ),
     classify=classify,
+    access_denied=_NO_PERMISSION,
     # No headers for the rate limit are documented.
     seconds_to_reset=lambda response: None,
 )
