@@ -388,8 +388,8 @@ class Delivery:
         except UNREADABLE as error:
             reason = (
                 "was perhaps created by a post without an answer, and Comeet's list of candidates "
-                "cannot be read, so it is not sent again. The integration needs the permission to "
-                f"retrieve candidates [{error.detail}]"
+                "cannot be read, so it is not sent again. Check that the integration has the "
+                f"permission to retrieve candidates [{error.detail}]"
             )
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         match found.verdict:

@@ -96,7 +96,8 @@ class Lookup:
         except UNREADABLE as error:
             log.warning(
                 "Comeet's list of candidates cannot be read, so it was not checked whether the "
-                "ledger is up to date. It needs the permission to retrieve candidates. [%s]",
+                "ledger is up to date. Check that the integration has the permission to retrieve "
+                "candidates. [%s]",
                 error.detail,
             )
             return

@@ -115,7 +115,7 @@ def _explain_proxy(
         return ConnectionFailure(what, ConnectionProblem.UNUSABLE)
     if isinstance(error, _MALFORMED):
         what = (
-            f"The proxy for {host} is not a whole URL such as http://proxy.example.com:3128. "
+            f"The proxy for {host} is not a whole URL with a scheme, a host and a port. "
             "Correct HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) in the environment of the connector."
         )
         return ConnectionFailure(what, ConnectionProblem.UNUSABLE)
