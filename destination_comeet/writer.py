@@ -26,7 +26,7 @@ import orjson
 
 from destination_comeet.rejects import Rejected
 from source_ats.clock import Clock
-from source_ats.decoding import replace_lone_surrogates
+from source_ats.decoding import repair
 from source_ats.errors import ConfigError
 
 log = logging.getLogger("airbyte.source_ats.writing")
@@ -297,7 +297,7 @@ class Writer:
             # Its text shows types and a path, no values.
             raise self._not_a_message(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            repaired = replace_lone_surrogates(text)
+            repaired = repair(text)
             if repaired != text:
                 return self._parsed(repaired)
             # It may be half a record: to go on could pass a state on that covers it.

@@ -10,6 +10,7 @@ AtsError
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
 │   ├── IncompleteResponse   the body was cut off or is not JSON
+│   │   └── MalformedResponse    it is complete, but not valid JSON
 │   ├── OutcomeUnknown       a POST that creates got no answer
 │   └── LedgerInUse          another run writes with the same ledger
 ├── ContractError            we act: an answer that we do not understand, or a bug
@@ -103,6 +104,10 @@ class RetryableError(TransientError):
 
 class IncompleteResponse(TransientError):
     """The body was cut off, or is not JSON: not the vendor's last word."""
+
+
+class MalformedResponse(IncompleteResponse):
+    """The body is complete, but not valid JSON: requested once more, then repaired."""
 
 
 class OutcomeUnknown(TransientError):

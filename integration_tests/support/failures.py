@@ -106,7 +106,7 @@ FAILURES: Mapping[str, Fault] = {
     "7": body(7),
     "NaN": body("NaN"),
     "another envelope": body({"answer": {"people": "{sent}"}}),
-    "nested too deeply": body("[" * 100_000),
+    "nested too deeply": body("[" * 100_000 + "]" * 100_000),
     "an error with 200": body({"error": {"code": "ODD", "message": "{sent}"}, "message": "{sent}"}),
     # Headers of a right answer
     "Date: nonsense": {"kind": "headers", "headers": {"Date": "yesterday"}},

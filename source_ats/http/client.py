@@ -21,6 +21,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     IncompleteResponse,
+    MalformedResponse,
     OutcomeUnknown,
     RequestRefused,
     RetryableError,
@@ -149,8 +151,13 @@ class Client:
         answer: T = retrying(again)
         return answer
 
-    def _attempt(self, request: Request, read: Callable[[Response], T]) -> T:
-        """Send once (twice where a new token is needed), and read the response."""
+    def _attempt(
+        self, request: Request, read: Callable[[Response], T], *, is_repeat: bool = False
+    ) -> T:
+        """Send once (twice where a new token is needed), and read the response.
+
+        A read that is answered with a complete body that is not valid JSON is repeated at once.
+        """
         sent_with = self._auth.headers()
         response = self._exchange(request, sent_with)
         failure = self._classify(response)
@@ -172,7 +179,15 @@ class Client:
                 raise error
             case None:
                 try:
-                    return read(response)
+                    return read(replace(response, is_repeat=is_repeat or request.creates))
+                except MalformedResponse as error:
+                    log.warning(
+                        "%s sent invalid JSON. It is requested once more, and what is still "
+                        "invalid then is repaired or left out. [%s]",
+                        self._vendor.name,
+                        error.detail,
+                    )
+                    return self._attempt(request, read, is_repeat=True)
                 except IncompleteResponse as error:
                     raise self._no_answer(
                         request, "sent an incomplete response", error.detail

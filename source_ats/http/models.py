@@ -6,17 +6,26 @@ Building a `Request` and reading a `Response` are pure functions in each vendor'
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from source_ats.decoding import check_utf_8, describe_mismatch, replace_lone_surrogates
-from source_ats.errors import AtsError, ContractError, IncompleteResponse
+from source_ats import decoding
+from source_ats.errors import AtsError, ContractError, IncompleteResponse, MalformedResponse
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Decoder(Protocol[T_co]):
+    """Turns a body into values: a decoder of `msgspec`, or `decoding.EXACT`."""
+
+    def decode(self, body: bytes, /) -> T_co:
+        """Return the values."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +54,66 @@ class Response:
     where: str
     """For messages: vendor, endpoint, status and request id."""
 
-    def decode(self, decoder: msgspec.json.Decoder[T]) -> T:
+    is_repeat: bool = False
+    """The request was sent a second time because the body was not valid JSON: now it is repaired,
+    and rows that stay invalid are left out."""
+
+    def decode(self, decoder: Decoder[T]) -> T:
         """Return the body as the decoder's type.
 
-        Raises `IncompleteResponse` (to be requested again) when the body is not JSON, and
-        `ContractError` when it is JSON of another shape than the code relies on; neither shows a
-        value.
+        Raises `MalformedResponse` or `IncompleteResponse` (to be requested again) when the body is
+        not JSON, and `ContractError` when it is JSON of another shape than the code relies on; none
+        of them shows a value.
         """
+        return self._decode(decoder, key=None)[0]
+
+    def decode_rows(self, decoder: Decoder[T], key: str) -> tuple[T, Sequence[str | None]]:
+        """Return the body like `decode`, and the keys of rows that were left out of it.
+
+        Left out are rows that are not valid JSON, also when they are requested again, so that they
+        do not block their neighbours; `key` is the name of their key. None: it cannot be read.
+        """
+        return self._decode(decoder, key)
+
+    def _decode(self, decoder: Decoder[T], key: str | None) -> tuple[T, Sequence[str | None]]:
+        left_out: Sequence[str | None] = ()
         try:
-            check_utf_8(self.body)
-            return decoder.decode(self.body)
+            if decoding.is_utf_8(self.body):
+                return decoder.decode(self.body), left_out
         except msgspec.ValidationError as error:
-            message = (
-                f"The response does not have the documented shape: {describe_mismatch(error)}."
-            )
-            raise ContractError(message, detail=self.where) from None
-        except RecursionError:
-            message = "The response is nested too deeply."
-            raise ContractError(message, detail=self.where) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            repaired = replace_lone_surrogates(self.body)
-            if repaired == self.body:
-                message = "The response is not JSON."
-                raise IncompleteResponse(message, detail=self.where) from None
-            return replace(self, body=repaired).decode(decoder)
+            raise self._mismatch(error) from None
+        except (msgspec.DecodeError, decoding.InvalidJson, UnicodeDecodeError, RecursionError):
+            pass
+        body, left_out = self._readable(key)
+        try:
+            return decoder.decode(body), left_out
+        except msgspec.ValidationError as error:
+            raise self._mismatch(error) from None
+
+    def _readable(self, key: str | None) -> tuple[bytes, Sequence[str | None]]:
+        """Return the body as any decoder takes it, and the keys of rows that were left out."""
+        if decoding.is_valid(self.body):
+            return decoding.limit_depth(decoding.repair(self.body)), ()
+        if not decoding.is_complete(self.body):
+            raise IncompleteResponse("The response is not JSON.", detail=self.where)
+        if not self.is_repeat:
+            raise MalformedResponse("The response is not valid JSON.", detail=self.where)
+        repaired = decoding.repair(self.body)
+        if decoding.is_valid(repaired):
+            return decoding.limit_depth(repaired), ()
+        try:
+            if key is not None:
+                body, left_out = decoding.without_bad_rows(self.body, key)
+                return decoding.limit_depth(body), left_out
+        except decoding.InvalidJson:
+            pass
+        raise IncompleteResponse("The response is not JSON.", detail=self.where)
+
+    def _mismatch(self, error: msgspec.ValidationError) -> ContractError:
+        message = (
+            f"The response does not have the documented shape: {decoding.describe_mismatch(error)}."
+        )
+        return ContractError(message, detail=self.where)
 
 
 class FailureKind(enum.Enum):

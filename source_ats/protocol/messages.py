@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from source_ats.clock import epoch_ms
+from source_ats.decoding import Change
 from source_ats.errors import AtsError
 
 Status = Literal["STARTED", "RUNNING", "COMPLETE", "INCOMPLETE"]
@@ -28,11 +29,23 @@ def line(message: Mapping[str, Any]) -> bytes:
         return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-def records(stream: str, rows: Sequence[bytes], emitted_at: datetime) -> bytes:
-    """Return RECORD lines for rows that are encoded already, each a JSON object on one line."""
+def records(
+    stream: str,
+    rows: Sequence[bytes],
+    emitted_at: datetime,
+    changes: Mapping[int, Sequence[Change]] | None = None,
+) -> bytes:
+    """Return RECORD lines for rows that are encoded already, each a JSON object on one line.
+
+    `changes` says what was changed in a row, by its number; only such a record has a `meta`.
+    """
     head = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
     tail = b',"emitted_at":%d}}\n' % epoch_ms(emitted_at)
-    return b"".join([part for row in rows for part in (head, row, tail)])
+    parts = [part for row in rows for part in (head, row, tail)]
+    for number, changed in (changes or {}).items():
+        meta = orjson.dumps({"changes": [change._asdict() for change in changed]})
+        parts[3 * number + 2] = b',"meta":%b%b' % (meta, tail)
+    return b"".join(parts)
 
 
 def state(stream: str, stream_state: Mapping[str, Any], record_count: int) -> bytes:

@@ -8,7 +8,6 @@ came in the column `_rescued_data`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -32,7 +31,6 @@ from pyspark.sql.types import (
     VariantVal,
 )
 
-from source_ats.decoding import replace_lone_surrogates
 from source_ats.errors import ConfigError
 
 RESCUED = "_rescued_data"
@@ -41,7 +39,6 @@ Objects = Literal["variant", "json"]
 Value = Callable[[bytes], Any]
 """Makes a column's value of encoded JSON; raises `msgspec.DecodeError` where that does not fit."""
 
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _NULL = b"null"
 _row = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -87,8 +84,6 @@ def reader(
     }
 
     def row(record: bytes) -> tuple[Any, ...]:
-        if _HALF_CHARACTER.search(record):
-            record = replace_lone_surrogates(record)
         fields = _row.decode(record)
         rescued = {name: raw for name, raw in fields.items() if name not in columns}
         values = []

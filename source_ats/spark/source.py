@@ -131,10 +131,10 @@ class ReadSettings:
         clock.sleep(seconds_between_calls(config))
         for partition in task.partitions:
             state: State = {}
-            if partition is None or stream.partitioning is None:
-                pages = stream.pages({}, False)  # noqa: FBT003 - the signature of Stream.pages
+            if partition is None:
+                pages = stream.read({}, full_refresh=False)
             else:
-                pages = stream.partitioning.pages(partition)
+                pages = stream.read_partition(partition)
             for page in pages:
                 state = page.state
                 yield from map(row, page.records)

@@ -114,7 +114,7 @@ class StreamEmitter:
     def page(self, page: Page) -> Iterator[bytes]:
         """Yield the records, then the state, unless one was printed less than a second ago."""
         if page.records:
-            yield messages.records(self._name, page.records, self._clock.now())
+            yield messages.records(self._name, page.records, self._clock.now(), page.changes)
             self._records += len(page.records)
             self._records_since_state += len(page.records)
         self._state = self._complete(page.state)

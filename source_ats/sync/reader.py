@@ -84,7 +84,7 @@ def _read_stream(
     try:
         queue.put(_Event(name))
         if emitter.resume_from is not None:
-            for page in task.stream.pages(emitter.resume_from, task.full_refresh):
+            for page in task.stream.read(emitter.resume_from, full_refresh=task.full_refresh):
                 queue.put(_Event(name, page=page))
     finally:
         queue.put(_Event(name, ended=True))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from source_ats.decoding import Change, clean_rows
 
 State = Mapping[str, Any]
 
@@ -39,6 +41,8 @@ class Page:
     records: Sequence[bytes]
     state: State
     progress: Progress | None = None
+    changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
+    """What was changed in a record so that warehouses accept it, by its number in `records`."""
 
 
 Partition = Mapping[str, Any]
@@ -80,6 +84,22 @@ class Stream:
     marks as finished is not read again."""
     partitioning: Partitioning | None = None
     """None: it is read as one."""
+
+    def read(self, state: State, *, full_refresh: bool) -> Iterator[Page]:
+        """Yield the pages after a state, their records as warehouses accept them."""
+        return map(self._cleaned, self.pages(state, full_refresh))
+
+    def read_partition(self, partition: Partition) -> Iterator[Page]:
+        """Yield the pages of a partition like `read`. For a stream with a partitioning."""
+        if self.partitioning is None:
+            raise ValueError(f"The stream {self.name} has no partitions.")
+        return map(self._cleaned, self.partitioning.pages(partition))
+
+    def _cleaned(self, page: Page) -> Page:
+        records, changes = clean_rows(page.records, self.schema)
+        if records is page.records:
+            return page
+        return replace(page, records=records, changes=changes)
 
 
 def catalog_entry(stream: Stream) -> dict[str, Any]:

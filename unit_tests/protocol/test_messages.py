@@ -12,6 +12,7 @@ from airbyte_cdk.models import AirbyteMessageSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_ats.decoding import Change
 from source_ats.errors import ConfigError, ContractError, TransientError
 from source_ats.protocol import messages
 
@@ -23,6 +24,9 @@ Build = Callable[[], bytes]
 
 EACH: dict[str, Build] = {
     "record": lambda: messages.records("candidates", [b'{"id":"1","n":[1,2.5,{"a":true}]}'], AT),
+    "changed record": lambda: messages.records(
+        "candidates", [b'{"n":"1e400"}'], AT, {0: [Change("n", "TRUNCATED")]}
+    ),
     "state": lambda: messages.state("candidates", {"selection": "h", "integrations": {}}, 3),
     "started": lambda: messages.status("candidates", "STARTED", AT),
     "running": lambda: messages.status("candidates", "RUNNING", AT),
@@ -125,6 +129,19 @@ def test_bug_shows_its_place_but_never_its_text() -> None:
     assert "ValueError" in error_message["internal_message"]
     assert "test_messages.py" in error_message["internal_message"]
     assert "broken" in error_message["internal_message"]
+
+
+def test_only_a_record_that_was_changed_says_so() -> None:
+    changes = {1: [Change("n", "NULLED"), Change("x.0", "TRUNCATED")]}
+    lines = messages.records("candidates", [b'{"id":1}', b'{"id":2}', b'{"id":3}'], AT, changes)
+    unchanged, changed, last = (orjson.loads(line)["record"] for line in lines.splitlines())
+    assert "meta" not in unchanged
+    assert "meta" not in last
+    assert changed["data"] == {"id": 2}
+    assert [(each["field"], each["change"]) for each in changed["meta"]["changes"]] == [
+        ("n", "NULLED"),
+        ("x.0", "TRUNCATED"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "\u2028", "\x00", "half \ud83d of a character"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ class ListingIndex:
     def _add(self, listed: ListedObject, phase: Phase) -> bool:
         row = (
             listed.slug,
-            json.dumps(listed.id),
+            listed.id,
             listed.updated_at and listed.updated_at.timestamp(),
             phase if listed.slug in self._partition else Phase.OTHER_PARTITION,
         )
@@ -93,9 +92,9 @@ class ListingIndex:
     def move_to_set_aside(self, slug: str) -> None:
         """Move a candidate into the phase of those set aside, also if the list does not show it."""
         self._index.execute(
-            "INSERT INTO listed VALUES (?, 'null', NULL, ?) "
+            "INSERT INTO listed VALUES (?, ?, NULL, ?) "
             "ON CONFLICT DO UPDATE SET phase = excluded.phase",
-            [slug, Phase.SET_ASIDE],
+            [slug, b"null", Phase.SET_ASIDE],
         )
 
     def objects(
@@ -108,7 +107,7 @@ class ListingIndex:
         columns = "slug, id, updated_at"
         for slug, number, updated_at in self._select(columns, phase, after, changed_since):
             at = None if updated_at is None else datetime.fromtimestamp(updated_at, UTC)
-            yield ListedObject(slug, json.loads(number), at)
+            yield ListedObject(slug, number, at)
 
     def count(self, phase: Phase, *, after: str = "", changed_since: datetime | None = None) -> int:
         """Return how many objects `objects` would yield."""

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import orjson
 
 from source_ats.clock import parse_timestamp
+from source_ats.decoding import decode, encode, text_in
 from source_ats.errors import AtsError, ContractError
 from source_ats.http.models import FailureKind, Response, Vendor
 
@@ -45,7 +46,8 @@ class ListedObject:
     """One object of a list: what the code relies on, and, where it is needed, the whole record."""
 
     slug: str
-    id: int | str | None
+    id: bytes
+    """JSON, as the vendor sent it."""
     updated_at: datetime | None
     """None if it is missing or is not a time: candidates may have none (not confirmed)."""
     record: bytes = field(default=b"", compare=False, repr=False)
@@ -64,16 +66,19 @@ class ListPage:
     """False: the server answered 404, also when it was asked again."""
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Object(msgspec.Struct):
     """What the code relies on."""
 
     slug: Annotated[str, msgspec.Meta(min_length=1)]
-    id: int | str | None = None
-    updated_at: Any = None
+    id: msgspec.Raw = _NULL
+    updated_at: msgspec.Raw = _NULL
 
 
 _objects = msgspec.json.Decoder(list[_Object])
-_whole_objects = msgspec.json.Decoder(list[dict[str, Any]])
+_whole_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _envelope = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
 _LIST_NAMES = (
@@ -109,7 +114,9 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
         records = [_record(each) for each in array.decode(_whole_objects)]
     return ListPage(
         [
-            ListedObject(each.slug, each.id, parse_timestamp(each.updated_at), record)
+            ListedObject(
+                each.slug, bytes(each.id), parse_timestamp(text_in(each.updated_at)), record
+            )
             for each, record in zip(objects, records, strict=True)
         ],
         response.sent_at,
@@ -141,10 +148,12 @@ LIST_FIELDS = ("jobs", "candidates", "contacts", "custom_fields")
 record always has a list: PyAirbyte makes a text column of a field that may be either, and fails."""
 
 
-def _record(whole: dict[str, Any]) -> bytes:
+def _record(whole: dict[str, msgspec.Raw]) -> bytes:
     """Return an object in which each single object of `LIST_FIELDS` is a list of one."""
-    single = {name: [whole[name]] for name in LIST_FIELDS if isinstance(whole.get(name), Mapping)}
-    return orjson.dumps({**whole, **single})
+    single = {
+        name: [whole[name]] for name in LIST_FIELDS if bytes(whole.get(name, b"")).startswith(b"{")
+    }
+    return encode({**whole, **single})
 
 
 # A candidate's history
@@ -158,7 +167,7 @@ class History:
 
 
 class _Stage(msgspec.Struct):
-    id: int | str | None = None
+    id: msgspec.Raw = _NULL
 
 
 class Row(msgspec.Struct):
@@ -167,11 +176,11 @@ class Row(msgspec.Struct):
     job_slug: str | None = None
     talent_stage: _Stage | None = None
     stage_date: str | None = None
-    updated_at: str | None = None
+    updated_at: msgspec.Raw = _NULL
 
 
 _rows = msgspec.json.Decoder(list[Row] | None)
-_whole_rows = msgspec.json.Decoder(list[dict[str, Any]] | None)
+_whole_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 
 
 def history(
@@ -192,17 +201,17 @@ def history(
     ]
     if since is not None and not any(
         at is None or at >= since
-        for at in (parse_timestamp(rows[number].updated_at) for number in chosen)
+        for at in (parse_timestamp(text_in(rows[number].updated_at)) for number in chosen)
     ):
         return History([])
     read_at = _rfc3339_milliseconds(response.sent_at)
     return History(
         [
-            orjson.dumps(
+            encode(
                 {
                     **whole[number],
                     "id": ids[number],
-                    "candidate_id": candidate.id,
+                    "candidate_id": msgspec.Raw(candidate.id),
                     "candidate_slug": candidate.slug,
                     "read_at": read_at,
                 }
@@ -213,7 +222,7 @@ def history(
 
 
 def row_ids(
-    candidate_slug: str, rows: Sequence[Row], whole: Sequence[Mapping[str, Any]]
+    candidate_slug: str, rows: Sequence[Row], whole: Sequence[Mapping[str, msgspec.Raw]]
 ) -> list[str]:
     """Return an id for each row; the vendor gives none.
 
@@ -228,23 +237,24 @@ def row_ids(
     """
     equal: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        stage = row.talent_stage.id if row.talent_stage else None
         # Numbers may come as strings.
-        equal[row.job_slug, None if stage is None else str(stage), row.stage_date].append(number)
+        stage = row.talent_stage.id if row.talent_stage else _NULL
+        text = text_in(stage) or (None if stage == _NULL else bytes(stage).decode())
+        equal[row.job_slug, text, row.stage_date].append(number)
     ids = [""] * len(rows)
     for key, numbers in equal.items():
         if len(numbers) > 1:
             numbers.sort(key=lambda number: _sort_key(rows[number], whole[number]))
         for ordinal, number in enumerate(numbers):
-            text = orjson.dumps([candidate_slug, *key, ordinal])
-            ids[number] = hashlib.blake2b(text, digest_size=16).hexdigest()
+            parts = orjson.dumps([candidate_slug, *key, ordinal])
+            ids[number] = hashlib.blake2b(parts, digest_size=16).hexdigest()
     return ids
 
 
-def _sort_key(row: Row, whole: Mapping[str, Any]) -> tuple[datetime, bytes]:
+def _sort_key(row: Row, whole: Mapping[str, msgspec.Raw]) -> tuple[datetime, bytes]:
     """Return the key that sorts rows from the oldest to the newest, in whatever order they came."""
-    at = parse_timestamp(row.updated_at) or datetime.min.replace(tzinfo=UTC)
-    return at, orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+    at = parse_timestamp(text_in(row.updated_at)) or datetime.min.replace(tzinfo=UTC)
+    return at, msgspec.json.encode(decode(encode(whole)), order="sorted")
 
 
 def _rfc3339_milliseconds(at: datetime) -> str:

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import orjson
 
 from source_ats.clock import parse_timestamp, rfc3339
-from source_ats.decoding import safe_identifier
+from source_ats.decoding import encode, safe_identifier, text_in
 from source_ats.errors import (
     AccessDenied,
     AlreadyMerged,
@@ -199,13 +198,20 @@ class RowsPage:
     is_empty: bool
     """The vendor sent no row at all. Rows that have not changed are left out of `rows`."""
     sent_at: datetime
+    where: str
+    """For messages: the response that it came with."""
+    left_out: Sequence[str | None] = ()
+    """The uids of rows that are not valid JSON; None where the uid cannot be read."""
+
+
+_NULL = msgspec.Raw(b"null")
 
 
 class _Row(msgspec.Struct):
     """What the code relies on in a row: its key; in a position, also when it changed."""
 
     uid: str
-    time_updated: Any = None
+    time_updated: msgspec.Raw = _NULL
 
 
 class _CandidateRows(msgspec.Struct):
@@ -226,14 +232,18 @@ class _RawRows(msgspec.Struct):
 _candidate_rows = msgspec.json.Decoder(_CandidateRows)
 _position_rows = msgspec.json.Decoder(_PositionRows)
 _raw_rows = msgspec.json.Decoder(_RawRows)
+_one_row = msgspec.json.Decoder(_Row)
+_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 def candidate_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return the candidates as the vendor sent them: it has filtered them by activity."""
     del since
-    page = response.decode(_candidate_rows)
-    rows = [_on_one_line(row) for row in response.decode(_raw_rows).candidates]
-    return RowsPage(rows, page.next_page, not rows, response.sent_at)
+    page, left_out = response.decode_rows(_candidate_rows, "uid")
+    rows = [_on_one_line(row) for row in response.decode_rows(_raw_rows, "uid")[0].candidates]
+    return RowsPage(
+        rows, page.next_page, not (rows or left_out), response.sent_at, response.where, left_out
+    )
 
 
 def position_rows(response: Response, since: datetime | None) -> RowsPage:
@@ -242,21 +252,31 @@ def position_rows(response: Response, since: datetime | None) -> RowsPage:
     The API has no filter for that. Assumed: every change of a position moves its `time_updated`.
     A time that is missing or not understood counts as changed.
     """
-    page = response.decode(_position_rows)
+    page, left_out = response.decode_rows(_position_rows, "uid")
+    raw = response.decode_rows(_raw_rows, "uid")[0].positions
     rows = [
         _on_one_line(row)
-        for each, row in zip(page.positions, response.decode(_raw_rows).positions, strict=True)
-        if since is None or (at := parse_timestamp(each.time_updated)) is None or at >= since
+        for each, row in zip(page.positions, raw, strict=True)
+        if since is None
+        or (at := parse_timestamp(text_in(each.time_updated))) is None
+        or at >= since
     ]
-    return RowsPage(rows, page.next_page, not page.positions, response.sent_at)
+    is_empty = not (page.positions or left_out)
+    return RowsPage(rows, page.next_page, is_empty, response.sent_at, response.where, left_out)
+
+
+def one_row(response: Response) -> Sequence[bytes]:
+    """Return a candidate or position that was requested by its uid."""
+    response.decode(_one_row)
+    return [_on_one_line(response.decode(_raw))]
 
 
 def deleted_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return one row per deleted candidate: the vendor sends uids only, without pages."""
     del since
     read_at = rfc3339(response.sent_at)
-    rows = [orjson.dumps({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
-    return RowsPage(rows, None, not rows, response.sent_at)
+    rows = [encode({"uid": uid, "read_at": read_at}) for uid in deleted(response)]
+    return RowsPage(rows, None, not rows, response.sent_at, response.where)
 
 
 def _on_one_line(row: msgspec.Raw) -> bytes:

@@ -187,6 +187,8 @@ class RowsPage:
     """When it was requested, by the vendor's clock, in whole seconds."""
     where: str
     """For messages: the response that it came with."""
+    left_out: Sequence[str | None] = ()
+    """The ids of rows that are not valid JSON; None where the id cannot be read."""
 
 
 def rows(response: Response, integration_id: str) -> RowsPage:
@@ -195,7 +197,8 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     No value is decoded, so numbers keep their spelling. Raises `ContractError` when the envelope
     or a row's `id` is missing.
     """
-    data = response.decode(_list_envelope).data
+    envelope, left_out = response.decode_rows(_list_envelope, "id")
+    data = envelope.data
     if data is None:
         raise _without_data(response)
     _validate_rows(data.results, response)
@@ -216,6 +219,7 @@ def rows(response: Response, integration_id: str) -> RowsPage:
         next_cursor=(data.next or "").strip() or None,
         sent_at=response.sent_at.replace(microsecond=0),
         where=response.where,
+        left_out=left_out,
     )
 
 

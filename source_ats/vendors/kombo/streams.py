@@ -23,9 +23,11 @@ from source_ats.errors import (
     ConfigError,
     ContractError,
     CredentialsRefused,
+    IncompleteResponse,
     NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
+    RetryableError,
     Stopped,
     TransientError,
     UnknownPartition,
@@ -37,6 +39,8 @@ from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
 from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.cursors import SeenCursors
+from source_ats.sync.left_out import LeftOutRows
+from source_ats.sync.page_size import TWO_ATTEMPTS, FirstPage, PageSize
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
 from source_ats.vendors.kombo import requests, responses, schemas
@@ -51,12 +55,14 @@ BOOKMARK_LIFETIME = timedelta(days=13)
 CONCURRENT_PROBES = 8
 
 
-class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A read that resumes at `cursor`; `kept_at` is when the vendor gave it."""
 
     started_at: Timestamp
     cursor: str
     kept_at: Timestamp
+    page_size: int | None = None
+    """The size of the pages that the cursor leads through; None in a state of 0.1.0."""
 
 
 class IntegrationState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -65,6 +71,8 @@ class IntegrationState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     updated_after: Timestamp | None = None
     full_read_at: Timestamp | None = None
     in_progress: InProgress | None = None
+    set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
+    """Rows that could not be read, by id, and since when."""
 
     def timestamps(self) -> list[Timestamp | None]:
         """Return all times in this state."""
@@ -344,36 +352,65 @@ def _integration_pages(
 
     If a cursor is refused, the integration is read again from its bookmark, once.
     """
-    position, page, restarted = _first_page(context, integration_id, state)
+    left_out = LeftOutRows[IntegrationState](
+        f"{context.model.stream}: Integration {integration_id}", state.set_aside, context.client.now
+    )
+
+    def complete(state: IntegrationState) -> IntegrationState:
+        builtins = {**msgspec.to_builtins(state), "set_aside": {}, **left_out.as_state()}
+        return msgspec.convert(builtins, IntegrationState)
+
+    for rows in left_out.request_again(partial(_fetch_row, context, integration_id)):
+        yield rows, complete(state)
+    kept_size = state.in_progress.page_size if state.in_progress else None
+    size = PageSize(kept_size or context.config.page_size, "kombo.page_size")
+    position, page, restarted = _first_page(context, integration_id, state, size)
     started_at = position.started_at or page.sent_at
     seen = SeenCursors(position.cursor)
+    reached = position.state
     while page.next_cursor is not None:
         seen.add(page.next_cursor, page.where)
         kept_at = context.client.now().replace(microsecond=0)
-        progress = InProgress(started_at, page.next_cursor, kept_at)
-        yield page.rows, msgspec.structs.replace(position.state, in_progress=progress)
+        progress = InProgress(started_at, page.next_cursor, kept_at, size.rows)
+        after = msgspec.structs.replace(position.state, in_progress=progress)
+        reached = left_out.state_after(page.left_out, page.where, reached, after)
+        yield page.rows, complete(reached)
         position = _Position(position.state, started_at, page.next_cursor)
         try:
-            page = _fetch_page(context, integration_id, position)
+            page = _fetch_page(context, integration_id, position, page_size=size.rows)
         except RequestRefused as refusal:
             if restarted:
                 raise
             restarted = True
             position = _position_after_refusal(context, integration_id, state, refusal)
-            page = _fetch_page(context, integration_id, position)
+            page = _fetch_first_page(context, integration_id, position, size)
             started_at = page.sent_at
             seen = SeenCursors()
+            reached = position.state
         except WrongAddress as error:
             message = (
                 "Kombo answered 404 without an error code in the middle of a list. The next run "
                 "resumes from the last state."
             )
             raise TransientError(message, detail=error.detail) from None
-    yield page.rows, _finished_state(context, position.state, started_at)
+    finished = _finished_state(context, position.state, started_at)
+    reached = left_out.state_after(page.left_out, page.where, reached, finished)
+    yield page.rows, complete(reached)
+
+
+def _fetch_row(context: ReadContext, integration_id: str, row_id: str) -> Sequence[bytes]:
+    """Return one row, or none if there is no such row any more."""
+    start = _Position(IntegrationState(), None, None)
+    page = _fetch_page(
+        context, integration_id, start, page_size=1, retry_policy=TWO_ATTEMPTS, row_id=row_id
+    )
+    if page.left_out:
+        raise IncompleteResponse("The row is not valid JSON.", detail=page.where)
+    return page.rows
 
 
 def _first_page(
-    context: ReadContext, integration_id: str, state: IntegrationState
+    context: ReadContext, integration_id: str, state: IntegrationState, size: PageSize
 ) -> tuple[_Position, responses.RowsPage, bool]:
     """Return the first page of this run, where it is, and whether the kept cursor was given up.
 
@@ -383,13 +420,20 @@ def _first_page(
     position = _resume_position(context, state, context.client.now())
     restarted = False
     try:
-        page = _fetch_page(context, integration_id, position)
+        page = _fetch_first_page(context, integration_id, position, size)
+    except RetryableError as error:
+        if position.cursor is None or error.rate_limit:
+            raise
+        restarted = True
+        position = _bookmark_position(context, state, context.client.now())
+        size.shrink(error, _request_of(context, integration_id, position))
+        page = _fetch_first_page(context, integration_id, position, size)
     except (RequestRefused, WrongAddress) as refusal:
         if position.cursor is None:
             raise
         restarted = True
         position = _position_after_refusal(context, integration_id, state, refusal)
-        page = _fetch_page(context, integration_id, position)
+        page = _fetch_first_page(context, integration_id, position, size)
     reject_future_state(context.model.stream, state.timestamps(), page.sent_at)
     if not restarted:
         # Until the first response, "now" was the machine's.
@@ -404,7 +448,7 @@ def _first_page(
             )
             restarted = True
             position = by_vendor_clock
-            page = _fetch_page(context, integration_id, position)
+            page = _fetch_first_page(context, integration_id, position, size)
     return position, page, restarted
 
 
@@ -431,24 +475,46 @@ def _finished_state(
     )
 
 
-def _fetch_page(
+def _fetch_first_page(
+    context: ReadContext, integration_id: str, position: _Position, size: PageSize
+) -> responses.RowsPage:
+    """Return the first page of this run: of the list, or at a kept cursor."""
+    request = _request_of(context, integration_id, position)
+    return size.first_page(request) if position.cursor is None else request(size.rows, None)
+
+
+def _request_of(
+    context: ReadContext, integration_id: str, position: _Position
+) -> FirstPage[responses.RowsPage]:
+    return lambda rows, retry_policy: _fetch_page(
+        context, integration_id, position, page_size=rows, retry_policy=retry_policy
+    )
+
+
+def _fetch_page(  # noqa: PLR0913 - the request's own parameters
     context: ReadContext,
     integration_id: str,
     position: _Position,
     *,
-    page_size: int | None = None,
+    page_size: int,
+    retry_policy: RetryPolicy | None = None,
+    row_id: str | None = None,
 ) -> responses.RowsPage:
     since = (position.state.updated_after, context.start_date)
     request = requests.rows(
         context.base_url,
         context.model.path,
         integration_id=integration_id,
-        page_size=page_size or context.config.page_size,
+        page_size=page_size,
         include_deleted=context.config.include_deleted,
-        updated_after=max((each for each in since if each is not None), default=None),
+        updated_after=None
+        if row_id is not None
+        else max((each for each in since if each is not None), default=None),
         cursor=position.cursor,
+        row_id=row_id,
     )
-    return context.client.send(request, partial(responses.rows, integration_id=integration_id))
+    read = partial(responses.rows, integration_id=integration_id)
+    return context.client.send(request, read, retry_policy=retry_policy)
 
 
 def _plan_batch(context: ReadContext, state: State, most: int) -> State:
@@ -520,8 +586,8 @@ def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Pag
     state = msgspec.convert(partition["entry"], IntegrationState)
     state = msgspec.structs.replace(state, in_progress=None)
     try:
-        for rows, _ in _integration_pages(context, integration_id, state):
-            yield Page(rows, {})
+        for rows, after in _integration_pages(context, integration_id, state):
+            yield Page(rows, {"set_aside": msgspec.to_builtins(after.set_aside)})
     except (Stopped, CredentialsRefused):
         raise
     except AtsError as error:

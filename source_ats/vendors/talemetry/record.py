@@ -12,19 +12,19 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
+from source_ats.decoding import encode
 
 Json = dict[str, Any]
 
 
 def encoded(candidate: Json, guid: str, include: Collection[str], as_of: str) -> bytes:
     """Return the record of a person, a JSON object on one line. The candidate is consumed."""
-    return orjson.dumps(record(candidate, guid, include, as_of))
+    return encode(record(candidate, guid, include, as_of))
 
 
 def tombstone(guid: str, as_of: str) -> bytes:
     """Return the record of a person who was deleted."""
-    return orjson.dumps({"id": guid, "is_deleted": True, "as_of": as_of})
+    return encode({"id": guid, "is_deleted": True, "as_of": as_of})
 
 
 def record(candidate: Json, guid: str, include: Collection[str], as_of: str) -> Json:
@@ -181,7 +181,7 @@ def _custom_data(area: Json) -> list[Json]:
         if content is not None and value is None and values is None:
             # Neither a string nor a list of strings: also kept as it is.
             field["Value"] = content
-            value = None if isinstance(content, _CONTAINERS) else orjson.dumps(content).decode()
+            value = None if isinstance(content, _CONTAINERS) else encode(content).decode()
         updated_at = _rfc3339(field.get("UpdatedAt"))
         if updated_at is not None or field.get("UpdatedAt") is None:
             field.pop("UpdatedAt", None)

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from source_ats.errors import AccessDenied, AtsError, ConfigError, ContractError, RequestRefused
+from source_ats.decoding import EXACT
+from source_ats.errors import (
+    AccessDenied,
+    AtsError,
+    ConfigError,
+    ContractError,
+    IncompleteResponse,
+    RequestRefused,
+)
 from source_ats.http.models import FailureKind, Response, Vendor
 
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
@@ -22,7 +28,7 @@ _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KEYS_WITHOUT_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORECASE)
 
-_anything = msgspec.json.Decoder()
+_anything = EXACT
 
 
 def classify(response: Response) -> AtsError | FailureKind | None:
@@ -175,12 +181,15 @@ def people(response: Response) -> dict[str, dict[str, Any]]:
     entry that is not in a list, entries without `Candidate`, and, when no person matches, a
     `result` or `Candidates` that is missing, null or empty.
     """
-    answer = response.decode(_anything)
+    answer, left_out = response.decode_rows(_anything, "IdValue")
     if not isinstance(answer, dict) or not (answer.keys() & {"result", "Candidates"}):
         raise _unexpected_shape("The response holds no candidates", answer, response)
     result = answer.get("result", answer)
     if result and not (isinstance(result, dict) and "Candidates" in result):
         raise _unexpected_shape("The response holds no candidates", answer, response)
+    if left_out and not isinstance(result["Candidates"], list):
+        # A single candidate is not in a list: what was left out is a part of it.
+        raise IncompleteResponse("The response is not JSON.", detail=response.where)
     found = {}
     for candidate in _candidates(result["Candidates"] if result else None):
         if not isinstance(candidate, dict):

@@ -21,7 +21,7 @@ from source_ats.vendors.atz_crm import responses, schemas
 from source_ats.vendors.atz_crm.responses import History, ListedObject
 
 SAVED = Path(__file__).parent / "saved_responses"
-ADA = ListedObject("candidate_00000000000000000001", 1, None)
+ADA = ListedObject("candidate_00000000000000000001", b"1", None)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -75,8 +75,8 @@ def test_each_saved_reply_says_where_it_comes_from(path: Path) -> None:
 def test_the_list_is_found_in_each_envelope(name: str) -> None:
     page = responses.list_page(saved(name), "candidates", with_records=False)
     assert page.objects == [
-        ListedObject("candidate_00000000000000000001", 1, datetime(2025, 2, 1, tzinfo=UTC)),
-        ListedObject("candidate_00000000000000000002", 2, datetime(2025, 2, 2, 10, tzinfo=UTC)),
+        ListedObject("candidate_00000000000000000001", b"1", datetime(2025, 2, 1, tzinfo=UTC)),
+        ListedObject("candidate_00000000000000000002", b"2", datetime(2025, 2, 2, 10, tzinfo=UTC)),
     ]
     assert page.sent_at == NOON
 
@@ -284,7 +284,7 @@ def test_different_rows_have_different_ids(rows: list[Row]) -> None:
 def test_rows_of_different_candidates_have_different_ids(
     ours: list[Row], theirs: list[Row]
 ) -> None:
-    assert not set(ids(ours)) & set(ids(theirs, ListedObject("candidate_2", 2, None)))
+    assert not set(ids(ours)) & set(ids(theirs, ListedObject("candidate_2", b"2", None)))
 
 
 @given(some_rows, st.randoms(use_true_random=False))

@@ -1,0 +1,309 @@
+"""Calls that fail: one failure never ends the rest, and no failure is waited for without end."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.configured import failure_types, section, source
+from integration_tests.support.connector import Connector, QuickClock, Run, catalog
+from integration_tests.support.kombo import integrations
+from integration_tests.support.scripted_vendor import (
+    Answer,
+    Request,
+    make_certificate,
+    scripted_vendor,
+)
+
+CHANGED = "2025-01-01T00:00:00.000Z"
+ROUTES = {
+    "candidates": ("kombo", "kombo.candidates"),
+    "atz_candidates": ("atz_crm", "atz_crm.candidates"),
+    "candidate_history": ("atz_crm", "atz_crm.history"),
+    "profiles": ("talemetry", "talemetry.profiles"),
+}
+KOMBO_STREAMS = (
+    "candidates", "kombo_applications", "kombo_jobs", "kombo_users", "kombo_tags", "kombo_offers",
+    "kombo_interviews", "kombo_rejection_reasons", "kombo_roles",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Sandbox]:
+    """Some people for each vendor, in three integrations of Kombo."""
+    with Sandbox.start(candidates=60) as sandbox:
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(world: Sandbox) -> Sandbox:
+    """The same, without faults."""
+    world.clear_faults()
+    world.reset_log()
+    return world
+
+
+def configured(sandbox: Sandbox, folder: Path, *vendors: str) -> Connector:
+    """Return the source for some vendors of the sandbox, with small pages."""
+    more: dict[str, dict[str, Any]] = {
+        "kombo": {"integration_ids": integrations(sandbox), "page_size": 10},
+        "atz_crm": {"page_size": 10},
+        "talemetry": {"page_size": 10, "ids_per_request": 5},
+    }
+    return source(
+        folder,
+        **{name: section(name, sandbox.url, **more.get(name, {})) for name in vendors},
+    )
+
+
+def timed(connector: Connector, stream: str, **options: Any) -> tuple[Run, float]:
+    """Read a stream; return the run and the seconds that it waited."""
+    clock = QuickClock(threading.Event())
+    run = connector.run_quickly("read", clock=clock, catalog=catalog(stream), **options)
+    return run, clock.waited
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("stream", ROUTES)
+def test_one_html_page_with_401_or_403_among_good_answers_costs_a_repeat(
+    sandbox: Sandbox, tmp_path: Path, stream: str, status: int
+) -> None:
+    vendor, route = ROUTES[stream]
+    connector = configured(sandbox, tmp_path, vendor)
+    whole = connector.read_quickly(stream)
+    sandbox.fault(route, "html", status=status, after=2, times=1)
+    run, waited = timed(connector, stream)
+    assert run.code == 0, run.errors()
+    assert len(run.records(stream)) == len(whole.records(stream))
+    assert waited < 60
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("stream", ROUTES)
+def test_html_with_401_or_403_that_lasts_after_good_answers_is_transient(
+    sandbox: Sandbox, tmp_path: Path, stream: str, status: int
+) -> None:
+    vendor, route = ROUTES[stream]
+    connector = configured(sandbox, tmp_path, vendor)
+    sandbox.fault(route, "html", status=status, after=2)
+    run, waited = timed(connector, stream)
+    assert run.code == 1
+    assert failure_types(run, stream) == ["transient_error"]
+    assert waited < 120
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("stream", ROUTES)
+def test_401_or_403_from_the_first_answer_on_is_a_config_error(
+    sandbox: Sandbox, tmp_path: Path, stream: str, status: int
+) -> None:
+    vendor, route = ROUTES[stream]
+    connector = configured(sandbox, tmp_path, vendor)
+    sandbox.fault(route, "html", status=status)
+    run, waited = timed(connector, stream)
+    assert failure_types(run, stream) == ["config_error"]
+    assert waited < 120
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_one_integration_that_fails_with_html_fails_alone(tmp_path: Path, status: int) -> None:
+    def script(request: Request) -> Answer:
+        integration = request.headers["x-integration-id"]
+        cursor = request.query.get("cursor")
+        if integration == "greenhouse:b" and cursor:
+            return Answer(b"<html>no</html>", status, {"Content-Type": "text/html"})
+        rows = [{"id": f"{integration}-{cursor}", "changed_at": CHANGED}]
+        return Answer(
+            {"status": "success", "data": {"next": None if cursor else "2", "results": rows}}
+        )
+
+    ids = ["greenhouse:a", "greenhouse:b", "greenhouse:c"]
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url, integration_ids=ids))
+        run, _ = timed(connector, "candidates")
+    read = {row["id"] for row in run.records()}
+    assert {f"greenhouse:{name}-{page}" for name in "ac" for page in ("None", "2")} <= read
+    assert run.code == 1
+    assert "greenhouse:b" in run.errors()[0]["message"] + run.logs("WARN")
+
+
+# check
+
+
+@pytest.mark.parametrize("fault", [
+    {"kind": "status", "status": 503}, {"kind": "status", "status": 429},
+    {"kind": "reset"}, {"kind": "html", "status": 502},
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("down", "name"),
+    [("kombo", "Kombo"), ("atz_crm", "ATZ CRM"), ("talemetry", "Talemetry"), ("comeet", "Comeet")],
+)
+def test_check_succeeds_and_names_the_one_system_that_is_down(
+    sandbox: Sandbox, tmp_path: Path, fault: dict[str, Any], down: str, name: str
+) -> None:
+    other = "atz_crm" if down == "kombo" else "kombo"
+    connector = configured(sandbox, tmp_path, down, other)
+    sandbox.fault(f"{down}.*", **fault)
+    run = connector.run_quickly("check")
+    (answer,) = run.of("CONNECTION_STATUS")
+    assert run.code == 0
+    assert answer["status"] == "SUCCEEDED"
+    assert name in answer["message"]
+    assert "next run" not in answer["message"]
+
+
+def test_check_fails_when_every_system_is_down_or_a_credential_is_wrong(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    connector = configured(sandbox, tmp_path, "kombo", "atz_crm")
+    sandbox.fault("*", "status", status=503)
+    (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert answer["status"] == "FAILED"
+    sandbox.clear_faults()
+    connector.config["kombo"]["api_key"] = "ks_dev_wrong"
+    (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert answer["status"] == "FAILED"
+    assert "kombo.api_key" in answer["message"]
+
+
+# Waiting
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("8", 8), ("8.0", 8), ("7.6", 7.6), ("8, 8", 8), ("3, 8", 8), ("8,3", 8), (" 8 ", 8)],
+)
+@pytest.mark.parametrize("stream", ROUTES)
+def test_retry_after_is_obeyed_however_it_is_spelled(
+    sandbox: Sandbox, tmp_path: Path, stream: str, value: str, seconds: float
+) -> None:
+    vendor, route = ROUTES[stream]
+    connector = configured(sandbox, tmp_path, vendor)
+    sandbox.fault(route, "status", status=429, headers={"Retry-After": value}, times=1)
+    _, usual = timed(connector, stream, debug=False)
+    run, waited = timed(connector, stream)
+    assert run.code == 0
+    # ATZ CRM's own pace waits too, alike in both runs; only the first met the 429.
+    assert seconds <= usual - waited + 0.5 < seconds + 2
+
+
+def test_kombo_that_is_down_is_reported_by_every_stream_in_minutes(tmp_path: Path) -> None:
+    ids = [f"greenhouse:{number:02d}" for number in range(30)]
+    with scripted_vendor(lambda _: Answer(b"", 503)) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url, integration_ids=ids))
+        clock = QuickClock(threading.Event())
+        run = connector.run_quickly("read", clock=clock, catalog=catalog(*KOMBO_STREAMS))
+    for stream in KOMBO_STREAMS:
+        assert failure_types(run, stream) == ["transient_error"]
+        assert run.statuses(stream)[-1] == "INCOMPLETE"
+    assert clock.waited < 15 * 60
+    assert len(vendor.requests) < 200
+
+
+def test_a_vendor_that_is_down_does_not_end_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    connector = configured(sandbox, tmp_path, "kombo", "atz_crm")
+    whole = connector.read_quickly("atz_candidates")
+    sandbox.fault("kombo.*", "status", status=503)
+    run = connector.read_quickly("candidates", "atz_candidates")
+    assert failure_types(run, "candidates") == ["transient_error"]
+    assert run.statuses("atz_candidates")[-1] == "COMPLETE"
+    assert len(run.records("atz_candidates")) == len(whole.records("atz_candidates"))
+
+
+# Broken answers
+
+
+def garbled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> Run:
+    """Read over TLS, with garbage in the middle of the first answers."""
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    served = itertools.count()
+    rows = [{"id": f"k{n}", "changed_at": CHANGED, "text": "x" * 1000} for n in range(100)]
+    page = {"status": "success", "data": {"next": None, "results": rows}}
+
+    def script(_: Request) -> Answer:
+        return Answer(page, garbage_after=40_000 if next(served) < times else None)
+
+    with scripted_vendor(script, certificate=certificate) as vendor:
+        return source(tmp_path, kombo=section("kombo", vendor.url)).read_quickly("candidates")
+
+
+def test_tls_garbage_in_an_answer_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = garbled(tmp_path, monkeypatch, times=1)
+    assert run.code == 0, run.errors()
+    assert len({row["id"] for row in run.records()}) == 100
+
+
+def test_tls_garbage_that_lasts_is_transient_and_speaks_of_no_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = garbled(tmp_path, monkeypatch, times=1000)
+    assert failure_types(run, "candidates") == ["transient_error"]
+    assert "certificate" not in run.errors()[0]["message"]
+
+
+def test_a_certificate_that_is_not_trusted_is_a_config_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    certificate = make_certificate(tmp_path)
+    with scripted_vendor(lambda _: Answer({}), certificate=certificate) as vendor:
+        run = source(tmp_path, kombo=section("kombo", vendor.url)).read_quickly("candidates")
+    assert failure_types(run, "candidates") == ["config_error"]
+    assert "certificate" in run.errors()[0]["message"]
+    assert vendor.requests == []
+
+
+class RacingClock(QuickClock):
+    """A clock on which real time passes a thousand times as fast."""
+
+    _began = time.monotonic()
+
+    def monotonic(self) -> float:
+        """Return the racing time, and all waits."""
+        return super().monotonic() + 1000 * (time.monotonic() - self._began)
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(tmp_path: Path) -> None:
+    ended: list[bool] = []
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(300):
+            yield b" "
+            time.sleep(0.01)
+        ended.append(True)
+        yield b'{"status":"success","data":{"next":null,"results":[]}}'
+
+    with scripted_vendor(lambda _: Answer(drip())) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        clock = RacingClock(threading.Event())
+        run = connector.run_quickly("read", clock=clock, catalog=catalog("candidates"))
+    assert failure_types(run, "candidates") == ["transient_error"]
+    assert not ended
+
+
+def test_an_answer_that_does_not_end_is_given_up(tmp_path: Path) -> None:
+    ended: list[bool] = []
+
+    def flood() -> Iterator[bytes]:
+        for _ in range(300):
+            yield b" " * (1 << 20)
+        ended.append(True)
+        yield b'{"status":"success","data":{"next":null,"results":[]}}'
+
+    with scripted_vendor(lambda _: Answer(flood())) as vendor:
+        run = source(tmp_path, kombo=section("kombo", vendor.url)).read_quickly("candidates")
+    assert run.code == 1
+    assert failure_types(run, "candidates")[0] in {"transient_error", "system_error"}
+    assert "please report" not in run.errors()[0]["message"].lower()
+    assert not ended

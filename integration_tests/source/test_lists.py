@@ -1,0 +1,363 @@
+"""Lists page by page: short pages, pages that are not found, cursors, links and page sizes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.configured import failure_types, section, source
+from integration_tests.support.connector import QuickClock, catalog
+from integration_tests.support.kombo import integrations
+from integration_tests.support.scripted_vendor import Answer, Request, scripted_vendor
+
+CHANGED = "2025-01-01T00:00:00.000Z"
+
+
+# ATZ CRM: numbered pages
+
+
+def atz_pages(
+    sizes: Sequence[int],
+    *,
+    total: bool = False,
+    after: Callable[[int], Answer | None] = lambda _: None,
+) -> Callable[[Request], Answer]:
+    """Return an ATZ CRM whose list has pages of these sizes, and two history rows for everybody.
+
+    `after` may answer the page of a number in another way.
+    """
+    slugs = iter(range(1000, 1000 + sum(sizes)))
+    pages = [[f"slug-{next(slugs)}" for _ in range(size)] for size in sizes]
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/history"):
+            rows = [
+                {"job_slug": job, "stage_date": "2025-01-01", "updated_at": CHANGED,
+                 "talent_stage": {"id": 1}}
+                for job in ("one", "two")
+            ]  # fmt: skip
+            return Answer(rows)
+        number = int(request.query.get("page", "1"))
+        answer = after(number)
+        if answer is not None:
+            return answer
+        page = pages[number - 1] if number <= len(pages) else []
+        rows = [{"slug": slug, "id": slug, "updated_at": CHANGED} for slug in page]
+        return Answer({"data": rows, "total": sum(sizes)} if total else rows)
+
+    return script
+
+
+SHORT = [10, 10, 9, 10, 10, 10]
+
+
+@pytest.mark.parametrize("total", [False, True])
+@pytest.mark.parametrize("sizes", [SHORT, [9, 10, 10], [10, 1, 10, 5], [3, 3, 3]])
+@pytest.mark.parametrize("stream", ["atz_candidates", "atz_deals", "candidate_history"])
+def test_a_short_page_is_not_the_end(
+    tmp_path: Path, sizes: list[int], stream: str, *, total: bool
+) -> None:
+    with scripted_vendor(atz_pages(sizes, total=total)) as vendor:
+        run = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10)).read_quickly(
+            stream
+        )
+    assert run.code == 0, run.errors()
+    people = {row.get("candidate_slug", row.get("slug")) for row in run.records(stream)}
+    assert len(people) == sum(sizes)
+    assert len(run.records(stream)) == sum(sizes) * (2 if stream == "candidate_history" else 1)
+
+
+def test_a_total_that_is_smaller_than_the_rows_is_ignored(tmp_path: Path) -> None:
+    pages = atz_pages(SHORT, total=True)
+
+    def script(request: Request) -> Answer:
+        answer = pages(request)
+        return Answer({**answer.body, "total": 10})
+
+    with scripted_vendor(script) as vendor:
+        run = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10)).read_quickly(
+            "atz_candidates"
+        )
+    assert len({row["slug"] for row in run.records("atz_candidates")}) == sum(SHORT)
+
+
+@pytest.mark.parametrize("page", range(1, 7))
+@pytest.mark.parametrize("stream", ["atz_candidates", "atz_deals", "candidate_history"])
+def test_a_list_page_that_is_not_found_once_is_not_the_end(
+    tmp_path: Path, stream: str, page: int
+) -> None:
+    hits: list[int] = []
+
+    def once(number: int) -> Answer | None:
+        if number == page and not hits:
+            hits.append(number)
+            return Answer({"message": "no"}, 404)
+        return None
+
+    with scripted_vendor(atz_pages([10] * 6, after=once)) as vendor:
+        run = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10)).read_quickly(
+            stream
+        )
+    assert run.code == 0, run.errors()
+    people = {row.get("candidate_slug", row.get("slug")) for row in run.records(stream)}
+    assert len(people) == 60
+
+
+@pytest.mark.parametrize("stream", ["atz_candidates", "candidate_history"])
+def test_a_lasting_404_after_a_full_page_is_a_failure_and_after_a_short_page_the_end(
+    tmp_path: Path, stream: str
+) -> None:
+    def not_found(number: int) -> Answer | None:
+        return Answer({"message": "no"}, 404) if number > 3 else None
+
+    for sizes, code in (([10, 10, 10, 10], 1), ([10, 10, 7], 0)):
+        with scripted_vendor(atz_pages(sizes, after=not_found)) as vendor:
+            config = section("atz_crm", vendor.url, page_size=10)
+            run = source(tmp_path, atz_crm=config).read_quickly(stream)
+        assert run.code == code, (sizes, run.errors())
+
+
+@pytest.fixture
+def atz() -> Any:
+    """A few people of ATZ CRM."""
+    with Sandbox.start(candidates=8, accounts=1) as sandbox:
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        yield sandbox
+
+
+def test_one_history_that_is_not_found_once_is_read_in_the_same_run(
+    atz: Sandbox, tmp_path: Path
+) -> None:
+    people = [row for row in atz.truth("/_control/atz_crm/truth") if row["history"]]
+    slug = people[2]["slug"]
+    atz.fault("atz_crm.history", "status", status=404, containing=slug, times=1)
+    run = source(tmp_path, atz_crm=section("atz_crm", atz.url)).read_quickly("candidate_history")
+    assert run.code == 0
+    read = [row for row in run.records("candidate_history") if row["candidate_slug"] == slug]
+    assert len(read) == len(people[2]["history"])
+    assert not run.state("candidate_history").get("set_aside")
+
+
+def test_one_history_that_stays_not_found_is_set_aside_and_read_by_a_later_run(
+    atz: Sandbox, tmp_path: Path
+) -> None:
+    people = [row for row in atz.truth("/_control/atz_crm/truth") if row["history"]]
+    slug = people[2]["slug"]
+    atz.fault("atz_crm.history", "status", status=404, containing=slug)
+    connector = source(tmp_path, atz_crm=section("atz_crm", atz.url))
+    run = connector.read_quickly("candidate_history")
+    assert run.code == 0
+    assert list(run.state("candidate_history")["set_aside"]) == [slug]
+    assert slug in run.logs("WARN")
+    atz.clear_faults()
+    again = connector.read_quickly("candidate_history", state=run.of("STATE")[-1:])
+    read = [row for row in again.records("candidate_history") if row["candidate_slug"] == slug]
+    assert len(read) == len(people[2]["history"])
+    assert not again.state("candidate_history").get("set_aside")
+
+
+# Cursors and links
+
+
+def kombo_page(numbers: Sequence[int], cursor: str | None) -> Answer:
+    """Return a page of Kombo."""
+    rows = [{"id": f"k{number}", "changed_at": CHANGED} for number in numbers]
+    return Answer({"status": "success", "data": {"next": cursor, "results": rows}})
+
+
+@pytest.mark.parametrize("cycle", [["A"], ["A", "B"], ["A", "B", "C", "D"]])
+@pytest.mark.parametrize("stream", ["candidates", "kombo_jobs"])
+def test_cursors_of_kombo_that_go_round_end_the_read_after_the_first_repeat(
+    tmp_path: Path, cycle: list[str], stream: str
+) -> None:
+    served: list[int] = []
+
+    def script(_: Request) -> Answer:
+        served.append(1)
+        number = len(served)
+        return kombo_page([number], cycle[(number - 1) % len(cycle)] if number < 60 else None)
+
+    with scripted_vendor(script) as vendor:
+        run = source(tmp_path, kombo=section("kombo", vendor.url)).read_quickly(stream)
+    assert failure_types(run, stream) == ["system_error"]
+    assert len(vendor.requests) <= len(cycle) + 2
+    assert "please report" not in run.errors()[0]["message"].lower()
+
+
+@pytest.mark.parametrize("cycle", [["2"], ["2", "3"]])
+def test_links_of_comeet_that_go_round_end_the_read_after_the_first_repeat(
+    tmp_path: Path, cycle: list[str]
+) -> None:
+    served: list[int] = []
+    url = ""
+
+    def script(request: Request) -> Answer:
+        served.append(1)
+        number = len(served)
+        link = f"{url}{request.path}?page={cycle[(number - 1) % len(cycle)]}"
+        rows = [{"uid": f"P{number}", "time_updated": CHANGED}]
+        return Answer({"positions": rows, "next_page": link if number < 60 else None})
+
+    with scripted_vendor(script) as vendor:
+        url = vendor.url
+        run = source(tmp_path, comeet=section("comeet", vendor.url)).read_quickly(
+            "comeet_positions"
+        )
+    assert failure_types(run, "comeet_positions") == ["system_error"]
+    assert len(vendor.requests) <= len(cycle) + 2
+
+
+@pytest.mark.parametrize("cycle", [["A"], ["A", "B"]])
+def test_cursors_of_talemetry_that_go_round_end_the_read_after_the_first_repeat(
+    tmp_path: Path, cycle: list[str]
+) -> None:
+    served: list[int] = []
+
+    def script(request: Request) -> Answer:
+        if "profiles" in request.path:
+            return Answer({"result": {"Candidates": []}})
+        served.append(1)
+        number = len(served)
+        guid = f"{number:08d}-0000-4000-8000-000000000000"
+        cursor = cycle[(number - 1) % len(cycle)] if number < 60 else None
+        return Answer({"result": {"Ids": [guid], "Cursor": cursor}})
+
+    with scripted_vendor(script) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert run.code == 1
+    assert len(served) <= len(cycle) + 4
+
+
+LINKS = {
+    "absolute": "{url}/comeet/positions?page=2&limit=5",
+    "the public host": "https://api.comeet.co/comeet/positions?page=2&limit=5",
+    "relative to the host": "/comeet/positions?page=2&limit=5",
+    "relative to the page": "positions?page=2&limit=5",
+    "only a query": "?page=2&limit=5",
+    "a host in capitals": "{capitals}/comeet/positions?page=2&limit=5",
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_is_followed_by_path_and_query_on_the_configured_host(
+    tmp_path: Path, name: str
+) -> None:
+    link = ""
+
+    def script(request: Request) -> Answer:
+        if request.query.get("page") == "2":
+            return Answer({"positions": [{"uid": "two", "time_updated": CHANGED}]})
+        rows = [{"uid": "one", "time_updated": CHANGED}]
+        return Answer({"positions": rows, "next_page": link})
+
+    with scripted_vendor(script) as vendor:
+        url = vendor.url.replace("127.0.0.1", "localhost")
+        link = LINKS[name].format(url=url, capitals=url.replace("localhost", "LOCALHOST"))
+        run = source(tmp_path, comeet=section("comeet", url)).read_quickly("comeet_positions")
+    assert run.code == 0, run.errors()
+    assert [row["uid"] for row in run.records("comeet_positions")] == ["one", "two"]
+    assert vendor.requests[-1].path == "/comeet/positions"
+    assert vendor.requests[-1].query == {"page": "2", "limit": "5"}
+    assert vendor.requests[-1].headers["authorization"]
+
+
+# Page sizes
+
+
+@pytest.fixture(scope="module")
+def many() -> Any:
+    """Enough people for several pages."""
+    with Sandbox.start(candidates=600, accounts=1) as sandbox:
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        yield sandbox
+
+
+TOO_LARGE = {
+    "candidates": ("kombo", "kombo.candidates", ["page_size=250&", "page_size=125&"]),
+    "atz_candidates": ("atz_crm", "atz_crm.candidates", ["limit=100&", "limit=50&"]),
+    "candidate_history": ("atz_crm", "atz_crm.candidates", ["limit=100&", "limit=50&"]),
+    "profiles": ("talemetry", "talemetry.ids", ['"PageSize": 100', '"PageSize": 50']),
+}
+"""What an API that fails on large pages refuses: the size and its half."""
+
+
+@pytest.mark.parametrize("stream", TOO_LARGE)
+def test_an_api_that_fails_on_large_pages_is_read_in_smaller_ones(
+    many: Sandbox, tmp_path: Path, stream: str
+) -> None:
+    vendor, route, sizes = TOO_LARGE[stream]
+    many.clear_faults()
+    more = {"integration_ids": integrations(many)} if vendor == "kombo" else {}
+    connector = source(tmp_path, **{vendor: section(vendor, many.url, **more)})
+    whole = connector.read_quickly(stream)
+    for size in sizes:
+        many.fault(route, "status", status=504, containing=size)
+    clock = QuickClock(threading.Event())
+    run = connector.run_quickly("read", clock=clock, catalog=catalog(stream))
+    many.clear_faults()
+    assert run.code == 0, run.errors()
+    key = {"candidate_history": "candidate_slug", "atz_candidates": "slug"}.get(stream, "id")
+    assert {row[key] for row in run.records(stream)} == {row[key] for row in whole.records(stream)}
+    assert clock.waited < 900
+
+
+def test_when_no_page_size_helps_the_message_names_the_setting(tmp_path: Path) -> None:
+    def script(request: Request) -> Answer:
+        if request.query.get("page_size") == "1":
+            return kombo_page([1], "next")
+        return Answer(b"<html>", 504)
+
+    clock = QuickClock(threading.Event())
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        run = connector.run_quickly("read", clock=clock, catalog=catalog("candidates"))
+    assert failure_types(run, "candidates") == ["transient_error"]
+    assert "page_size" in run.errors()[0]["message"]
+    sizes = [int(each.query["page_size"]) for each in vendor.requests]
+    assert min(size for size in sizes if size > 1) in range(10, 16)
+    assert clock.waited < 900
+
+
+def test_the_page_size_never_changes_under_one_cursor(tmp_path: Path) -> None:
+    def script(request: Request) -> Answer:
+        size = int(request.query["page_size"])
+        if size > 100:
+            return Answer(b"", 504)
+        start = int(request.query.get("cursor", "0:0").partition(":")[2])
+        rows = range(start, min(start + size, 300))
+        more = start + size < 300
+        return kombo_page(rows, f"{size}:{start + size}" if more else None)
+
+    with scripted_vendor(script) as vendor:
+        run = source(tmp_path, kombo=section("kombo", vendor.url)).read_quickly("candidates")
+    assert run.code == 0, run.errors()
+    assert len({row["id"] for row in run.records()}) == 300
+    for request in vendor.requests:
+        if "cursor" in request.query:
+            assert request.query["cursor"].startswith(f"{request.query['page_size']}:")
+
+
+def test_a_page_that_fails_for_longer_than_the_retries_keeps_its_state(tmp_path: Path) -> None:
+    failing = True
+
+    def script(request: Request) -> Answer:
+        if request.query.get("cursor") == "c2" and failing:
+            return Answer(b"", 503)
+        number = int(request.query.get("cursor", "c0")[1:])
+        return kombo_page([number], f"c{number + 1}" if number < 3 else None)
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        first = connector.read_quickly("candidates")
+        assert failure_types(first, "candidates") == ["transient_error"]
+        failing = False
+        before = len(vendor.requests)
+        second = connector.read_quickly("candidates", state=first.of("STATE")[-1:])
+    assert second.code == 0
+    assert vendor.requests[before].query["cursor"] == "c2"
+    assert [row["id"] for row in (*first.records(), *second.records())] == ["k0", "k1", "k2", "k3"]

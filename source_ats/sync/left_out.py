@@ -1,0 +1,81 @@
+"""Rows of a list that are left out because they are not valid JSON, and requested again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from source_ats.errors import IncompleteResponse, RequestRefused, RetryableError
+from source_ats.sync.set_aside import SetAside
+
+StateT = TypeVar("StateT")
+
+log = logging.getLogger("airbyte.source_ats.sync")
+
+
+class LeftOutRows(Generic[StateT]):
+    """What the state says of such rows. For one list and one thread.
+
+    A row whose key can be read is set aside. Behind any other row the state does not move, so that
+    the next run requests its page again.
+    """
+
+    def __init__(
+        self, name: str, since: Mapping[str, datetime], now: Callable[[], datetime]
+    ) -> None:
+        """`name` is the list in messages, `since` what the state says, `now` the vendor's time."""
+        self._name = name
+        self._set_aside = SetAside(f"{name}: row", since)
+        self._now = now
+        self._held: StateT | None = None
+
+    def request_again(self, fetch: Callable[[str], Sequence[bytes]]) -> Iterator[Sequence[bytes]]:
+        """Yield the rows that earlier runs left out, as far as they can be read now.
+
+        `fetch` requests one row by its key, with little patience. It raises `IncompleteResponse`
+        for a row that is still not valid JSON. A row that does not exist any more is forgotten.
+        """
+        for key in self._set_aside.keys():  # noqa: SIM118 - not a mapping
+            try:
+                rows = fetch(key)
+            except RequestRefused as refusal:
+                if refusal.status != 404:
+                    self._add(key, refusal.detail)
+                    continue
+                rows = []
+            except (IncompleteResponse, RetryableError) as error:
+                if isinstance(error, RetryableError) and error.rate_limit:
+                    raise
+                self._add(key, error.detail)
+                continue
+            self._set_aside.release(key)
+            yield rows
+
+    def state_after(
+        self, keys: Sequence[str | None], where: str, before: StateT, after: StateT
+    ) -> StateT:
+        """Return the state after a page whose rows with these keys are left out.
+
+        It is `before`, the state before that page, from the first row without a readable key on.
+        """
+        for key in keys:
+            if key is not None:
+                self._add(key, f"it is not valid JSON [{where}]")
+            elif self._held is None:
+                self._held = before
+                log.warning(
+                    "%s: a row is left out: it is not valid JSON, and its key cannot be read. The "
+                    "next run requests its page again. [%s]",
+                    self._name,
+                    where,
+                )
+        return after if self._held is None else self._held
+
+    def as_state(self) -> dict[str, dict[str, str]]:
+        """Return the part of the state that holds the keys; empty when there are none."""
+        return self._set_aside.as_state()
+
+    def _add(self, key: str, reason: str) -> None:
+        self._set_aside.add(key, self._now(), reason)
