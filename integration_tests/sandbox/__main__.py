@@ -40,9 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     world = World(seed=options.seed, candidates=options.candidates)
     app = application(world, options.accounts)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(
-            _serve(app, options.port, options.certificate, with_parent=options.with_parent)
-        )
+        runner.run(_serve(app, options.port, options.certificate, with_parent=options.with_parent))
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -18,12 +18,14 @@ connection is closed | yes |
 | `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
-`value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path stands \
-for the first element of a list that holds the text | yes |
-| `round` | the right answer, but the cursor or link at the path `at` is one that this list was asked \
-with before; a first page stays as it is | yes |
+`value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path is \
+the first element of a list that holds the text | yes |
+| `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
+was requested before; a first page stays as it is | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
+
+Of the faults that strike a call, all delays, `replace` and `round` act, and the first other one.
 
 In a `body` and in `headers`, `{sent}` stands for all that the caller sent: the vendor quotes it. In
 `headers`, `{in 600}` stands for the date in so many seconds.
@@ -65,10 +67,13 @@ MIDWAY = ("truncate", "reset_midway", "stall_midway", "garbage_midway")
 DATED = "dated"
 """Where a request keeps that its answer has a `Date` by a fault."""
 
-CHANGED = ("half_json", "half_gzip", "replace", "round", "headers")
+CHANGED = ("half_json", "half_gzip", "headers")
 """The kinds that change the right answer."""
 
-KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, "reset", "stall", "lost_answer", "delay")
+REPLACED = ("replace", "round")
+"""The kinds that change values in the right answer."""
+
+KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, *REPLACED, "reset", "stall", "lost_answer", "delay")
 
 NOTHING = "<nothing>"
 RAW = "<raw>"
@@ -117,6 +122,11 @@ class Fault:
         if self.kind not in KINDS:
             message = f"kind is one of {', '.join(KINDS)}, not {self.kind!r}"
             raise ValueError(message)
+
+    def looks_at_requests(self) -> bool:
+        """Whether it depends on what a call sends."""
+        told = (self.containing, self.over_rows, self.once_per_request, self.kind == "round")
+        return any(told)
 
     def strikes(self, endpoint: str, dice: random.Random, sent: str = "") -> bool:
         """Whether this call is hit. Each question counts as one call that came past."""
@@ -168,33 +178,60 @@ async def answer(  # noqa: PLR0913, PLR0917 - one call, and what the desk knows
     entry: Entry,
     clock: Clock,
 ) -> web.StreamResponse:
-    """Answer one call: wait for every delay that strikes, then let the first other fault act.
+    """Answer one call: wait for every delay that strikes, and let the other faults act.
 
     `entry` gets the name of the fault, and the status if the caller will see one.
     """
     sent = ""
-    if faults:
+    if any(fault.looks_at_requests() for fault in faults):
         integration = request.headers.get("X-Integration-Id", "")
         sent = f"{request.path_qs} {integration} {(await request.read()).decode()}"
+    replacements: list[Fault] = []
     for fault in faults:
         if not fault.strikes(entry.endpoint, dice, sent):
             continue
         entry.fault = fault.kind
-        if fault.kind == "round":
-            fault = _back(fault, request, fault.earlier_cursor(sent, dice))  # noqa: PLW2901 - one kind
-        if fault.kind != "delay":
-            return await _act(fault, request, handler, entry, clock)
-        await asyncio.sleep(fault.delay_seconds)
-    return await _run(handler, request, entry)
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.delay_seconds)
+        elif fault.kind == "replace":
+            replacements.append(fault)
+        elif fault.kind == "round":
+            replacements += _back(fault, request, fault.earlier_cursor(sent, dice))
+        else:
+            return await _act(fault, request, _replacing(replacements, handler), entry, clock)
+    return await _run(_replacing(replacements, handler), request, entry)
 
 
-def _back(fault: Fault, request: web.Request, cursor: str) -> Fault:
-    """Return the fault that puts a cursor, or a link that holds it, into an answer."""
+def _back(fault: Fault, request: web.Request, cursor: str) -> list[Fault]:
+    """Return what puts a cursor, or a link that holds it, into an answer."""
     if not cursor:
-        return Fault(fault.endpoint, "headers")
+        return []
     link = str(request.url.update_query(cursor=cursor))
     value = link if fault.at == "next_page" else cursor
-    return Fault(fault.endpoint, "replace", at=fault.at, value=value)
+    return [Fault(fault.endpoint, "replace", at=fault.at, value=value)]
+
+
+def _replacing(replacements: list[Fault], handler: Handler) -> Handler:
+    """Return the handler, with other values in what it answers."""
+    if not replacements:
+        return handler
+
+    async def replaced(request: web.Request) -> web.StreamResponse:
+        whole = await handler(request)
+        value = orjson.loads(_body(whole))
+        for number, fault in enumerate(replacements):
+            # An answer without that place stays as it is.
+            with contextlib.suppress(LookupError, TypeError):
+                new = fault.value if fault.raw is None else f"{RAW}{number}."
+                value = _replaced(value, fault.at.split("."), new)
+        body = orjson.dumps(value)
+        for number, fault in enumerate(replacements):
+            if fault.raw is not None:
+                raw = fault.raw.encode("latin-1")
+                body = body.replace(orjson.dumps(f"{RAW}{number}."), raw)
+        return web.Response(status=whole.status, content_type=whole.content_type, body=body)
+
+    return replaced
 
 
 async def _act(
@@ -284,17 +321,8 @@ def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
         packed = gzip.compress(body)
         changed.headers["Content-Encoding"] = "gzip"
         changed.body = packed[: len(packed) // 2]
-    elif fault.kind == "headers":
-        changed.body = body
     else:
-        whole = orjson.loads(body)
-        with contextlib.suppress(LookupError, TypeError):
-            # An answer without that place stays as it is.
-            value = fault.value if fault.raw is None else RAW
-            whole = _replaced(whole, fault.at.split("."), value)
-        changed.body = orjson.dumps(whole)
-        if fault.raw is not None:
-            changed.body = changed.body.replace(orjson.dumps(RAW), fault.raw.encode("latin-1"))
+        changed.body = body
     return changed
 
 

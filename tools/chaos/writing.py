@@ -25,8 +25,9 @@ from integration_tests.support.writer import (
     record,
     state,
 )
-from tools.chaos.process import WRITE_STEPS, Fate, Wish, ended
-from tools.chaos.reading import HOUR, MINUTE, cut, strike
+from tools.chaos.process import WRITE_STEPS, Fate, ended
+from tools.chaos.reading import HOUR, cut
+from tools.chaos.situations import MINUTE, Wish, broken
 
 STATUSES = ("On hold", "Awaiting Decision", "Rejected", "Withdrawn", "Hired")
 
@@ -77,7 +78,7 @@ def write(seed: int, folder: Path) -> int:
         answer = writer.check().status()
         assert answer["status"] == "SUCCEEDED", answer
         writer.control("settings", drift=dice.choice((0.0, 0.3)))
-        strike(sandbox, "comeet.*", dice)
+        sandbox.control("/_control/faults", broken("comeet.*", dice))
         for _ in range(dice.randint(2, 5)):
             source.change()
             fate = Fate(
