@@ -3,10 +3,12 @@
 # The images of both connectors, one target for each:
 #
 #   version=$(sed -n 's/^  dockerImageTag: //p' metadata.yaml)
-#   docker build --target source-ats --build-arg VERSION="$version" --tag airbyte/source-ats:"$version" .
-#   docker build --target destination-comeet --build-arg VERSION="$version" --tag airbyte/destination-comeet:"$version" .
+#   docker build --platform linux/amd64 --target source-ats --build-arg VERSION="$version" --tag airbyte/source-ats:"$version" .
+#   docker build --platform linux/amd64 --target destination-comeet --build-arg VERSION="$version" --tag airbyte/destination-comeet:"$version" .
 #
-# They run without root and with a read-only root file system. Temporary files go to /tmp.
+# Airbyte runs images for amd64: on another computer, a build without --platform makes an image that
+# runs there only. They run without root and with a read-only root file system. Temporary files go
+# to /tmp.
 
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.0
 
@@ -49,8 +51,8 @@ FROM connector AS destination-comeet
 ARG VERSION
 LABEL io.airbyte.name="airbyte/destination-comeet" \
       io.airbyte.version="${VERSION}"
-ENV AIRBYTE_ENTRYPOINT="destination-comeet"
-ENTRYPOINT ["destination-comeet"]
+ENV AIRBYTE_ENTRYPOINT="/opt/connector/bin/destination-comeet"
+ENTRYPOINT ["/opt/connector/bin/destination-comeet"]
 
 
 # Last, so that it is what a build without --target makes.
@@ -59,5 +61,5 @@ FROM connector AS source-ats
 ARG VERSION
 LABEL io.airbyte.name="airbyte/source-ats" \
       io.airbyte.version="${VERSION}"
-ENV AIRBYTE_ENTRYPOINT="source-ats"
-ENTRYPOINT ["source-ats"]
+ENV AIRBYTE_ENTRYPOINT="/opt/connector/bin/source-ats"
+ENTRYPOINT ["/opt/connector/bin/source-ats"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -20,7 +22,7 @@ from airbyte_cdk.models import (
     Status,
 )
 
-from destination_comeet import commands, config
+from destination_comeet import commands, config, stdin
 from source_ats.clock import SystemClock
 from source_ats.errors import AtsError
 from source_ats.protocol import input_files, spec
@@ -48,7 +50,7 @@ class DestinationComeet(Destination):
         return filled_in
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Tell whether Comeet can be written to, and make the ledger. Nothing is written there."""
+        """Return whether Comeet can be written to, and make the ledger. Creates nobody."""
         del logger
         try:
             parsed = commands.configured(config)
@@ -64,8 +66,10 @@ class DestinationComeet(Destination):
         input_messages: Iterable[AirbyteMessage],
     ) -> Iterator[AirbyteMessage]:
         """Write the messages. A model drops what it does not know: the command line does not."""
-        lines = (orjson.dumps(AirbyteMessageSerializer.dump(each)) for each in input_messages)
-        return self._written(config, plain_catalog(configured_catalog), ([line] for line in lines))
+        # The standard library writes what JSON does not have as it is, so that it is rejected.
+        lines = (json.dumps(AirbyteMessageSerializer.dump(each)) for each in input_messages)
+        batches = ([line.encode()] for line in lines)
+        return self._written(config, plain_catalog(configured_catalog), batches)
 
     def _run_write(
         self,
@@ -78,11 +82,12 @@ class DestinationComeet(Destination):
             catalog = input_files.read_json(configured_catalog_path, "catalog")
         except AtsError as error:
             raise traced(error) from None
-        lines = iter(cast("io.BufferedReader", input_stream.buffer).readline, b"")
-        return self._written(config, catalog, ([line] for line in lines))
+        buffer = cast("io.BufferedReader", input_stream.buffer)
+        chunks = iter(partial(buffer.read1, stdin.CHUNK), b"")
+        return self._written(config, catalog, stdin.split_lines(chunks))
 
     def _written(
-        self, config: Mapping[str, Any], catalog: object, batches: Iterable[Sequence[bytes]]
+        self, config: Mapping[str, Any], catalog: object, batches: Iterable[Sequence[stdin.Line]]
     ) -> Iterator[AirbyteMessage]:
         clock = SystemClock(threading.Event())
         try:

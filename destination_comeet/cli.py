@@ -7,30 +7,35 @@ import contextlib
 import sys
 import threading
 from collections.abc import Sequence
+from typing import TextIO
 
 from destination_comeet import commands, config, stdin
 from source_ats import process
 from source_ats.clock import Clock
+from source_ats.errors import ConfigError
 from source_ats.protocol import input_files, messages
 
 
 def destination_comeet() -> None:
     """Run `destination-comeet` with the arguments of the process, and end the process."""
+    # A standard input that is closed from the start has no object.
+    given: TextIO | None = sys.stdin
+    descriptor = None if given is None else given.fileno()
     process.run_process(
-        lambda output, stop, clock: main(sys.argv[1:], sys.stdin.fileno(), output, stop, clock)
+        lambda output, stop, clock: main(sys.argv[1:], descriptor, output, stop, clock)
     )
 
 
 def main(
     argv: Sequence[str],
-    descriptor: int,
+    descriptor: int | None,
     output: process.Output,
     stop: threading.Event,
     clock: Clock,
 ) -> int:
-    """Run one verb of `destination-comeet`; messages are read from `descriptor`.
+    """Run one command of `destination-comeet` and return its exit code, as `source-ats` does.
 
-    Exit codes as for `source-ats`.
+    Messages are read from `descriptor`; None: standard input is closed.
     """
     arguments = _arguments(argv)
 
@@ -45,6 +50,9 @@ def main(
             case _:
                 configuration = configured()
                 catalog = input_files.read_json(arguments.catalog, "catalog")
+                if descriptor is None:
+                    message = "Standard input is closed. Pipe the messages of a source into it."
+                    raise ConfigError(message)
                 batches = stdin.lines_at_hand(descriptor, stop)
                 written = commands.write(configuration, catalog, batches, clock)
                 with contextlib.closing(written) as lines:
@@ -63,7 +71,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser, add_verb = process.argument_parser(
         "destination-comeet", "Write the records of standard input."
     )
-    add_verb("check", help="try the configuration, make the ledger")
+    add_verb("check", help="test the configuration and make the ledger")
     write = add_verb("write", help="write the records of standard input")
-    write.add_argument("--catalog", required=True, metavar="FILE", help="the streams that come")
+    write.add_argument("--catalog", required=True, metavar="FILE", help="the streams to write")
     return parser.parse_args(argv)

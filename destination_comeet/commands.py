@@ -16,6 +16,7 @@ from destination_comeet import deliveries as comeet
 from destination_comeet import ledger
 from destination_comeet.config import DestinationConfig, PostgresLedger, parse
 from destination_comeet.rejects import Rejected
+from destination_comeet.stdin import Line
 from destination_comeet.writer import Writer
 from source_ats.clock import Clock
 from source_ats.errors import ConfigError
@@ -49,7 +50,7 @@ def check(config: DestinationConfig, clock: Clock) -> str:
 def write(
     config: DestinationConfig,
     catalog: object,
-    batches: Iterable[Sequence[bytes]],
+    batches: Iterable[Sequence[Line]],
     clock: Clock,
 ) -> Generator[bytes, None, None]:
     """Bring the records of the lines to Comeet, and yield the states that are safe, as lines.
@@ -73,16 +74,14 @@ def write(
 def _primary_keys(
     content: object, config: DestinationConfig
 ) -> Mapping[str, Sequence[Sequence[str]]]:
-    """Return the primary key of each stream of the catalog, and warn of what will not be done."""
+    """Return the primary key of each stream of the catalog, and warn of what will not be done.
+
+    Raises `ConfigError` if no configured stream is among them.
+    """
     configured_streams = {each.stream for each in config.streams}
     keys: dict[str, Sequence[Sequence[str]]] = {}
     for each in input_files.parse_catalog(content):
-        if each.destination_sync_mode not in {"append", "append_dedup", "overwrite"}:
-            message = (
-                f"Stream {each.name}: the sync mode {each.destination_sync_mode} is not supported. "
-                "Choose append, or append and deduplicate."
-            )
-            raise ConfigError(message)
+        keys[each.name] = each.primary_key
         if each.name not in configured_streams:
             log.warning(
                 "Stream %s is not configured in streams: its records are ignored.", each.name
@@ -92,7 +91,22 @@ def _primary_keys(
                 "Stream %s: overwrite is treated as append. Nothing is ever deleted in Comeet.",
                 each.name,
             )
-        keys[each.name] = each.primary_key
+        elif each.destination_sync_mode not in {"append", "append_dedup"}:
+            message = (
+                f"Stream {each.name}: the sync mode {each.destination_sync_mode} is not supported. "
+                "Choose append, or append and deduplicate."
+            )
+            raise ConfigError(message)
+    missing = sorted(configured_streams - keys.keys())
+    if len(missing) == len(configured_streams):
+        message = (
+            f"The catalog has none of the configured streams ({', '.join(missing)}); it has "
+            f"{', '.join(keys) or 'none at all'}. Correct streams[].stream. Airbyte puts the "
+            "connection's prefix before the names of its streams."
+        )
+        raise ConfigError(message)
+    for name in missing:
+        log.warning("Stream %s is configured in streams, but the catalog does not have it.", name)
     return keys
 
 

@@ -1,6 +1,6 @@
 """The destination's configuration: what users type. Airbyte's spec is generated from these models.
 
-Parsed once, at the door.
+It is parsed once, before anything else is done.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ class CustomField(Section):
     )
     expression: _Text = Field(
         title="JMESPath expression",
-        description="What to take out of the record, see https://jmespath.org.",
+        description=(
+            "What to take out of the record, see https://jmespath.org. A field whose expression "
+            "gives null is left out."
+        ),
         examples=["name.given", "emails[0].address", "to_string(zip)"],
     )
 
@@ -96,11 +99,14 @@ class CustomMapping(Section):
 
 
 class StreamSettings(Section):
-    """What to do with the records of one stream."""
+    """How the records of one stream are written."""
 
     stream: _Text = Field(
         title="Stream",
-        description="Name of the incoming stream. Records of other streams are ignored.",
+        description=(
+            "Name of the incoming stream, with the prefix that the connection puts before it. "
+            "Records of streams that are not listed here are ignored."
+        ),
         examples=["candidates"],
     )
     mapping: Annotated[
@@ -123,21 +129,21 @@ class StreamSettings(Section):
     positions: list[Position] | None = Field(
         None,
         title="Positions",
-        description="Comeet position of each job. An application to any other job is not written.",
+        description="Comeet position of each job. Applications to other jobs are skipped.",
         json_schema_extra=forms.ALWAYS_SHOW,
     )
     partner_id_prefix: str | None = Field(
         None,
         title="Prefix of partner IDs",
         description=(
-            "Stands before the record's key in partner_candidate_id. Empty: the stream's name "
-            "and a colon. It cannot be changed once people were written."
+            "Precedes the record's key in partner_candidate_id. Empty: the stream's name and a "
+            "colon. It cannot be changed once people were written."
         ),
     )
 
     @property
     def prefix(self) -> str:
-        """Return what stands before the record's key."""
+        """Return what precedes the record's key."""
         return self.partner_id_prefix or f"{self.stream}:"
 
 
@@ -187,7 +193,7 @@ class DestinationConfig(Section):
     secret: AppSecret
     streams: Annotated[list[StreamSettings], Field(min_length=1)] = Field(
         title="Streams",
-        description="What to do with each incoming stream.",
+        description="How the records of each incoming stream are written.",
     )
     ledger: Annotated[PostgresLedger | SqliteLedger, Field(discriminator="ledger_type")] = Field(
         title="Ledger",
@@ -198,25 +204,28 @@ class DestinationConfig(Section):
     )
     rejected_path: _Text | None = Field(
         None,
-        title="File of refused records",
+        title="File of rejected records",
         description=(
-            "Refused records are added to this file, whole, one JSON line each with the reason. "
-            "It holds personal data. Leave empty for a warning without personal data each."
+            "Rejected records are added to this file, whole, one JSON line each with the reason. "
+            "It holds personal data. Leave empty to keep none; the log names the reasons."
         ),
         examples=["/ledger/rejected.jsonl"],
     )
     max_rejected: int | None = Field(
         None,
         ge=0,
-        title="Most refused records",
-        description="The sync fails when more records than this are refused. Empty: no limit.",
+        title="Most rejected records",
+        description=(
+            "The sync fails when more records than this were rejected since a sync was last "
+            "complete. Empty: no limit."
+        ),
     )
     requests_per_minute: int = Field(
         60,
         ge=1,
         le=1_000_000,
         title="Requests per minute",
-        description="Comeet publishes no limit; the calls are evenly paced.",
+        description="Comeet publishes no limit; the requests are evenly paced.",
     )
     base_url: ComeetUrl = None
 
@@ -268,7 +277,7 @@ def _check_streams(streams: list[StreamSettings]) -> None:
         where = f"streams.{number}"
         before = streams[:number]
         if any(other.stream == each.stream for other in before):
-            message = f"{where}.stream: {each.stream} is named twice. Remove one of the two."
+            message = f"{where}.stream: {each.stream} is listed twice. Remove one of the two."
             raise ConfigError(message)
         if any(other.prefix == each.prefix for other in before):
             message = (
@@ -281,7 +290,7 @@ def _check_streams(streams: list[StreamSettings]) -> None:
             raise ConfigError(message)
         jobs = [position.job_id for position in each.positions or []]
         if len(jobs) != len(set(jobs)):
-            message = f"{where}.positions: names a job twice. Keep one position for each job."
+            message = f"{where}.positions: A job is listed twice. Keep one position for each job."
             raise ConfigError(message)
 
 

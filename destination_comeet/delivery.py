@@ -24,7 +24,7 @@ import tenacity
 
 from destination_comeet import validation
 from destination_comeet.ledger import Entry, Ledger, Standing
-from destination_comeet.mapping import Candidate, Mapper, Refused
+from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
 from destination_comeet.writer import Outcome, Record, Result
 from source_ats.clock import Clock
 from source_ats.errors import (
@@ -99,18 +99,24 @@ class Delivery:
 
         Raises what ends the run: nobody answers, the key is bad, a permission is missing.
         """
-        return [
-            Outcome(Result.REFUSED, None, each.key, each.field, each.reason)
-            if isinstance(each, Refused)
-            else self._deliver(each)
-            for each in self._mapper(record)
-        ]
+        return [self._outcome_of(each) for each in self._mapper(record)]
+
+    def _outcome_of(self, mapped: Candidate | Rejection | Skipped) -> Outcome:
+        match mapped:
+            case Rejection():
+                return Outcome(Result.REFUSED, None, mapped.key, mapped.field, mapped.reason)
+            case Skipped():
+                return Outcome(Result.SKIPPED, None, mapped.key, mapped.field, mapped.reason)
+            case Candidate():
+                return self._deliver(mapped)
 
     def _deliver(self, candidate: Candidate) -> Outcome:
+        entry = self._ledger.find(candidate.position_uid, candidate.key)
+        if entry is None and candidate.skip_unless_known is not None:
+            return self._outcome_of(candidate.skip_unless_known)
         problem = validation.problem(candidate.fields)
         if problem is not None:
             return _refused(candidate, *problem)
-        entry = self._ledger.find(candidate.position_uid, candidate.key)
         if entry is None:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:

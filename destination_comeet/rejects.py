@@ -1,8 +1,9 @@
-"""The file of refused records: whole, one JSON line each, for one user's eyes only."""
+"""The file of rejected records: whole, one JSON line each, readable by its owner only."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,12 +25,14 @@ class Rejected:
         if path is None:
             return
         try:
-            self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+            # A FIFO that nobody reads would block without the flag.
+            flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
+            self._file = os.open(path, flags, 0o600)
             # A new file is there after a loss of power only if its folder is flushed too.
             folder = os.open(Path(path).parent, os.O_RDONLY)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             message = (
-                f"The file of refused records cannot be opened: {error.strerror}. rejected_path "
+                f"The file of rejected records cannot be opened: {_reason(error)}. rejected_path "
                 "has to be a file in a folder that exists and can be written to."
             )
             raise ConfigError(message) from None
@@ -37,35 +40,50 @@ class Rejected:
             # Some network disks cannot flush a folder.
             os.fsync(folder)
         os.close(folder)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            message = (
+                "rejected_path is a device or a pipe, which keeps no records. Name a regular file."
+            )
+            raise ConfigError(message)
         self._end_torn_line(self._file)
 
     @property
     def keeps_records(self) -> bool:
-        """Tell whether there is a file."""
+        """True if there is a file."""
         return self._file is not None
 
-    def add(self, stream: str, refusals: Sequence[Mapping[str, object]], record: bytes) -> None:
-        """Add one record with the reasons; on disk at the next `settle`."""
+    def add(
+        self, stream: str, refusals: Sequence[Mapping[str, object]], record: bytes | str
+    ) -> None:
+        """Add one record with the reasons; on disk at the next `settle`.
+
+        A record that is not JSON is a text; it is kept as one.
+        """
         row = {
             "stream": stream,
             "rejected_at": rfc3339(self._clock.now()),
             "refusals": refusals,
-            "record": orjson.Fragment(record),
+            "record": orjson.Fragment(record) if isinstance(record, bytes) else record,
         }
         self._write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
     def settle(self) -> None:
         """Put everything on disk."""
         if self._file is not None and self._unsettled:
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                raise _cannot_be_written(error) from None
             self._unsettled = False
 
     def close(self) -> None:
         """Put everything on disk and close the file."""
-        self.settle()
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        try:
+            self.settle()
+        finally:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
     def _end_torn_line(self, file: int) -> None:
         """End a line that an earlier run was killed in, so that the next one stands alone."""
@@ -80,6 +98,17 @@ class Rejected:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            message = f"The file at rejected_path cannot be written: {error.strerror}."
-            raise ConfigError(message) from None
+            raise _cannot_be_written(error) from None
         self._unsettled = True
+
+
+def _cannot_be_written(error: OSError) -> ConfigError:
+    return ConfigError(
+        f"The file at rejected_path cannot be written: {_reason(error)}. Make room or choose "
+        "another path, and run again. No state was passed on that covers the missing records."
+    )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    # A path with NUL in it is a ValueError.
+    return getattr(error, "strerror", None) or "this is not a path"

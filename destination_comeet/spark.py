@@ -64,6 +64,8 @@ class ComeetDataSource(DataSource):
         if missing := [each for each in key if each not in schema.fieldNames()]:
             message = f"There is no column {missing[0]}. Correct the option primary_key."
             raise ConfigError(message)
+        streams = [each for each in config.streams if each.stream == stream]
+        config = config.model_copy(update={"streams": streams})
         return Writer(config, stream, key, "overwrite" if overwrite else "append")
 
 

@@ -1,21 +1,24 @@
-"""The one write loop: messages in, outcomes and states out.
+"""The write loop: messages in, outcomes and states out.
 
-| outcome       | what is known                                       | counted as |
-| ------------- | --------------------------------------------------- | ---------- |
-| created       | it is there since this run                          | written    |
-| already there | it was: unchanged, updated, or closed for ever      | written    |
-| refused       | it is not there, and will not be as the record is   | rejected   |
-| unknown       | it may be there, and nobody can tell                | rejected   |
+| outcome       | what is known                                            | counted as |
+| ------------- | -------------------------------------------------------- | ---------- |
+| created       | Comeet has it since this run                             | written    |
+| already there | Comeet had it: unchanged, updated, or merged or deleted  | written    |
+| skipped       | it is not meant to be written, and was not               | neither    |
+| rejected      | Comeet does not have it, and will not get it as it is    | rejected   |
+| unknown       | Comeet may have it, and it cannot be told                | rejected   |
 
-An outcome is a value; a failure that stops the run is an exception. A STATE is passed on only when
+An outcome is a value; a failure that ends the run is an exception. A STATE is passed on only when
 every record before it has an outcome and all of them are on disk: written ones in the ledger,
-rejected ones in their file. So when a run ends, however it ends, what was passed on is done.
+rejected ones in their file. However a run ends, what was passed on is done.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +27,9 @@ from typing import Any
 import msgspec
 import orjson
 
+from destination_comeet.envelope import Scanner
 from destination_comeet.rejects import Rejected
+from destination_comeet.stdin import LONGEST_LINE, Line, LongLine
 from source_ats.clock import Clock
 from source_ats.decoding import repair
 from source_ats.errors import ConfigError
@@ -32,6 +37,8 @@ from source_ats.errors import ConfigError
 log = logging.getLogger("airbyte.source_ats.writing")
 
 SECONDS_BETWEEN_PROGRESS_LINES = 60.0
+WARNINGS_OF_EACH_REASON = 10
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Result(enum.Enum):
@@ -41,8 +48,9 @@ class Result(enum.Enum):
     UNCHANGED = "already there and unchanged"
     UPDATED = "already there and updated"
     CLOSED = "merged or deleted in the meantime"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    REFUSED = "rejected"
+    UNKNOWN = "of unknown outcome"
 
 
 REJECTED = frozenset({Result.REFUSED, Result.UNKNOWN})
@@ -50,7 +58,7 @@ REJECTED = frozenset({Result.REFUSED, Result.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one record in one place. `field` and `reason` say why it was rejected."""
+    """What became of a record in one position. `field` and `reason` say why it was not written."""
 
     result: Result
     place: str | None = None
@@ -123,9 +131,9 @@ class _Tally:
 
 
 class Writer:
-    """One run. `write` reads like the way of a message; the rest are its steps."""
+    """One run. `write` follows a message from the input to the output; the rest are its steps."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the streams of a run, and where their outcomes go
         self,
         streams: Mapping[str, Deliver | None],
         settle: Callable[[], None],
@@ -133,61 +141,105 @@ class Writer:
         clock: Clock,
         *,
         max_rejected: int | None = None,
+        rejected_before: int = 0,
+        count_rejected: Callable[[int], None] = lambda number: None,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
-        `settle` puts all outcomes on disk.
+        `settle` puts all outcomes on disk. `rejected_before` earlier attempts rejected, under
+        states that were passed on; `count_rejected` notes, before the next `settle`, how many the
+        state that is passed on then adds to them.
         """
         self._streams = streams
         self._settle_ledger = settle
         self._rejected = rejected
         self._clock = clock
         self._max_rejected = max_rejected
+        self._count_rejected = count_rejected
         self._lines = 0
+        self._messages = 0
+        self._not_messages = 0
         self._since_state: dict[str, _Tally] = {}
         self._records: Counter[str] = Counter()
         self._ignored = 0
-        self._rejected_records = 0
+        self._rejected_records = rejected_before
         self._results: Counter[Result] = Counter()
+        self._rejected_because: Counter[str] = Counter()
+        self._skipped_because: Counter[str] = Counter()
+        self._is_summary_due = False
         self._left_out: Counter[str] = Counter()
         self._odd: set[str] = set()
         self._progress_at = clock.monotonic()
 
-    def write(self, batches: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    def write(self, batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
         """Take the lines; yield lines to print: states that are safe, and what must be seen.
 
         A batch is what is there without waiting; before the next one all is settled. Raises
-        `ConfigError` for a line that is no message, or when too many records are rejected, and
-        whatever delivering raises; what came before is settled and passed on in any case.
+        `ConfigError` for a line that is not a message, or when too many records are rejected,
+        `Stopped` before a record when the run was asked to end, and whatever delivering raises;
+        what came before is settled and passed on in any case.
         """
         for lines in batches:
             for line in lines:
                 self._lines += 1
-                yield from self._line(line)
+                if isinstance(line, LongLine):
+                    self._long_line(line)
+                else:
+                    yield from self._line(line)
             self._settle()
-        log.info("Finished: %s.", self._how_far())
+        if self._not_messages and not self._messages:
+            message = (
+                "Standard input has no message of Airbyte's protocol. Check what writes to it."
+            )
+            raise ConfigError(message)
+        self._summarize_rejected()
+        log.info("Finished: %s.", self._progress())
 
     def _line(self, line: bytes) -> Iterator[bytes]:
-        text = line.strip()
+        text = line.strip().removeprefix(BYTE_ORDER_MARK)
         if not text.startswith(b"{"):
-            # Never a message, nor the first part of one: something that a program printed.
-            if text:
-                self._say_once("Text between the messages of standard input is ignored.")
+            self._pass_over(text)
             return
         message = self._parsed(text)
+        self._messages += 1
         if message.type == "RECORD":
             self._record(self._part(message.record, "record"))
         elif message.type == "STATE":
-            state = bytes(self._part(message.state or None, "state"))
-            self._settle()
-            yield self._with_statistics(text, state)
+            yield self._state(text, bytes(self._part(message.state or None, "state")))
         elif message.type in {"LOG", "TRACE"}:
             if _must_be_seen(text):
                 yield text + b"\n"
         elif message.type not in _PASSED_OVER:
             self._say_once("Messages of a type that is not known are ignored.")
 
+    def _long_line(self, line: LongLine) -> None:
+        """Count a line that was too long to be kept, if its stream is ignored anyway."""
+        name = line.stream
+        if name is None or name not in self._streams or self._streams[name] is not None:
+            message = (
+                f"Line {self._lines} of standard input is longer than {LONGEST_LINE >> 20} MB, "
+                "which no record that can be sent is. What came before it is done. Check what "
+                "writes to standard input, and run again."
+            )
+            raise ConfigError(message)
+        self._messages += 1
+        self._ignored += 1
+
+    def _pass_over(self, text: bytes) -> None:
+        """Ignore what a program printed between the messages, but never a damaged message."""
+        if not text:
+            return
+        if b"\0" in text:
+            why = "it holds NUL bytes. Standard input has to be UTF-8, not UTF-16 or UTF-32"
+            raise self._not_a_message(why)
+        if b'"type"' in text:
+            raise self._not_a_message("something precedes the message on the line, or encloses it")
+        self._not_messages += 1
+        self._say_once("Text between the messages of standard input is ignored.")
+
     def _record(self, record: _RecordMessage) -> None:
+        # A run that was asked to end takes no more records, but passes on what is done.
+        self._clock.sleep(0)
         if record.stream not in self._streams:
             message = (
                 f"Line {self._lines} of standard input is a record of a stream that the catalog "
@@ -198,38 +250,60 @@ class Writer:
         if deliver is None:
             self._ignored += 1
             return
-        raw = bytes(record.data)
-        outcomes = self._outcomes(deliver, raw)
         self._records[record.stream] += 1
         tally = self._since_state.setdefault(record.stream, _Tally())
-        tally.records += 1
-        for outcome in outcomes:
-            self._results[outcome.result] += 1
-            self._left_out.update(outcome.left_out)
-        if any(outcome.result in REJECTED for outcome in outcomes):
-            tally.rejected += 1
-            self._reject(record.stream, raw, outcomes)
-        if self._clock.monotonic() - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
-            self._progress_at = self._clock.monotonic()
-            log.info("So far: %s.", self._how_far())
-
-    def _outcomes(self, deliver: Deliver, raw: bytes) -> Sequence[Outcome]:
+        raw = bytes(record.data)
         if not raw.startswith(b"{"):
             raise self._not_a_message("record.data is not an object")
-        try:
-            data = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            reason = "holds a text or a number that cannot be read"
-            return [Outcome(Result.REFUSED, field="record", reason=reason)]
-        return deliver(data)
+        data = _decoded(raw)
+        if data is None:
+            reason = "holds a text, a number or a depth that cannot be read"
+            outcomes: Sequence[Outcome] = [Outcome(Result.REFUSED, field="record", reason=reason)]
+        else:
+            outcomes = deliver(data)
+        tally.records += 1
+        self._count(outcomes)
+        if any(outcome.result in REJECTED for outcome in outcomes):
+            tally.rejected += 1
+            kept = raw if data is not None else raw.decode("utf-8", "replace")
+            self._reject(record.stream, kept, outcomes)
+        if self._clock.monotonic() - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
+            self._progress_at = self._clock.monotonic()
+            log.info("So far: %s.", self._progress())
 
-    def _reject(self, stream: str, raw: bytes, outcomes: Sequence[Outcome]) -> None:
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count the outcomes of a record; it is skipped only if nothing else became of it."""
+        skipped = [each for each in outcomes if each.result is Result.SKIPPED]
+        if len(skipped) == len(outcomes):
+            self._results[Result.SKIPPED] += 1
+            self._skipped_because[_because(skipped[0])] += 1
+            return
+        for outcome in outcomes:
+            if outcome.result is not Result.SKIPPED:
+                self._results[outcome.result] += 1
+                self._left_out.update(outcome.left_out)
+
+    def _reject(self, stream: str, record: bytes | str, outcomes: Sequence[Outcome]) -> None:
         bad = [outcome for outcome in outcomes if outcome.result in REJECTED]
         self._rejected_records += 1
+        for each in bad:
+            reason = _because(each)
+            self._rejected_because[reason] += 1
+            if self._rejected_because[reason] > WARNINGS_OF_EACH_REASON:
+                self._is_summary_due = True
+                continue
+            log.warning(
+                "Record %d of stream %s, key %s, is %s: %s.",
+                self._records[stream],
+                stream,
+                each.key or "none",
+                each.result.value,
+                " ".join(filter(None, (each.field, each.reason))),
+            )
         if self._rejected.keeps_records:
             refusals = [
                 {
-                    "outcome": each.result.value,
+                    "outcome": each.result.name.lower(),
                     "position_uid": each.place,
                     "partner_candidate_id": each.key,
                     "field": each.field,
@@ -238,47 +312,37 @@ class Writer:
                 }
                 for each in bad
             ]
-            self._rejected.add(stream, refusals, raw)
-        else:
-            for each in bad:
-                log.warning(
-                    "Record %d of stream %s, key %s, is %s: %s %s.",
-                    self._records[stream],
-                    stream,
-                    each.key or "none",
-                    each.result.value,
-                    each.field,
-                    each.reason,
-                )
+            self._rejected.add(stream, refusals, record)
         if self._max_rejected is not None and self._rejected_records > self._max_rejected:
             self._settle()
             message = (
-                f"More than {self._max_rejected} records were refused (max_rejected). The reasons "
-                "are in the log or in the file at rejected_path. Correct the records or the "
+                f"More than {self._max_rejected} records were rejected (max_rejected) since a "
+                "write was last complete. The reasons are in the log. Correct the records or the "
                 "mapping, or allow more."
             )
             raise ConfigError(message)
+
+    def _summarize_rejected(self) -> None:
+        """Warn of all reasons, if there are more records than were warned of one by one."""
+        if self._is_summary_due:
+            self._is_summary_due = False
+            log.warning("Not written so far: %s.", _listed(self._rejected_because))
 
     def _settle(self) -> None:
         self._rejected.settle()
         self._settle_ledger()
 
-    def _with_statistics(self, line: bytes, state: bytes) -> bytes:
-        """Return the STATE as it was received, with what became of the records that it covers."""
+    def _state(self, line: bytes, state: bytes) -> bytes:
+        """Settle what the STATE covers; return it as received, with its counts."""
         try:
-            message = _object.decode(line)
-            content = _object.decode(state)
-            stream = _state.decode(state).stream
-            statistics = _object.decode(content.get("destinationStats", b"{}"))
+            stream = _state.decode(repair(state)).stream
         except msgspec.DecodeError as error:
             raise self._not_a_message(str(error)) from None
         covered = self._covered(stream.stream_descriptor.name if stream else None)
-        # The protocol wants floats.
-        statistics["recordCount"] = msgspec.Raw(b"%.1f" % covered.records)
-        statistics["rejectedRecordCount"] = msgspec.Raw(b"%.1f" % covered.rejected)
-        content["destinationStats"] = msgspec.Raw(msgspec.json.encode(statistics))
-        message["state"] = msgspec.Raw(msgspec.json.encode(content))
-        return msgspec.json.encode(message) + b"\n"
+        self._count_rejected(covered.rejected)
+        self._settle()
+        self._summarize_rejected()
+        return _with_statistics(line, covered) + b"\n"
 
     def _covered(self, stream: str | None) -> _Tally:
         """Take the counts of one stream, or of all for a state that names none."""
@@ -296,12 +360,28 @@ class Writer:
         except msgspec.ValidationError as error:
             # Its text shows types and a path, no values.
             raise self._not_a_message(str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            repaired = repair(text)
-            if repaired != text:
-                return self._parsed(repaired)
-            # It may be half a record: to go on could pass a state on that covers it.
-            raise self._not_a_message("it is not JSON; it may have been cut off") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._parsed_in_parts(text)
+
+    def _parsed_in_parts(self, text: bytes) -> _Message:
+        """Parse a line that no decoder takes as a whole, for one value somewhere in it.
+
+        A record among them is one to be rejected, unless only halves of a character are odd.
+        """
+        scanner = Scanner()
+        scanner.read(text)
+        if not scanner.is_complete:
+            # It may be half a record: to continue could pass a state on that covers it.
+            raise self._not_a_message("it is not JSON; it may have been cut off")
+        stream = scanner.text("record", "stream")
+        data = scanner.members.get(("record", "data"))
+        if scanner.text("type") == "RECORD" and stream is not None and data is not None:
+            raw = text[data.start : data.end].strip()
+            return _Message("RECORD", _RecordMessage(stream, msgspec.Raw(raw)))
+        repaired = repair(text)
+        if repaired == text:
+            raise self._not_a_message("it is not JSON that can be read")
+        return self._parsed(repaired)
 
     def _part(self, part: Any, name: str) -> Any:
         if part is None:
@@ -319,9 +399,13 @@ class Writer:
             self._odd.add(text)
             log.warning("Line %d: %s", self._lines, text)
 
-    def _how_far(self) -> str:
+    def _progress(self) -> str:
         parts = [f"{self._records.total()} records"]
         parts += [f"{self._results[each]} {each.value}" for each in Result if self._results[each]]
+        if self._rejected_because:
+            parts.append(f"not written because: {_listed(self._rejected_because)}")
+        if self._skipped_because:
+            parts.append(f"skipped because: {_listed(self._skipped_because)}")
         if self._ignored:
             parts.append(f"{self._ignored} records of other streams ignored")
         if self._left_out:
@@ -330,8 +414,65 @@ class Writer:
         return "; ".join(parts)
 
 
+def _decoded(raw: bytes) -> Record | None:
+    """Return the record, halves of characters included; None if it cannot be read."""
+    try:
+        record: Record = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in raw:
+            return None
+    else:
+        return record
+    try:
+        record = json.loads(raw, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return record
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not a number of JSON")
+    return number
+
+
+def _with_statistics(line: bytes, covered: _Tally) -> bytes:
+    """Return a STATE as it was received, byte by byte, with what became of its records."""
+    scanner = Scanner()
+    scanner.read(line)
+    state = scanner.members["state",]
+    given = scanner.members.get(("state", "destinationStats"))
+    if given is not None and given.start < state.start:
+        # It belongs to an earlier member of the same name, which does not count.
+        given = None
+    try:
+        statistics = _object.decode(line[given.start : given.end]) if given else {}
+    except msgspec.DecodeError:
+        statistics = {}
+    # The protocol wants floats.
+    statistics["recordCount"] = msgspec.Raw(b"%.1f" % covered.records)
+    statistics["rejectedRecordCount"] = msgspec.Raw(b"%.1f" % covered.rejected)
+    value = msgspec.json.encode(statistics)
+    if given is not None:
+        return line[: given.start] + value + line[given.end :]
+    head = line[: state.end].rstrip()[:-1].rstrip()
+    comma = b"" if head.endswith(b"{") else b","
+    return head + comma + b'"destinationStats":' + value + b"}" + line[state.end :]
+
+
+def _because(outcome: Outcome) -> str:
+    """Return the reason as records share it: without the number of an element of a list."""
+    field = outcome.field.partition(".")[0]
+    return " ".join(filter(None, (field, outcome.reason)))
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+
+
 def _must_be_seen(line: bytes) -> bool:
-    """Tell whether a source's line, in a shell pipe, would be missed: warnings and errors."""
+    """Return True for a source's line, in a shell pipe, that would be missed: warnings, errors."""
     try:
         said = _said.decode(line)
     except msgspec.DecodeError:

@@ -19,10 +19,10 @@ def source_ats() -> None:
 
 
 def main(argv: Sequence[str], output: process.Output, stop: threading.Event, clock: Clock) -> int:
-    """Run one verb of `source-ats` and return the exit code; all messages go to `output`.
+    """Run one command of `source-ats` and return its exit code; all messages go to `output`.
 
-    0: done (for `check`: answered). 1: failed, and a message says why. 143: stopped cleanly by
-    `stop`. 141: standard output is closed.
+    0: done (`check`: answered). 1: failed, and a message says why. 143: stopped cleanly by `stop`;
+    the process makes 130 of it after SIGINT. 141: standard output is closed.
     """
     arguments = _source_arguments(argv)
 

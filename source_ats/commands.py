@@ -1,7 +1,7 @@
 """What `source-ats` does: check, discover, read. The table of contents; begin here.
 
-Free of the CDK, whose import takes longer than a small read. `run.py` gives these to the command
-line, `source.py` to Airbyte's own entry point.
+Free of the CDK, whose import takes longer than a small read. `cli.py` gives these to the command
+line, `cdk.py` to Airbyte's own entry point.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from source_ats.clock import Clock, SystemClock
-from source_ats.config import SECTIONS, SourceConfig, parse
-from source_ats.errors import ConfigError
+from source_ats.config import SECTIONS, SourceConfig, parse, reject_future_start_date
+from source_ats.errors import AtsError, ConfigError, NoConnection
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from source_ats.protocol import input_files
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
 from source_ats.sync.reader import read as read_streams
-from source_ats.sync.stream import ReadOptions, Stream, catalog_entry
+from source_ats.sync.stream import Page, ReadOptions, State, Stream, catalog_entry
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
 from source_ats.vendors.comeet import streams as comeet
@@ -43,7 +44,7 @@ def configured(raw_config: Mapping[str, Any]) -> SourceConfig:
 
 
 def discover(config: SourceConfig, clock: Clock) -> dict[str, Any]:
-    """Return the catalog: the streams of the systems that are configured. Calls nobody."""
+    """Return the catalog: the streams of the systems that are configured. Sends no request."""
     streams = [
         stream for vendor in _vendors(config, clock, READ_POLICY) for stream in vendor.streams
     ]
@@ -51,13 +52,32 @@ def discover(config: SourceConfig, clock: Clock) -> dict[str, Any]:
 
 
 def check(config: SourceConfig, clock: Clock) -> str:
-    """Return what the user should know, empty if all is well.
+    """Return what the user should know, empty if all is well: what cannot be read, and why.
 
-    Raises `ConfigError`, `TransientError` or `ContractError` if a configured system cannot be read.
+    The systems are checked side by side. Raises `ConfigError` if a credential or an id is wrong, or
+    if no system can be read.
     """
-    return " ".join(
-        note for vendor in _vendors(config, clock, CHECK_POLICY) for note in vendor.check()
-    )
+    vendors = _vendors(config, clock, CHECK_POLICY)
+    with ThreadPoolExecutor(max_workers=len(vendors)) as pool:
+        answers = [pool.submit(vendor.check) for vendor in vendors]
+    notes: list[str] = []
+    failures: list[AtsError] = []
+    for vendor, answer in zip(vendors, answers, strict=True):
+        try:
+            notes += answer.result()
+        except AtsError as error:
+            failures.append(error)
+            notes.append(f"{vendor.name} cannot be read now: {error.message}")
+    wrong: list[AtsError] = [
+        each
+        for each in failures
+        if isinstance(each, ConfigError) and not isinstance(each, NoConnection)
+    ]
+    if len(failures) == len(vendors):
+        wrong = failures
+    if wrong:
+        raise ConfigError(" ".join(each.message for each in wrong))
+    return " ".join(notes)
 
 
 def read(
@@ -69,8 +89,9 @@ def read(
 ) -> Iterator[bytes]:
     """Yield Airbyte messages, each item one or more whole lines.
 
-    Raises `ConfigError` before the first message if an input is wrong, and `IncompleteRead` after
-    the last one if a stream did not finish. Setting `stop` ends the run cleanly.
+    A stream that the configuration does not offer fails alone. Raises `ConfigError` before the
+    first message if an input is wrong, and `IncompleteRead` after the last one if a stream did not
+    finish. Setting `stop` ends the run cleanly.
     """
     vendors = _vendors(config, clock, READ_POLICY)
     wanted = {each.name: each for each in input_files.parse_catalog(catalog)}
@@ -82,14 +103,6 @@ def read(
             )
             raise ConfigError(message)
     stored = input_files.parse_states(states)
-    unknown = set(wanted) - {stream.name for vendor in vendors for stream in vendor.streams}
-    if unknown:
-        message = (
-            f"The catalog names streams that this configuration does not offer: "
-            f"{', '.join(sorted(unknown))}. Run discover again, or fill in the section of the "
-            "configuration that they belong to."
-        )
-        raise ConfigError(message)
     tasks = {
         vendor.rate_limit: [
             ReadTask(
@@ -103,7 +116,25 @@ def read(
         ]
         for vendor in vendors
     }
+    offered = {stream.name for vendor in vendors for stream in vendor.streams}
+    tasks[RateLimitStatus()] = [_task_that_fails(name) for name in wanted if name not in offered]
     yield from read_streams({each: todo for each, todo in tasks.items() if todo}, clock, stop)
+
+
+def _task_that_fails(name: str) -> ReadTask:
+    """Return the task for a stream of the catalog that the configuration does not offer."""
+    fail = partial(_fail_as_not_offered, name)
+    stream = Stream(name, {}, primary_key="", cursor_field="", selection={}, pages=fail)
+    return ReadTask(stream, full_refresh=False, generation=None, stored_state=None)
+
+
+def _fail_as_not_offered(name: str, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+    del state, full_refresh
+    message = (
+        f"The configuration does not offer the stream {name}. Fill in the section that it "
+        "belongs to, or remove the stream from the connection."
+    )
+    raise ConfigError(message)
 
 
 def only_for(config: SourceConfig, stream: str) -> SourceConfig:
@@ -138,15 +169,17 @@ def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
 
 @dataclass(frozen=True, slots=True)
 class _Vendor:
-    """One vendor as configured: its streams, its check, and the lane its calls travel in."""
+    """One vendor as configured: its streams, its check, and what its rate limit reports to."""
 
+    name: str
     streams: list[Stream]
     check: Callable[[], list[str]]
     rate_limit: RateLimitStatus
 
 
 def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> list[_Vendor]:
-    """Return the vendors that are configured."""
+    """Return the vendors that are configured. Raises `ConfigError` for a start date to come."""
+    reject_future_start_date(config, clock.now())
     options = ReadOptions(config.start_date, timedelta(minutes=config.lookback_minutes))
     vendors = []
     if config.kombo is not None:
@@ -155,28 +188,30 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
             config.kombo, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
         )
         streams = kombo.streams(config.kombo, options, client)
-        vendors.append(_Vendor(streams, partial(check_kombo, config.kombo, client), rate_limit))
+        check = partial(check_kombo, config.kombo, client)
+        vendors.append(_Vendor("Kombo", streams, check, rate_limit))
     if config.atz_crm is not None:
         rate_limit = RateLimitStatus()
         client = atz_crm.client(
             config.atz_crm, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
         )
         streams = atz_crm.streams(config.atz_crm, options, client)
-        vendors.append(_Vendor(streams, partial(check_atz_crm, config.atz_crm, client), rate_limit))
+        check = partial(check_atz_crm, config.atz_crm, client)
+        vendors.append(_Vendor("ATZ CRM", streams, check, rate_limit))
     if config.talemetry is not None:
         rate_limit = RateLimitStatus()
         client = talemetry.client(
             config.talemetry, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
         )
         streams = talemetry.streams(config.talemetry, options, client)
-        vendors.append(
-            _Vendor(streams, partial(check_talemetry, config.talemetry, client), rate_limit)
-        )
+        check = partial(check_talemetry, config.talemetry, client)
+        vendors.append(_Vendor("Talemetry", streams, check, rate_limit))
     if config.comeet is not None:
         rate_limit = RateLimitStatus()
         client = comeet.client(
             config.comeet, clock, on_rate_limit=rate_limit.report, retry_policy=retry_policy
         )
         streams = comeet.streams(config.comeet, options, client)
-        vendors.append(_Vendor(streams, partial(check_comeet, config.comeet, client), rate_limit))
+        check = partial(check_comeet, config.comeet, client)
+        vendors.append(_Vendor("Comeet", streams, check, rate_limit))
     return vendors

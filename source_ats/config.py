@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from source_ats.clock import rfc3339
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
 from source_ats.protocol.spec import Moment, Section
@@ -33,7 +35,8 @@ class SourceConfig(Section):
         None,
         title="Start date",
         description=(
-            "Nothing that changed before this moment is read. Leave empty to read everything."
+            "Nothing that changed before this moment is read. It may lie at most a day ahead of "
+            "this machine's clock. Leave empty to read everything."
         ),
         examples=["2025-01-01T00:00:00Z"],
     )
@@ -89,7 +92,8 @@ GROUPS = (
     forms.Group("common", "All systems", ["start_date", "lookback_minutes"]),
 )
 
-
+START_AT_MOST_AHEAD = timedelta(days=1)
+"""Clocks and time zones differ."""
 LIMITS = ("requests_per_minute", "concurrent_requests")
 """The fields of a section that hold for all calls of its token together."""
 
@@ -127,6 +131,21 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
         )
         raise ConfigError(message)
     return Parsed(config, forms.warnings_of(_unknown(given)))
+
+
+def reject_future_start_date(config: SourceConfig, now: datetime) -> None:
+    """Raise `ConfigError` if the start date lies more than a day ahead: nothing would be read.
+
+    `now` is the machine's, for this is found out before the first request.
+    """
+    start = config.start_date
+    if start is not None and start > now + START_AT_MOST_AHEAD:
+        message = (
+            f"start_date: {rfc3339(start)} lies in the future, so nothing would be read (this "
+            f"machine's clock says {rfc3339(now)}). Correct it, or leave it empty to read "
+            "everything."
+        )
+        raise ConfigError(message)
 
 
 def limits(config: SourceConfig) -> list[int]:

@@ -5,7 +5,9 @@ AtsError
 │   ├── CredentialsRefused   the vendor refuses every request with this key, or from this network
 │   ├── AccessDenied         one permission is missing; other requests may be allowed
 │   ├── WrongAddress         the host answers, but is not the vendor's API
-│   └── UnknownPartition     the vendor does not know a configured account
+│   ├── NoConnection         certificate, proxy or CA file: no connection can be made
+│   ├── UnknownPartition     the vendor does not know a configured account
+│   └── OutputFailed         standard output cannot be written: a full disk
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
@@ -64,8 +66,16 @@ class WrongAddress(ConfigError):
     """The address answers, but is not the vendor's API."""
 
 
+class NoConnection(ConfigError):
+    """No connection can be made: an untrusted certificate, an unusable proxy or CA file."""
+
+
 class UnknownPartition(ConfigError):
     """The credentials are good, but the vendor does not know a configured account."""
+
+
+class OutputFailed(ConfigError):
+    """Standard output cannot be written, though its reader has not closed it."""
 
 
 class TransientError(AtsError):

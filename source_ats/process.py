@@ -6,15 +6,17 @@ import argparse
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 from typing import ClassVar, TypeVar
 
 from source_ats.clock import Clock, SystemClock
-from source_ats.errors import AtsError, ConfigError, Stopped
+from source_ats.errors import AtsError, ConfigError, OutputFailed, Stopped
 from source_ats.protocol import messages
 
 C = TypeVar("C")
@@ -23,41 +25,110 @@ log = logging.getLogger("airbyte.source_ats.cli")
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
+
+GRACE_SECONDS = 8.0
+"""How long a run may take to end in order after a signal. Docker kills after 10; a read gives its
+requests in flight 5."""
 
 
 class Output:
     """Lines on a file descriptor, whole even when several threads write. Nothing is buffered."""
 
     def __init__(self, descriptor: int) -> None:
-        """`descriptor` stays open for as long as this lives."""
+        """`descriptor` stays open for as long as this lives. It may be non-blocking."""
         self._descriptor = descriptor
         self._lock = threading.Lock()
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines. Raises `BrokenPipeError` when the reader is gone."""
+        """Write whole lines.
+
+        Raises `BrokenPipeError` when the reader has closed its end, and `OutputFailed` when the
+        lines cannot be written for another reason.
+        """
         # Python's own buffered writer loses bytes when a signal comes in the middle of a write.
         with self._lock:
             rest = memoryview(lines)
             while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+                try:
+                    rest = rest[os.write(self._descriptor, rest) :]
+                except BlockingIOError:
+                    self._wait_for_room()
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    message = f"Standard output cannot be written: {error.strerror}."
+                    raise OutputFailed(message) from None
+
+    def _wait_for_room(self) -> None:
+        room = select.poll()
+        room.register(self._descriptor, select.POLLOUT)
+        room.poll()
+
+
+class Signals:
+    """SIGTERM and SIGINT. The first sets `stop`; a second one, or time, ends the process.
+
+    A thread of its own reads them, so they count while the main thread waits for an answer, a
+    database, or a reader of standard output. To end the process is safe at any moment: the next
+    run resumes from the last state.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        """Receive the signals from now on. For the main thread."""
+        self._stop = stop
+        self._first: int | None = None
+        received, sent = os.pipe()
+        os.set_blocking(sent, False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # A handler of Python's, so that the number is sent; it has nothing left to do.
+            signal.signal(number, lambda number, frame: None)
+        signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
+        threading.Thread(target=self._receive, args=(received,), daemon=True).start()
+
+    def exit_code(self, code: int) -> int:
+        """Return the exit code of a run, with the signal that ended it."""
+        return 128 + self._first if code == EXIT_TERMINATED and self._first else code
+
+    def _receive(self, received: int) -> None:
+        self._first = os.read(received, 1)[0]
+        self._stop.set()
+        select.select([received], [], [], GRACE_SECONDS)
+        os._exit(self.exit_code(EXIT_TERMINATED))
 
 
 def run_process(main: Callable[[Output, threading.Event, Clock], int]) -> None:
     """Run a command line with the real output and clock, and end the process with its code."""
     stop = threading.Event()
     clock = SystemClock(stop)
-    output = Output(sys.stdout.fileno())
-    signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
+    try:
+        output = Output(sys.stdout.fileno())
+    except AttributeError:
+        # Closed before the start: a file that is opened now could get its number.
+        os._exit(EXIT_PIPE_CLOSED)
+    signals = Signals(stop)
     # A thread with a response waits up to this long for one that makes records. Python's default
     # of 5 ms, several times per request, would leave a vendor waiting.
     sys.setswitchinterval(0.0005)
-    # Python would print the text of the error, which may hold anybody's data.
-    sys.excepthook = lambda kind, error, trace: output.write(messages.bug(error, clock.now()))
+
+    sys.excepthook = partial(_report_bug, output)
     code = main(output, stop, clock)
     # Nothing is buffered, and a thread that still waits would hold the process up at its exit.
-    os._exit(code)
+    os._exit(signals.exit_code(code))
+
+
+def _report_bug(
+    output: Output,
+    _: type[BaseException],
+    error: BaseException,
+    __: TracebackType | None,
+) -> None:
+    """Print a bug without its text, which may hold personal data, and end the process."""
+    with contextlib.suppress(BrokenPipeError, OutputFailed):
+        output.write(messages.bug(error, SystemClock().now()))
+    os._exit(EXIT_FAILED)
 
 
 def run_command(
@@ -73,6 +144,9 @@ def run_command(
     except Stopped:
         log.info("Stopped cleanly on request. The next run resumes from the last state.")
         return EXIT_TERMINATED
+    except OutputFailed as error:
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_FAILED
     except AtsError as error:
         output.write(messages.error(error, clock.now()))
         return EXIT_FAILED
@@ -83,18 +157,27 @@ def run_command(
 
 
 def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Output) -> int:
-    """Answer with a status in any case; a file that is no configuration also fails the process."""
+    """Always print a connection status. A file that is not a configuration also fails the process.
+
+    Raises `Stopped` after the status when the run was asked to end.
+    """
     try:
         configuration = configured()
     except ConfigError as error:
         output.write(messages.connection_status(succeeded=False, message=error.message))
         return EXIT_FAILED
+    succeeded = False
+    message = "Something went wrong inside the connector. Please report it with the error below."
     try:
         message = check(configuration)
+        succeeded = True
     except AtsError as error:
-        output.write(messages.connection_status(succeeded=False, message=error.message))
-    else:
-        output.write(messages.connection_status(succeeded=True, message=message))
+        message = error.message
+        if isinstance(error, Stopped):
+            raise
+    finally:
+        # An exception that is not ours is printed as an error after this.
+        output.write(messages.connection_status(succeeded=succeeded, message=message))
     return EXIT_DONE
 
 
@@ -124,5 +207,5 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record. A closed pipe is noticed when the next message is printed."""
         level = self._LEVELS.get(record.levelname, record.levelname)
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, OutputFailed):
             self._output.write(messages.log(level, record.getMessage()))

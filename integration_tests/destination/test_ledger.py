@@ -20,7 +20,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
     if request.param == "sqlite":
         place = Where(path=tmp_path / "ledger.db", url=None)
     else:
-        server: Postgres = request.getfixturevalue("server")
+        server: Postgres = request.getfixturevalue("postgres")
         place = Where(path=None, url=server.fresh())
     assert ledger.make(place, SENDERS, CLOCK) == ""
     return place

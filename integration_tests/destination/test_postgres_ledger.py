@@ -20,9 +20,9 @@ from unit_tests.destination_comeet.samples import CLOCK, ENTRY, SENDERS
 
 
 @pytest.fixture
-def where(server: Postgres) -> Where:
+def where(postgres: Postgres) -> Where:
     """A ledger in a database of its own."""
-    place = Where(path=None, url=server.fresh())
+    place = Where(path=None, url=postgres.fresh())
     assert ledger.make(place, SENDERS, CLOCK) == ""
     return place
 
@@ -35,28 +35,28 @@ def world() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def writer(world: Sandbox, server: Postgres, tmp_path: Path) -> Writer:
+def writer(world: Sandbox, postgres: Postgres, tmp_path: Path) -> Writer:
     """A writer whose ledger is in the database."""
     fresh = bare(world, tmp_path)
-    fresh.config["ledger"] = {"ledger_type": "postgres", "url": server.fresh()}
+    fresh.config["ledger"] = {"ledger_type": "postgres", "url": postgres.fresh()}
     assert fresh.check().status()["status"] == "SUCCEEDED"
     return fresh
 
 
-def test_a_database_without_a_ledger(server: Postgres) -> None:
-    where = Where(path=None, url=server.fresh())
+def test_a_database_without_a_ledger(postgres: Postgres) -> None:
+    where = Where(path=None, url=postgres.fresh())
     with pytest.raises(ConfigError, match="first run"), ledger.opened(where, SENDERS, CLOCK):
         pass
 
 
-def test_a_database_that_does_not_exist(server: Postgres) -> None:
-    where = Where(path=None, url=server.url("nowhere"))
+def test_a_database_that_does_not_exist(postgres: Postgres) -> None:
+    where = Where(path=None, url=postgres.url("nowhere"))
     with pytest.raises(TransientError, match="check ledger"):
         ledger.make(where, SENDERS, CLOCK)
 
 
-def test_ledgers_in_two_databases_do_not_lock_each_other(where: Where, server: Postgres) -> None:
-    other = Where(path=None, url=server.fresh())
+def test_ledgers_in_two_databases_do_not_lock_each_other(where: Where, postgres: Postgres) -> None:
+    other = Where(path=None, url=postgres.fresh())
     ledger.make(other, SENDERS, CLOCK)
     with ledger.opened(where, SENDERS, CLOCK), ledger.opened(other, SENDERS, CLOCK):
         pass

@@ -1,7 +1,7 @@
 """What the README and the pages say is done here, as it stands there, and leads where they say.
 
-The blocks of `README.md` and `docs/usage.md` are run one after the other in one folder, with the
-sandbox's configurations in it: shell first, then Python in one process. Everything is run twice,
+The blocks of `README.md` and `docs/usage.md` are run one after the other in the folder that
+`scripts/sandbox` fills: shell first, then Python in one process. Everything is run twice,
 and a day's work done between; then the tables that PyAirbyte made are compared with the truth.
 """
 
@@ -25,13 +25,10 @@ import psycopg
 import pytest
 
 from destination_comeet import config as destination_config
-from integration_tests.sandbox.running import PROJECT, Sandbox
-from integration_tests.support import doc_blocks, postgres
+from integration_tests.support import doc_blocks, postgres, sandbox_script
 from integration_tests.support.doc_blocks import Block
-from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row, configuration
-from integration_tests.support.writer import OPEN, Writer
+from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row
 from source_ats import config
-from tools import demo
 
 PROGRAMS = Path(sys.executable).parent
 PEOPLE = 80
@@ -106,23 +103,6 @@ def test_links_lead_somewhere() -> None:
 # What is run
 
 
-def test_the_demo_shows_what_it_should(tmp_path: Path) -> None:
-    """What `scripts/demo` starts: the first thing that a person tries."""
-    database = tmp_path / "demo.duckdb"
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.demo", "--candidates=300", f"--into={database}"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all systems can be read" in done.stdout
-    assert "0 created twice" in done.stdout
-    for shown in demo.STREAMS:
-        assert len(re.findall(rf"(full|incremental) +{shown.stream} ", done.stdout)) == 2
-
-
 @dataclass(frozen=True, slots=True)
 class Followed:
     """A folder in which somebody followed the pages, and what should be in the tables then."""
@@ -177,12 +157,14 @@ def followed(
     }
     truth: list[dict[str, Held]] = []
     tables: list[dict[str, dict[str, list[Row]]]] = []
-    with Sandbox.start(candidates=PEOPLE) as sandbox, psycopg.connect(url) as warehouse:
+    with (
+        sandbox_script.running(folder, PEOPLE) as (sandbox, _),
+        psycopg.connect(url) as warehouse,
+    ):
         query: dict[str, Query] = {
             "DuckDB": lambda sql: _duckdb(folder / "recruiting.duckdb", sql),
             "PostgreSQL": lambda sql: _postgres(warehouse, sql),
         }
-        write_configurations(sandbox, folder)
         for _ in range(2):
             follow(folder, environment)
             truth.append({case.name: case.truth(sandbox) for case in TABLES})
@@ -200,22 +182,6 @@ def followed(
                 case.change(sandbox)
             sandbox.advance(3_600)
         yield Followed(folder, truth, tables, query)
-
-
-def write_configurations(sandbox: Sandbox, folder: Path) -> None:
-    """Write what stands for the user's own accounts."""
-    (folder / "config.json").write_text(json.dumps(configuration(sandbox)))
-    to_comeet = {
-        **Writer(sandbox, folder).config,
-        "streams": [
-            {
-                "stream": "candidates",
-                "mapping": {"mapping_type": "kombo_candidates"},
-                "position_uid": OPEN,
-            }
-        ],
-    }
-    (folder / "comeet.json").write_text(json.dumps(to_comeet))
 
 
 def follow(folder: Path, environment: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,9 @@ def test_html_with_401_or_403_that_lasts_after_good_answers_is_transient(
 ) -> None:
     vendor, route = ROUTES[stream]
     connector = configured(sandbox, tmp_path, vendor)
+    if vendor == "kombo":
+        # Another integration would be denied from its first answer on: a config error.
+        connector.config["kombo"] |= {"integration_ids": integrations(sandbox)[:1], "page_size": 3}
     sandbox.fault(route, "html", status=status, after=2)
     run, waited = timed(connector, stream)
     assert run.code == 1
@@ -193,6 +197,27 @@ def test_retry_after_is_obeyed_however_it_is_spelled(
     assert run.code == 0
     # ATZ CRM's own pace waits too, alike in both runs; only the first met the 429.
     assert seconds <= usual - waited + 0.5 < seconds + 2
+
+
+@pytest.mark.parametrize("stream", ROUTES)
+def test_a_wait_for_the_rate_limit_says_until_when_and_when_it_is_over(
+    sandbox: Sandbox, tmp_path: Path, stream: str
+) -> None:
+    vendor, route = ROUTES[stream]
+    sandbox.fault(route, "status", status=429, headers={"Retry-After": "300"}, times=1)
+    began = datetime.now(UTC)
+    run = configured(sandbox, tmp_path, vendor).read_quickly(stream)
+    ended = datetime.now(UTC)
+    statuses = [each["stream_status"] for each in run.of("TRACE") if "stream_status" in each]
+    # An even pace is not a wait for the rate limit: the 429 is the only one.
+    ((at, waiting),) = [each for each in enumerate(statuses) if each[1].get("reasons")]
+    (reason,) = waiting["reasons"]
+    assert (waiting["status"], reason["type"]) == ("RUNNING", "RATE_LIMITED")
+    until = datetime.fromtimestamp(reason["rate_limited"]["quota_reset"] / 1000, UTC)
+    # By the vendor's clock, in whole seconds.
+    assert began - timedelta(seconds=2) <= until - timedelta(seconds=300) <= ended
+    assert statuses[at + 1]["status"] == "RUNNING"
+    assert "reasons" not in statuses[at + 1]
 
 
 def test_kombo_that_is_down_is_reported_by_every_stream_in_minutes(tmp_path: Path) -> None:

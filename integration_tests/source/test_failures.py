@@ -1,4 +1,4 @@
-"""Every failure through every endpoint of every room: what happens is in docs/failures.md."""
+"""Every failure through every endpoint of every vendor, as failure_outcomes.md says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from source_ats.config import parse
 ROOMS = sorted(
     path.parent.name for path in Path(source_ats.__file__).parent.glob("vendors/*/requests.py")
 )
-DOCUMENT = (PROJECT / "docs" / "failures.md").read_text("utf-8")
+DOCUMENT = (PROJECT / "integration_tests/support/failure_outcomes.md").read_text("utf-8")
 
 FEW = ("400", "401", "403", "404", "429 Retry-After: 600", "503", "reset", "closed midway",
        "half of the JSON", "{}")  # fmt: skip

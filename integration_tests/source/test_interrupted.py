@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -29,6 +30,35 @@ def test_the_page_in_flight_when_the_run_is_stopped_still_goes_out(tmp_path: Pat
     with scripted_vendor(script) as vendor:
         connector = source(tmp_path, kombo=section("kombo", vendor.url))
         run = connector.run_quickly("read", clock=clock, catalog=catalog("candidates"))
+    assert [row["id"] for row in run.records()] == ["kNone", "k2"]
+    (integration,) = run.state()["integrations"].values()
+    assert integration["in_progress"]["cursor"] == "3"
+    assert run.statuses()[-1] == "INCOMPLETE"
+
+
+def test_after_sigterm_the_page_in_flight_goes_out_and_then_its_state(tmp_path: Path) -> None:
+    asked, terminated = threading.Event(), threading.Event()
+
+    def script(request: Request) -> Answer:
+        cursor = request.query.get("cursor")
+        if cursor == "2":
+            asked.set()
+            terminated.wait(60)
+            # Longer than the process takes to see the signal, much shorter than the grace.
+            threading.Event().wait(1.0)
+        rows = [{"id": f"k{cursor}", "changed_at": CHANGED}]
+        return Answer(
+            {"status": "success", "data": {"next": "3" if cursor else "2", "results": rows}}
+        )
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        started = connector.start(catalog=catalog("candidates"))
+        assert asked.wait(60)
+        started.process.send_signal(signal.SIGTERM)
+        terminated.set()
+        run = started.end()
+    assert run.code == 143
     assert [row["id"] for row in run.records()] == ["kNone", "k2"]
     (integration,) = run.state()["integrations"].values()
     assert integration["in_progress"]["cursor"] == "3"

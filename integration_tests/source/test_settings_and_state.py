@@ -16,6 +16,9 @@ from integration_tests.support.configured import failure_types, section, source
 from integration_tests.support.connector import SOURCE, Connector, state
 from integration_tests.support.kombo import integrations, truth
 from integration_tests.support.scripted_vendor import Answer, Request, scripted_vendor
+from source_ats import commands
+from source_ats.clock import SystemClock
+from source_ats.config import parse
 
 VENDOR = {
     "candidates": "kombo",
@@ -78,6 +81,28 @@ def test_a_start_date_may_be_up_to_a_day_ahead(
         (datetime.now(UTC) + timedelta(hours=hours)).replace(microsecond=0).isoformat()
     )
     assert connector.read_quickly(stream).code == code
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 4, 6, -10])
+@pytest.mark.parametrize("stream", VENDOR)
+def test_a_start_date_within_the_last_minutes_reads_nothing(
+    sandbox: Sandbox, tmp_path: Path, stream: str, minutes: int
+) -> None:
+    connector = connector_of(sandbox, tmp_path, VENDOR[stream])
+    start = (sandbox.now() - timedelta(minutes=minutes)).replace(microsecond=0).isoformat()
+    connector.config["start_date"] = start
+    run = connector.read_quickly(stream)
+    assert (run.code, run.records(stream)) == (0, [])
+    # What Spark plans with.
+    partitioning = commands.stream(
+        parse(connector.config).config, stream, SystemClock()
+    ).partitioning
+    if partitioning is not None:
+        after = partitioning.plan({}, 4)
+        pieces = partitioning.split({}, after, 4)
+        assert [
+            row for each in pieces for page in partitioning.pages(each) for row in page.records
+        ] == []
 
 
 @pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00"])

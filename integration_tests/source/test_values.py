@@ -202,21 +202,24 @@ def test_a_page_that_is_not_valid_json_is_repaired(
 
 
 @pytest.mark.parametrize("stream", PLACES)
-def test_one_row_that_cannot_be_repaired_is_left_out_by_its_key_and_asked_for_again(
+def test_a_row_that_cannot_be_repaired_is_left_out_by_its_key_and_requested_again(
     connector: Connector, sandbox: Sandbox, stream: str
 ) -> None:
-    # A complete body is asked for once more before anything of it is left out.
-    before, run = read_with(connector, sandbox, stream, "undefined", times=2)
+    # A history is a child of its own: were all of them bad, ATZ CRM would count as down.
+    times = 2 if stream == "candidate_history" else None
+    before, run = read_with(connector, sandbox, stream, "undefined", times=times)
     missing = keys_of(before, stream) - keys_of(run, stream)
     assert run.code == 0, run.errors()
-    assert missing
-    if stream != "kombo_jobs":
-        assert len(missing) < len(keys_of(before, stream)), "all neighbours are missing"
     assert run.logs("WARN")
+    if stream != "candidate_history":
+        assert missing
+    if len(keys_of(before, stream)) > 1:
+        assert missing < keys_of(before, stream), "all neighbours are missing"
     sandbox.clear_faults()
     again = connector.read_quickly(stream, state=run.of("STATE"))
     assert again.code == 0
     assert keys_of(run, stream) | keys_of(again, stream) == keys_of(before, stream)
+    assert "set_aside" not in json.dumps(again.state(stream))
 
 
 @pytest.mark.parametrize("spelled", ["1.10", "-0.0", "1E5", "12345678901234567.0"])

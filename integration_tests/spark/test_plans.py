@@ -100,6 +100,16 @@ def switch_off(
     world.control("/_control/kombo/integration", answers)
 
 
+def test_a_start_date_within_the_last_minutes_reads_nothing(
+    world: Sandbox, talemetry: dict[str, Any]
+) -> None:
+    config = {**talemetry, "start_date": world.now().replace(microsecond=0).isoformat()}
+    reader = table(config, "profiles")
+    assert [row for each in reader.partitions() for row in reader.read(each)] == []
+    begun = batches(config, "profiles")
+    assert after(begun, begun.initialOffset()) == begun.initialOffset()
+
+
 def test_each_integration_is_a_partition(world: Sandbox, kombo: dict[str, Any]) -> None:
     partitions = table(kombo, "candidates").partitions()
     pieces = [

@@ -87,13 +87,13 @@ def test_the_block_in_the_documentation(
     spark: SparkSession, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kombo = kombo_connector(writer.sandbox, tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(kombo.config))
+    (tmp_path / "source.json").write_text(json.dumps(kombo.config))
     stream = {
         "stream": "candidates",
         "mapping": {"mapping_type": "kombo_candidates"},
         "position_uid": OPEN,
     }
-    (tmp_path / "comeet.json").write_text(json.dumps({**writer.config, "streams": [stream]}))
+    (tmp_path / "destination.json").write_text(json.dumps({**writer.config, "streams": [stream]}))
     monkeypatch.chdir(tmp_path)
     text = (PROJECT / "docs/spark.md").read_text()
     block = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]

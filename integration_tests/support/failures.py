@@ -1,7 +1,7 @@
 """What can go wrong with a call, and the ways on which the calls of all rooms are made.
 
 `test_failures.py` puts each failure before each endpoint; what is to happen then stands in
-`docs/failures.md`, room by room.
+`failure_outcomes.md`, vendor by vendor.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ FAILURES: Mapping[str, Fault] = {
     "Date: year 1": {"kind": "headers", "headers": {"Date": "Mon, 01 Jan 0001 00:00:00 +1200"}},
     "X-Request-Id: what was sent": {"kind": "headers", "headers": {"X-Request-Id": "{sent}"}},
 }
-"""What can happen to any call. The names are those of `docs/failures.md`."""
+"""What can happen to any call. The names are those of `failure_outcomes.md`."""
 
 FAILURES_OF: Mapping[str, Mapping[str, Fault]] = {
     "kombo": {
@@ -168,7 +168,7 @@ FAILURES_OF: Mapping[str, Mapping[str, Fault]] = {
 
 @dataclass
 class Seen:
-    """How a run ended, in a word of `docs/failures.md`, what it printed, and how long it waited."""
+    """How a run ended (a word of `failure_outcomes.md`), what it printed, how long it waited."""
 
     word: str
     messages: list[dict[str, Any]]
@@ -313,7 +313,7 @@ class Endpoint:
     name: str
     room: str
     call: str
-    """The function of the room's `calls.py`."""
+    """The function of the vendor's `requests.py`."""
     route: str
     """What the sandbox calls it."""
     bench: Callable[[Sandbox, Path], Bench]

@@ -5,13 +5,25 @@ the credentials, the time limits, the retries and the log lines.
 
 Retries, after the vendor's reader has classified a failed response (`Vendor.classify`):
 
-| situation                          | reads, and what may be repeated       | a POST that creates |
-| ---------------------------------- | ------------------------------------- | ------------------- |
-| rate limit (429)                   | wait as told, else back off           | same                |
-| 408, 5xx, no complete response     | back off, then `RetryableError`       | `OutcomeUnknown`    |
-| 401                                | renew the token and repeat, once      | same                |
-| 403, a redirect                    | `ConfigError`                         | same                |
-| any other 4xx                      | `RequestRefused`                      | same                |
+| situation                        | reads, and what may be repeated   | a POST that creates |
+| -------------------------------- | --------------------------------- | ------------------- |
+| rate limit (429)                 | wait as told, else back off       | same                |
+| 408, 5xx, no complete response   | back off, then `RetryableError`   | `OutcomeUnknown`    |
+| no connection (refused, no name) | back off, then `RetryableError`   | same: nothing sent  |
+| certificate, CA file, proxy [1]  | `NoConnection`                    | same: nothing sent  |
+| more than 256 MB                 | `ContractError`                   | `OutcomeUnknown`    |
+| 401, for a reason that is known  | new token once, then `ConfigError`| same                |
+| any other 401 [2]                | new token once, then repeat       | same                |
+| any other 403 [2]                | new token once, then repeat       | `OutcomeUnknown`    |
+| 302, 303                         | `ConfigError`                     | `OutcomeUnknown`    |
+| another redirect off the host    | `ConfigError`                     | same                |
+| any other 4xx                    | `RequestRefused`                  | same                |
+
+[1] Not trusted, or not usable. A proxy that fails after an answer in this run counts as no
+connection.
+
+[2] It may be a gateway's. From an endpoint (of one partition) that answered in this run it is
+repeated three times within 30 seconds, then it is transient; else once, then it is a `ConfigError`.
 """
 
 from __future__ import annotations
@@ -24,28 +36,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import tenacity
+import urllib3
 
 from source_ats.clock import Clock, rfc3339
 from source_ats.decoding import safe_identifier
 from source_ats.errors import (
+    AccessDenied,
     AtsError,
     ConfigError,
+    ContractError,
     IncompleteResponse,
     MalformedResponse,
+    NoConnection,
     OutcomeUnknown,
     RequestRefused,
     RetryableError,
     TransientError,
 )
 from source_ats.http import retry
+from source_ats.http.circuit_breaker import CircuitBreaker
+from source_ats.http.connection_errors import ConnectionProblem, explain
 from source_ats.http.models import Auth, FailureKind, Request, Response, Vendor
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import READ_POLICY, RetryPolicy
-from source_ats.http.session import make_session
+from source_ats.http.session import LARGEST_BODY, BodyTooLarge, BodyTooSlow, Session
 
 T = TypeVar("T")
 
@@ -53,11 +70,11 @@ log = logging.getLogger("airbyte.source_ats.http")
 # The HTTP library's own lines show query values.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-WHOLE = None
-"""A body is read in one piece, or as its chunks arrive: twice as fast as in pieces of any size."""
 AT_ONCE_SECONDS = 0.01
 """No vendor is this near; a server on the same machine is."""
-RESUME_ADVICE = "The next run resumes from the last state."
+PAUSES_IF_ANSWERED = (2.0, 6.0, 15.0)
+PAUSES_IF_NEVER_ANSWERED = (3.0,)
+"""Seconds before each repeat after a 401 or 403 without a code that says why."""
 
 
 class Client:
@@ -84,7 +101,9 @@ class Client:
         self._clock = clock
         self._retry_policy = retry_policy
         self._on_rate_limit = on_rate_limit
-        self._session = make_session(connections)
+        self._session = Session(connections)
+        self._circuit_breaker = CircuitBreaker(clock)
+        self._answered: set[tuple[str, str]] = set()
         self._slots = threading.Semaphore(connections)
         self._turn = threading.Lock()
         self._vendor_ahead = timedelta(0)
@@ -123,77 +142,100 @@ class Client:
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
         raises.
         """
-        began = self._clock.monotonic()
-        try:
-            return self._attempt(request, read)
-        except RetryableError as error:
-            # Only now is the library used: with it, an answered request takes a tenth longer.
-            seen = [error]
-
-        def again() -> T:
-            if seen:
-                raise seen.pop()
-            return self._attempt(request, read)
-
+        policy = retry_policy or self._retry_policy
+        if self._circuit_breaker.is_open():
+            minutes = self._circuit_breaker.silent_for() / 60
+            what = f"{self._vendor.name} has answered no request for {minutes:.0f} minutes."
+            detail = f"{self._vendor.name} {request.endpoint}, not sent"
+            raise RetryableError(what, policy.advice, detail=detail)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
             stop=retry.stop_condition(
-                retry_policy or self._retry_policy,
+                policy,
                 self._clock,
-                began,
+                self._circuit_breaker,
                 rate_limit_attempts=self._retry_policy.attempts,
             ),
             sleep=self._clock.sleep,
             before_sleep=self._before_sleep,
             reraise=True,
         )
-        answer: T = retrying(again)
+        try:
+            answer: T = retrying(self._attempt, request, read, policy)
+        except RetryableError:
+            self._circuit_breaker.gave_up(request.source)
+            raise
         return answer
 
     def _attempt(
-        self, request: Request, read: Callable[[Response], T], *, is_repeat: bool = False
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        policy: RetryPolicy,
+        *,
+        is_repeat: bool = False,
     ) -> T:
-        """Send once (twice where a new token is needed), and read the response.
+        """Send, again where access may be denied by mistake, and read the response.
 
         A read that is answered with a complete body that is not valid JSON is repeated at once.
         """
-        sent_with = self._auth.headers()
-        response = self._exchange(request, sent_with)
-        failure = self._classify(response)
-        if failure is FailureKind.UNAUTHORIZED and self._auth.renew(sent_with):
-            response = self._exchange(request, self._auth.headers())
-            failure = self._classify(response)
+        response, failure = self._authorized(request, policy)
+        answered_before = request.source in self._answered
+        for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
+            if failure is not FailureKind.DENIED:
+                break
+            log.warning(
+                "%s Trying again in %.1f s. [%s]", self._denial(response), pause, response.where
+            )
+            self._clock.sleep(pause)
+            response = self._exchange(request, self._auth.headers(), policy)
+            failure = self._classify(request, response)
         match failure:
-            case FailureKind.UNAUTHORIZED:
-                message = (
-                    f"{self._vendor.name} does not accept the credentials. "
-                    f"Check {self._vendor.credentials}."
-                )
-                raise ConfigError(message, detail=response.where)
+            case FailureKind.DENIED if answered_before:
+                message = f"{self._denial(response)} {policy.advice}"
+                raise TransientError(message, detail=response.where)
+            case FailureKind.DENIED | FailureKind.UNAUTHORIZED:
+                raise self._not_authorized(response)
             case FailureKind.RATE_LIMITED:
-                raise self._rate_limited(response)
+                raise self._rate_limited(response, policy)
             case FailureKind.UNAVAILABLE:
-                raise self._no_answer(request, "answered with a server error", response.where)
+                what = f"{self._vendor.name} answered with status {response.status}."
+                raise self._no_answer(request, what, response.where, policy)
             case AtsError() as error:
+                self._circuit_breaker.answered()
                 raise error
-            case None:
-                try:
-                    return read(replace(response, is_repeat=is_repeat or request.creates))
-                except MalformedResponse as error:
-                    log.warning(
-                        "%s sent invalid JSON. It is requested once more, and what is still "
-                        "invalid then is repaired or left out. [%s]",
-                        self._vendor.name,
-                        error.detail,
-                    )
-                    return self._attempt(request, read, is_repeat=True)
-                except IncompleteResponse as error:
-                    raise self._no_answer(
-                        request, "sent an incomplete response", error.detail
-                    ) from None
+        try:
+            answer = read(replace(response, is_repeat=is_repeat or request.creates))
+        except MalformedResponse as error:
+            log.warning(
+                "%s sent invalid JSON. It is requested once more, and what is still invalid then "
+                "is repaired or left out. [%s]",
+                self._vendor.name,
+                error.detail,
+            )
+            return self._attempt(request, read, policy, is_repeat=True)
+        except IncompleteResponse as error:
+            what = f"{self._vendor.name} sent an incomplete response."
+            raise self._no_answer(request, what, error.detail, policy) from None
+        self._circuit_breaker.answered()
+        self._answered.add(request.source)
+        return answer
 
-    def _classify(self, response: Response) -> AtsError | FailureKind | None:
+    def _authorized(
+        self, request: Request, policy: RetryPolicy
+    ) -> tuple[Response, AtsError | FailureKind | None]:
+        """Send once, and once more if the credentials are refused and can be renewed."""
+        sent_with = self._auth.headers()
+        response = self._exchange(request, sent_with, policy)
+        failure = self._classify(request, response)
+        refused = failure in {FailureKind.UNAUTHORIZED, FailureKind.DENIED}
+        if refused and self._auth.renew(sent_with):
+            response = self._exchange(request, self._auth.headers(), policy)
+            failure = self._classify(request, response)
+        return response, failure
+
+    def _classify(self, request: Request, response: Response) -> AtsError | FailureKind | None:
         """Return what kind of failure this is; None: a response to read."""
         if 200 <= response.status <= 299:
             return None
@@ -204,25 +246,39 @@ class Client:
             return FailureKind.RATE_LIMITED
         if response.status >= 500 or response.status == 408:
             return FailureKind.UNAVAILABLE
-        if response.status == 401:
-            return FailureKind.UNAUTHORIZED
-        if response.status == 403:
-            message = (
-                f"{self._vendor.name} denies access: the credentials lack a permission. "
-                f"Check {self._vendor.credentials}."
-            )
-            return ConfigError(message, detail=response.where)
+        if request.creates and response.status in {302, 303, 403}:
+            # It may be said after the work was done.
+            return FailureKind.UNAVAILABLE
+        if response.status in {401, 403}:
+            return FailureKind.DENIED
         if 300 <= response.status <= 399:
             return self._redirected(response.where)
         message = f"{self._vendor.name} refused a request with status {response.status}."
         return RequestRefused(message, status=response.status, code=None, detail=response.where)
 
-    def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Response:
+    def _denial(self, response: Response) -> str:
+        return f"{self._vendor.name} denied access with status {response.status}, without a reason."
+
+    def _not_authorized(self, response: Response) -> ConfigError:
+        check = f"Check {self._vendor.credentials}."
+        if response.status == 403 and self._vendor.access_denied:
+            return AccessDenied(self._vendor.access_denied, detail=response.where)
+        if response.status == 403:
+            message = (
+                f"{self._vendor.name} denies access: the credentials lack a permission. {check}"
+            )
+        else:
+            message = f"{self._vendor.name} does not accept the credentials. {check}"
+        return ConfigError(message, detail=response.where)
+
+    def _exchange(
+        self, request: Request, credentials: Mapping[str, str], policy: RetryPolicy
+    ) -> Response:
         """Wait for the rate limiter, send once, and return the complete response."""
         where = f"{self._vendor.name} {request.endpoint}"
         blocked_for = self._rate_limiter.blocked_for()
-        if blocked_for > self._retry_policy.longest_wait:
-            raise self._exhausted(blocked_for, where)
+        if blocked_for > policy.longest_wait:
+            raise self._exhausted(blocked_for, where, policy)
         if blocked_for > 0:
             self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
         self._rate_limiter.acquire()
@@ -230,26 +286,25 @@ class Client:
         began = self._clock.monotonic()
         try:
             with self._slot():
-                received = self._session.send(
-                    self._session.prepared(request, credentials),
-                    timeout=(self._retry_policy.connect_timeout, self._retry_policy.read_timeout),
-                    **self._session.environment(request.url),
+                received, body = self._session.exchange(
+                    request,
+                    credentials,
+                    timeout=(policy.connect_timeout, policy.read_timeout),
+                    is_late=lambda: self._clock.monotonic() - began > policy.total_timeout,
                 )
-                body = b"".join(received.iter_content(WHOLE))
-        except requests.exceptions.SSLError:
-            message = (
-                f"The certificate of {self._vendor.name} at {urlsplit(request.url).hostname} is "
-                "not trusted. Check the base URL, or name the certificate authority of your proxy "
-                "in REQUESTS_CA_BUNDLE."
-            )
-            raise ConfigError(message, detail=where) from None
         except requests.TooManyRedirects:
             raise self._redirected(where) from None
-        except (requests.RequestException, MemoryError, OverflowError) as error:
-            # A response that announces more bytes than any machine has is incomplete as well.
-            # The library's text shows the query; the type of the error says enough.
-            cause = f"{where} {type(error).__name__}"
-            raise self._no_answer(request, "sent no complete response", cause) from None
+        except BodyTooLarge:
+            raise self._too_large(request, where, policy) from None
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            BodyTooSlow,
+            MemoryError,
+            OverflowError,
+        ) as error:
+            # An answer that announces more bytes than any machine has is incomplete as well.
+            raise self._broken(request, error, where, policy) from None
         seconds = self._clock.monotonic() - began
         self._last_took.append(seconds)
         date = retry.http_date(received.headers.get("Date"))
@@ -290,13 +345,35 @@ class Client:
         )
         return ConfigError(message, detail=where)
 
-    def _no_answer(self, request: Request, what: str, detail: str) -> TransientError:
-        what = f"{self._vendor.name} {what}."
-        if request.creates:
-            return OutcomeUnknown(f"{what} {RESUME_ADVICE}", detail=detail)
-        return RetryableError(what, RESUME_ADVICE, detail=detail)
+    def _broken(
+        self, request: Request, error: Exception, where: str, policy: RetryPolicy
+    ) -> AtsError:
+        """Return what an exception of the HTTP library means."""
+        proxies = self._session.environment(request.url)["proxies"]
+        failure = explain(error, self._vendor.name, request.url, proxies)
+        detail = f"{where} {type(error).__name__}"
+        if failure.kind is ConnectionProblem.UNTRUSTED or (
+            failure.kind is ConnectionProblem.UNUSABLE and not self._answered
+        ):
+            return NoConnection(failure.what, detail=detail)
+        if failure.kind is ConnectionProblem.BROKEN:
+            return self._no_answer(request, failure.what, detail, policy)
+        return RetryableError(failure.what, policy.advice, detail=detail)
 
-    def _rate_limited(self, response: Response) -> RetryableError:
+    def _too_large(self, request: Request, where: str, policy: RetryPolicy) -> AtsError:
+        what = f"{self._vendor.name} sent more than {LARGEST_BODY >> 20} MB for one request."
+        if request.creates:
+            return self._no_answer(request, what, where, policy)
+        return ContractError(f"{what} Ask for smaller pages in the configuration.", detail=where)
+
+    def _no_answer(
+        self, request: Request, what: str, detail: str, policy: RetryPolicy
+    ) -> TransientError:
+        if request.creates:
+            return OutcomeUnknown(f"{what} {policy.advice}", detail=detail)
+        return RetryableError(what, policy.advice, detail=detail)
+
+    def _rate_limited(self, response: Response, policy: RetryPolicy) -> RetryableError:
         """Return how long to wait: by `Retry-After`, else by the vendor's reset, else unknown.
 
         A vendor that refuses and names no time in the future has named none.
@@ -308,15 +385,14 @@ class Client:
         )
         if seconds is not None:
             self._rate_limiter.block(seconds)
-        return self._exhausted(seconds, response.where)
+        return self._exhausted(seconds, response.where, policy)
 
-    def _exhausted(self, seconds: float | None, where: str) -> RetryableError:
+    def _exhausted(self, seconds: float | None, where: str, policy: RetryPolicy) -> RetryableError:
         what = f"{self._vendor.name}'s rate limit is exhausted."
-        advice = RESUME_ADVICE
         if seconds is not None:
             until = rfc3339(self.now() + timedelta(seconds=seconds))
-            advice = f"It allows the next request at {until}; start the next run after that."
-        return RetryableError(what, advice, detail=where, rate_limit=True, after=seconds)
+            what = f"{self._vendor.name}'s rate limit is exhausted until {until}."
+        return RetryableError(what, policy.advice, detail=where, rate_limit=True, after=seconds)
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         error = retry.failure_of(state)

@@ -40,6 +40,13 @@ class Request:
     json: object = None
     creates: bool = False
     """A POST that creates: without an answer, its outcome is unknown."""
+    partition: str = ""
+    """What of the endpoint is answered, or denied, apart from the rest: an account, an event."""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """Return what answers it: the endpoint, of one partition."""
+        return self.endpoint, self.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,9 @@ class FailureKind(enum.Enum):
     RATE_LIMITED = enum.auto()
     UNAVAILABLE = enum.auto()
     UNAUTHORIZED = enum.auto()
+    """A code says that the credentials are not good."""
+    DENIED = enum.auto()
+    """A 401 or 403 without a code that says why. It may pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,8 @@ class Vendor:
     """What a response outside 200 to 299 means; None leaves it to the client's table."""
     seconds_to_reset: Callable[[Response], float | None]
     """Seconds until the vendor allows the next request, by its own headers; None: unknown."""
+    access_denied: str = ""
+    """For `AccessDenied`: what a lasting 403 means. Empty: it is a `ConfigError`."""
 
 
 class Auth(Protocol):

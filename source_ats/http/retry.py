@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ import tenacity
 
 from source_ats.clock import Clock
 from source_ats.errors import RetryableError
+from source_ats.http.circuit_breaker import CircuitBreaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,30 @@ class RetryPolicy:
     """A wait longer than this ends the stream instead, and the message names the time."""
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    """The longest silence within an answer."""
+    total_timeout: float = 300.0
+    """From sending a request to the end of its answer."""
+    advice: str = "The next run resumes from the last state."
+    """Ends the message of a failure that outlasts the retries."""
 
 
 READ_POLICY = RetryPolicy(attempts=9, seconds=3600.0, longest_wait=900.0)
 CHECK_POLICY = RetryPolicy(
-    attempts=3, seconds=12.0, longest_wait=6.0, connect_timeout=5.0, read_timeout=10.0
+    attempts=3,
+    seconds=12.0,
+    longest_wait=6.0,
+    connect_timeout=5.0,
+    read_timeout=10.0,
+    total_timeout=20.0,
+    advice="Try again in a few minutes.",
 )
+
+LEAST_SECONDS = 1.0
+"""A vendor that asks for less and refuses again is not asked more often."""
+MOST_SECONDS = 1e9
+_PARTS = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, [^,]+|[^,]+")
+"""A list of numbers or dates. A date has a comma after its weekday."""
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 _back_off = tenacity.wait_exponential(multiplier=0.5, max=60) + tenacity.wait_random(0, 0.5)
 
@@ -45,20 +65,26 @@ def wait(state: tenacity.RetryCallState) -> float:
 
 
 def stop_condition(
-    policy: RetryPolicy, clock: Clock, began: float, rate_limit_attempts: int
+    policy: RetryPolicy, clock: Clock, circuit_breaker: CircuitBreaker, rate_limit_attempts: int
 ) -> Callable[[tenacity.RetryCallState], bool]:
-    """Return what decides when a request that began at `began` (monotonic) is given up.
+    """Return what decides when a request that begins now is given up.
 
     `rate_limit_attempts` limits the answers in a row that ask to wait and do not say how long.
     """
+    began = clock.monotonic()
     failures = limited = 0
 
     def stop(state: tenacity.RetryCallState) -> bool:
         nonlocal failures, limited
         error = failure_of(state)
         if error is not None and error.after is None:
-            limited += error.rate_limit
-            failures += not error.rate_limit
+            if error.rate_limit:
+                limited += 1
+            else:
+                failures += 1
+                circuit_breaker.failed()
+                if circuit_breaker.is_exhausted():
+                    return True
         spent = clock.monotonic() - began
         return (
             failures >= policy.attempts
@@ -77,15 +103,21 @@ def failure_of(state: tenacity.RetryCallState) -> RetryableError | None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that `Retry-After` names, as seconds or as a date; None if it names none.
+    """Return the seconds that `Retry-After` names, in any spelling; None if it names none.
 
-    `now` is the vendor's. A value that is neither, or not in the future, counts as none given.
+    Numbers, also fractional, and dates; of a list the largest. `now` is the vendor's. What is
+    neither, or not in the future, counts as not given.
     """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value) if len(value) < 10 else float(10**9)
-    date = http_date(value)
-    return None if date is None or date < now else (date - now).total_seconds()
+    parts = map(str.strip, _PARTS.findall(headers.get("Retry-After", "")))
+    seconds = max((_seconds(part, now) for part in parts), default=0.0)
+    return min(max(seconds, LEAST_SECONDS), MOST_SECONDS) if seconds > 0 else None
+
+
+def _seconds(part: str, now: datetime) -> float:
+    if _SECONDS.fullmatch(part):
+        return float(part)
+    date = http_date(part)
+    return 0.0 if date is None else (date - now).total_seconds()
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,18 +1,33 @@
-"""The session of the HTTP library: redirects, proxies, certificates, kept connections."""
+"""The session of the HTTP library: redirects, proxies, certificates, kept connections, bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
+from source_ats.errors import NoConnection
 from source_ats.http.models import Request
 
 USER_AGENT = f"airbyte-source-ats/{version('airbyte-source-ats')}"
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
+MOST_REDIRECTS = 3
+LARGEST_BODY = 256 * 1024 * 1024
+"""Bytes, unpacked."""
+_PIECE = 256 * 1024
+
+
+class BodyTooLarge(Exception):
+    """An answer is larger than any that this package asks for."""
+
+
+class BodyTooSlow(Exception):
+    """An answer has not ended within its time."""
 
 
 class Session(requests.Session):
@@ -25,12 +40,38 @@ class Session(requests.Session):
     used here, and reads the environment each time; that takes a third of a small request's time.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing known of the environment."""
+    def __init__(self, connections: int) -> None:
+        """`connections`: how many are kept open to a host."""
         super().__init__()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
         self._environment: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-    def prepared(
+    def exchange(
+        self,
+        request: Request,
+        credentials: Mapping[str, str],
+        timeout: tuple[float, float],
+        is_late: Callable[[], bool],
+    ) -> tuple[requests.Response, bytes]:
+        """Send the request, and return the response with its body.
+
+        Raises what the library raises, `BodyTooLarge`, and `BodyTooSlow` once `is_late` says so.
+        """
+        prepared = self._prepared(request, credentials)
+        for _ in range(MOST_REDIRECTS + 1):
+            received = self.send(
+                prepared, timeout=timeout, allow_redirects=False, **self.environment(request.url)
+            )
+            target = _target_on_the_host(received)
+            if target is None:
+                return received, _body(received, is_late)
+            received.close()
+            prepared.url = target
+        raise requests.TooManyRedirects
+
+    def _prepared(
         self, request: Request, credentials: Mapping[str, str]
     ) -> requests.PreparedRequest:
         """Return the request as `send` takes it."""
@@ -49,53 +90,68 @@ class Session(requests.Session):
         return prepared
 
     def environment(self, url: str) -> Mapping[str, Any]:
-        """Return proxies and certificates by the environment's variables, read once per host."""
+        """Return proxies and certificates by the environment's variables, read once per host.
+
+        Raises `NoConnection` if there are no certificates where the environment says.
+        """
         parts = urlsplit(url)
         origin = (parts.scheme, parts.netloc)
         if origin not in self._environment:
-            self._environment[origin] = self.merge_environment_settings(
+            settings = self.merge_environment_settings(
                 url, proxies={}, stream=True, verify=None, cert=None
             )
+            if isinstance(settings["verify"], str):
+                _check_authorities(settings["verify"])
+            self._environment[origin] = settings
         return self._environment[origin]
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return the redirect's target, or None to hand the redirect to the caller."""
-        target = super().get_redirect_target(resp)
-        if target is None or resp.request.method != "GET":
-            return None
-        here, there = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
-        return target if (here.scheme, here.netloc) == (there.scheme, there.netloc) else None
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """Keep the credentials as they are: within the host, and not from `~/.netrc`."""
+        """Return None: the library would read the body of a redirect without any limit."""
+        del resp
+        return None
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Looks the connections to a host up once: a host's proxy and certificates stay the same."""
-
-    def __init__(self, connections: int) -> None:
-        """`connections`: how many are kept open to a host."""
-        super().__init__(pool_maxsize=connections)
-        self._pools: dict[tuple[str, str], Any] = {}
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Return the connections to the host of the request."""
-        parts = urlsplit(request.url or "")
-        origin = (parts.scheme, parts.netloc)
-        if origin not in self._pools:
-            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **kwargs)
-        return self._pools[origin]
+def _target_on_the_host(received: requests.Response) -> str | None:
+    """Return where a redirect of a read leads within its host; None if it is not one."""
+    target = received.headers.get("Location")
+    if not received.is_redirect or not target or received.request.method != "GET":
+        return None
+    whole = urljoin(received.url, target)
+    here, there = urlsplit(received.url), urlsplit(whole)
+    return whole if (here.scheme, here.netloc) == (there.scheme, there.netloc) else None
 
 
-def make_session(connections: int) -> Session:
-    """Return a session that keeps this number of connections to a host open."""
-    session = Session()
-    session.max_redirects = 3
-    adapter = _Adapter(connections)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
-    return session
+def _body(received: requests.Response, is_late: Callable[[], bool]) -> bytes:
+    """Return the whole body, read as it arrives."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := received.raw.read1(_PIECE, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_BODY:
+            received.close()
+            raise BodyTooLarge
+        if is_late():
+            received.close()
+            raise BodyTooSlow
+    return b"".join(pieces)
+
+
+def _check_authorities(path: str) -> None:
+    """Raise `NoConnection` if the file or folder holds no certificate authorities."""
+    is_folder = Path(path).is_dir()
+    try:
+        ssl.create_default_context(
+            cafile=None if is_folder else path, capath=path if is_folder else None
+        )
+    except ssl.SSLError:
+        reason = "is not a list of certificates in PEM format"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    else:
+        return
+    message = (
+        f"The file of certificate authorities {path} {reason}. Correct REQUESTS_CA_BUNDLE (or "
+        "CURL_CA_BUNDLE) in the environment of the connector, or remove it."
+    )
+    raise NoConnection(message)

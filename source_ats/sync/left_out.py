@@ -73,6 +73,12 @@ class LeftOutRows(Generic[StateT]):
                 )
         return after if self._held is None else self._held
 
+    def release(self, key: str) -> bool:
+        """Forget a row that a list shows again; True if an earlier run left it out."""
+        was_left_out = key in self._set_aside
+        self._set_aside.release(key)
+        return was_left_out
+
     def as_state(self) -> dict[str, dict[str, str]]:
         """Return the part of the state that holds the keys; empty when there are none."""
         return self._set_aside.as_state()

@@ -56,7 +56,7 @@ def reads(files: Files, stream: str) -> dict[str, Command]:
     ours = files.write("source.json", _source_config(url))
     singer = files.write(f"singer-{stream}.json", {"url": url, "stream": stream})
     python = str(THERE / "python")
-    manifest = str(PROJECT / "integration_tests" / "benchmark" / "opponents" / "manifest.yaml")
+    manifest = str(PROJECT / "tools" / "benchmark" / "opponents" / "manifest.yaml")
     arguments = ["read", "--config", config, "--catalog", catalog]
     commands: dict[str, Command] = {
         OURS: [

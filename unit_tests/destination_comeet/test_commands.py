@@ -19,7 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 import destination_comeet
 from destination_comeet import DestinationComeet, stdin
 from destination_comeet.stdin import lines_at_hand
-from source_ats.errors import ConfigError, Stopped
+from source_ats.errors import Stopped
 
 BASE = "https://api.comeet.co"
 CATALOG = {
@@ -134,11 +134,12 @@ def test_the_cdks_command_line_goes_through_our_loop(
 # Standard input -----------------------------------------------------------------------------------
 
 
-def read(path: Path, content: bytes, stop: threading.Event | None = None) -> list[list[bytes]]:
+def read(path: Path, content: bytes, stop: threading.Event | None = None) -> list[stdin.Line]:
     path.write_bytes(content)
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return [list(each) for each in lines_at_hand(descriptor, stop or threading.Event())]
+        batches = lines_at_hand(descriptor, stop or threading.Event())
+        return [line for lines in batches for line in lines]
     finally:
         os.close(descriptor)
 
@@ -149,16 +150,39 @@ def test_lines_are_whole_however_they_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, content: bytes
 ) -> None:
     monkeypatch.setattr(stdin, "CHUNK", chunk)
-    lines = [line for batch in read(tmp_path / "input", content) for line in batch]
-    assert lines == content.splitlines()
+    assert read(tmp_path / "input", content) == content.splitlines()
 
 
-def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+LONG = (
+    (b'{"type":"RECORD","record":{"stream":"s","data":{"a":"' + b"x" * 70 + b'"}}}', "s"),
+    (b'{"record":{"data":{"a":"\\"' + b"{" * 70 + b'"},"stream":"s"},"type":"RECORD"}', "s"),
+    (b'{"type":"RECORD","record":{"data":{"stream":"no","a":"' + b"x" * 70 + b'"}}}', None),
+    (b'{"type":"STATE","record":{"stream":"s","data":{"a":"' + b"x" * 70 + b'"}}}', None),
+    (b'{"type":"RECORD","record":{"stream":"s","data":{"a":"' + b"x" * 70, None),
+    (b"x" * 120, None),
+)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+@pytest.mark.parametrize(("line", "stream"), LONG)
+def test_of_a_long_line_only_its_stream_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, stream: str | None, chunk: int
+) -> None:
+    monkeypatch.setattr(stdin, "CHUNK", chunk)
+    monkeypatch.setattr(stdin, "LONGEST_LINE", 60)
+    lines = read(tmp_path / "input", b"x" * 60 + b"\n" + line + b"\nb\n")
+    if chunk < 1000:
+        assert lines == [b"x" * 60, stdin.LongLine(stream), b"b"]
+
+
+def test_a_line_without_end_is_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stdin, "CHUNK", 10)
     monkeypatch.setattr(stdin, "LONGEST_LINE", 50)
-    assert read(tmp_path / "input", b"x" * 50)
-    with pytest.raises(ConfigError, match="longer than"):
-        read(tmp_path / "input", b"a\n" + b"x" * 70)
+    monkeypatch.setattr(stdin, "LONGEST_SCAN", 100)
+    lines = read(tmp_path / "input", b"a\n" + b"x" * 200 + b"\nb\n")
+    assert lines == [b"a", stdin.LongLine(None)]
 
 
 def test_a_run_that_is_to_end_reads_no_more(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Records into candidates: four kinds of mapping, keys, positions, and refusals by rule."""
+"""Records into candidates: four kinds of mapping, keys, positions, and who is left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_comeet.config import StreamSettings
-from destination_comeet.mapping import Candidate, Refused, mapper
+from destination_comeet.mapping import Candidate, Rejection, Skipped, mapper
 from source_ats.errors import ConfigError
 
 POSITIONS = [
@@ -21,7 +21,7 @@ POSITIONS = [
 
 def mapped(
     mapping: dict[str, Any] | str, record: dict[str, Any], **settings: Any
-) -> list[Candidate | Refused]:
+) -> list[Candidate | Rejection | Skipped]:
     kind = {"mapping_type": mapping} if isinstance(mapping, str) else mapping
     primary_key = settings.pop("primary_key", [["id"]])
     stream = StreamSettings.model_validate({"stream": "s", "mapping": kind, **settings})
@@ -34,10 +34,20 @@ def candidate(*args: Any, **settings: Any) -> Candidate:
     return found
 
 
-def refused(*args: Any, **settings: Any) -> str:
+def rejected(*args: Any, **settings: Any) -> str:
     (found,) = mapped(*args, **{"position_uid": "4A.1C2", **settings})
-    assert isinstance(found, Refused), found
+    assert isinstance(found, Rejection), found
     return found.field
+
+
+def skipped(*args: Any, **settings: Any) -> str:
+    (found,) = mapped(*args, **{"position_uid": "4A.1C2", **settings})
+    assert isinstance(found, Skipped), found
+    return found.field
+
+
+def creates(found: Candidate | Rejection | Skipped) -> bool:
+    return isinstance(found, Candidate) and found.skip_unless_known is None
 
 
 KOMBO = {
@@ -93,13 +103,16 @@ def test_a_link_that_is_not_linkedin(link: object) -> None:
         ({"remote_deleted_at": "2026-01-01T00:00:00.000Z"}, "remote_deleted_at"),
         ({"integration_id": "comeet:7kQmW3xTzB9sLp2VhNfRc4Yd"}, "integration_id"),
         ({"confidential": True}, "confidential"),
-        ({"id": None}, "partner_candidate_id"),
-        ({"id": "a@example.org"}, "partner_candidate_id"),
         ({"_ab_cdc_deleted_at": "2026-01-01"}, "_ab_cdc_deleted_at"),
     ],
 )
-def test_kombo_rows_refused_by_rule(change: dict[str, Any], field: str) -> None:
-    assert refused("kombo_candidates", {**KOMBO, **change}) == field
+def test_kombo_rows_that_are_skipped(change: dict[str, Any], field: str) -> None:
+    assert skipped("kombo_candidates", {**KOMBO, **change}) == field
+
+
+@pytest.mark.parametrize("key", [None, "a@example.org"])
+def test_a_kombo_row_without_a_usable_key_is_rejected(key: str | None) -> None:
+    assert rejected("kombo_candidates", {**KOMBO, "id": key}) == "partner_candidate_id"
 
 
 def applied(*applications: dict[str, Any]) -> dict[str, Any]:
@@ -128,24 +141,30 @@ def test_one_candidate_for_each_position(applications: Any, positions: list[str]
     found = mapped(
         "kombo_candidates", applied(*applications), positions=POSITIONS, position_uid="default"
     )
-    assert [each.position_uid for each in found if isinstance(each, Candidate)] == positions
+    assert [
+        each.position_uid for each in found if isinstance(each, Candidate) and creates(each)
+    ] == positions
     assert len({each.key for each in found}) == 1
 
 
-@pytest.mark.parametrize(
-    ("applications", "field"),
-    [
-        ([DECLINED, HIRED], "applications"),
-        ([ELSEWHERE], "applications"),
-        ([NO_JOB], "applications"),
-    ],
-)
-def test_no_application_that_counts(applications: Any, field: str) -> None:
-    assert refused("kombo_candidates", applied(*applications), positions=POSITIONS) == field
+@pytest.mark.parametrize("applications", [[DECLINED, HIRED], [ELSEWHERE], [NO_JOB]])
+def test_nobody_is_created_for_applications_that_do_not_count(applications: Any) -> None:
+    found = mapped("kombo_candidates", applied(*applications), positions=POSITIONS)
+    assert found
+    assert not any(map(creates, found))
+    assert not any(isinstance(each, Rejection) for each in found)
+
+
+def test_a_person_whose_application_is_closed_is_still_updated() -> None:
+    (found,) = mapped("kombo_candidates", applied(DECLINED, ELSEWHERE), positions=POSITIONS)
+    assert isinstance(found, Candidate)
+    assert found.position_uid == "4A.1C2"
+    assert found.skip_unless_known is not None
+    assert found.fields["first_name"] == "Aroha"
 
 
 def test_no_position_at_all() -> None:
-    assert refused("kombo_candidates", KOMBO, position_uid=None) == "position_uid"
+    assert rejected("kombo_candidates", KOMBO, position_uid=None) == "position_uid"
 
 
 TALEMETRY: dict[str, Any] = {
@@ -227,12 +246,12 @@ def test_do_not_contact_in_every_shape(block: object, marked: bool) -> None:
     (found,) = mapped(
         "talemetry_profiles", {**TALEMETRY, "do_not_contact": block}, position_uid="p"
     )
-    assert isinstance(found, Refused) is marked
+    assert isinstance(found, Skipped) is marked
 
 
-def test_talemetry_tombstones_are_refused() -> None:
+def test_talemetry_tombstones_are_rejected() -> None:
     record = {"id": "x", "is_deleted": True, "as_of": "2026-01-01T00:00:00Z"}
-    assert refused("talemetry_profiles", record) == "is_deleted"
+    assert skipped("talemetry_profiles", record) == "is_deleted"
 
 
 @pytest.mark.parametrize(
@@ -248,9 +267,9 @@ def test_talemetry_tombstones_are_refused() -> None:
 def test_talemetry_applications(application: dict[str, Any], is_open: bool) -> None:
     record = {**TALEMETRY, "applications": [{"Id": "REQ-101", **application}]}
     (found,) = mapped("talemetry_profiles", record, positions=POSITIONS)
-    assert isinstance(found, Candidate) is is_open
-    if isinstance(found, Candidate):
-        assert found.position_uid == "4E.02C"
+    assert creates(found) is is_open
+    assert isinstance(found, Candidate)
+    assert found.position_uid == "4E.02C"
 
 
 def test_comeets_own_names() -> None:
@@ -271,8 +290,8 @@ def test_comeets_own_names() -> None:
     )
     assert candidate("comeet", {**record, "partner_candidate_id": "own"}).key == "s:own"
     assert candidate("comeet", record, partner_id_prefix="x-").key == "x-7"
-    assert refused("comeet", {**record, "deleted": True}) == "deleted"
-    assert refused("comeet", {**record, "position_uid": 5}) == "position_uid"
+    assert skipped("comeet", {**record, "deleted": True}) == "deleted"
+    assert rejected("comeet", {**record, "position_uid": 5}) == "position_uid"
 
 
 CUSTOM = {
@@ -292,22 +311,77 @@ def test_custom() -> None:
     found = candidate(CUSTOM, record, positions=POSITIONS)
     assert found.position_uid == "4C.0F7"
     assert found.fields == {"first_name": "Mira", "address": {"city": "Bergen", "zip": "5003"}}
-    assert refused(CUSTOM, {**record, "job": "none"}, positions=POSITIONS) == "applications"
+    assert skipped(CUSTOM, {**record, "job": "none"}, positions=POSITIONS) == "applications"
 
 
 def test_a_custom_key_wins_over_the_primary_key() -> None:
     key = {"comeet_field": "partner_candidate_id", "expression": "code"}
     mapping = {**CUSTOM, "fields": [*CUSTOM["fields"], key]}
     assert candidate(mapping, {"id": 1, "code": "c-9"}).key == "s:c-9"
-    assert refused(mapping, {"id": 1}) == "partner_candidate_id"
+    assert rejected(mapping, {"id": 1}) == "partner_candidate_id"
 
 
-def test_an_expression_that_does_not_fit_refuses_the_record() -> None:
-    mapping = {
-        "mapping_type": "custom",
-        "fields": [{"comeet_field": "first_name", "expression": "join('-', name)"}],
+def custom(**expressions: str) -> dict[str, Any]:
+    fields = [
+        {"comeet_field": name.replace("__", "."), "expression": text}
+        for name, text in expressions.items()
+    ]
+    return {"mapping_type": "custom", "fields": fields}
+
+
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("join('-', a)", 5),
+        ("a < `5`", "x"),
+        ("contains('x', a)", None),
+        ("a[::0]", [1]),
+        ("avg(a)", [10**400, 1.5]),
+        ("ceil(a)", float("inf")),
+        ("to_string(a)", DEEP),
+        ("a == [a]", DEEP),
+        ("sort(a)", [1, "x"]),
+        ("no_such_function(a)", 1),
+        ("abs(a, a)", 1),
+    ],
+)
+def test_an_expression_that_fails_rejects_its_record(expression: str, value: object) -> None:
+    assert rejected(custom(first_name=expression), {"id": 1, "a": value}) == "first_name"
+
+
+def test_a_value_nested_too_deeply_rejects_its_record() -> None:
+    assert rejected("comeet", {"id": 1, "note": DEEP}) == "record"
+
+
+def test_a_text_made_of_null_is_left_out() -> None:
+    mapping = custom(address__zip="to_string(zip)", note="to_string(`null`)")
+    assert candidate(mapping, {"id": 1}).fields == {}
+    assert candidate(mapping, {"id": 1, "zip": {"a": [1]}}).fields == {
+        "address": {"zip": '{"a":[1]}'}
     }
-    assert refused(mapping, {"id": 1, "name": 5}) == "first_name"
+
+
+@pytest.mark.parametrize(
+    ("home", "address"),
+    [(None, {"country": "NO"}), ({"city": "Bergen", "country": "SE"}, None)],
+)
+def test_a_part_is_added_to_the_whole_field_in_any_order(
+    home: object, address: dict[str, str] | None
+) -> None:
+    record = {"id": 1, "home": home, "country": "NO"}
+    expected = address or {"city": "Bergen", "country": "NO"}
+    for mapping in (
+        custom(address="home", address__country="country"),
+        custom(address__country="country", address="home"),
+    ):
+        assert candidate(mapping, record).fields["address"] == expected
+        assert rejected(mapping, {**record, "home": "Bergen"}) == "address.country"
+    assert record["home"] == home
 
 
 @pytest.mark.parametrize(
@@ -337,7 +411,7 @@ def test_bad_expressions_and_fields_are_config_errors(
 
 @pytest.mark.parametrize("value", [None, "", True, 1.5, {}, []])
 def test_a_key_that_is_none(value: object) -> None:
-    assert refused("comeet", {"id": value}) == "partner_candidate_id"
+    assert rejected("comeet", {"id": value}) == "partner_candidate_id"
 
 
 def test_several_columns_make_one_key_without_mixing_them_up() -> None:
@@ -346,10 +420,39 @@ def test_several_columns_make_one_key_without_mixing_them_up() -> None:
 
     assert key("x", 1) == "s:x:1"
     assert len({key("x:y", "z"), key("x", "y:z"), key("x%3Ay", "z")}) == 3
-    assert refused("comeet", {"a": "x"}, primary_key=[["a"], ["b"]]) == "partner_candidate_id"
-    assert refused("comeet", {"a": "x"}, primary_key=[]) == "partner_candidate_id"
+    assert rejected("comeet", {"a": "x"}, primary_key=[["a"], ["b"]]) == "partner_candidate_id"
+    assert rejected("comeet", {"a": "x"}, primary_key=[]) == "partner_candidate_id"
     nested = candidate("comeet", {"a": {"b": 5}}, primary_key=[["a", "b"]])
     assert nested.key == "s:5"
+
+
+@pytest.mark.parametrize("columns", [("a@b.c", "x"), ("x", "a@b.c"), ("a@b.c",)])
+def test_an_address_in_any_column_of_the_key_is_rejected(columns: tuple[str, ...]) -> None:
+    record = dict(zip("ab", columns, strict=False))
+    key = [[name] for name in record]
+    assert rejected("comeet", record, primary_key=key) == "partner_candidate_id"
+
+
+def test_halves_of_characters_never_make_two_keys_one() -> None:
+    texts = ["a", "a?", "a\ud800", "a\udbff", "a\udfff", "a\\ud800", "a\0", "a\\u0000"]
+    keys = {candidate("comeet", {"id": text}).key for text in texts}
+    keys |= {
+        candidate("comeet", {"a": text, "b": 1}, primary_key=[["a"], ["b"]]).key for text in texts
+    }
+    assert len(keys) == 2 * len(texts)
+
+
+def test_what_cannot_be_sent_in_a_text_is_replaced() -> None:
+    record = {"id": 1, "note": " a\0b\ud800 ", "custom_fields": {"p\0": "x\udfff"}}
+    assert candidate("comeet", record).fields == {"note": "a?b?", "custom_fields": {"p?": "x?"}}
+
+
+@pytest.mark.parametrize(
+    "uid",
+    [5, [], "x" * 10_000, "4A\0001C2", "\ud800", "a@example.org", "../candidates", "4A 1", "."],
+)
+def test_a_position_that_is_not_a_uid_is_rejected(uid: object) -> None:
+    assert rejected("comeet", {"id": 1, "position_uid": uid}) == "position_uid"
 
 
 @given(st.text(min_size=1).filter(lambda text: "@" not in text))
@@ -380,4 +483,4 @@ _json = st.recursive(
 )
 def test_no_record_whatever_breaks_a_mapping(kind: str, record: dict[str, Any]) -> None:
     for found in mapped(kind, record, position_uid="p", positions=POSITIONS):
-        assert isinstance(found, Candidate | Refused)
+        assert isinstance(found, Candidate | Rejection | Skipped)

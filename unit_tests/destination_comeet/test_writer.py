@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from destination_comeet.rejects import Rejected
 from destination_comeet.writer import Outcome, Record, Result, Writer
-from source_ats.errors import ConfigError, TransientError
+from source_ats.errors import ConfigError, Stopped, TransientError
 from unit_tests.fakes import FakeClock
 
 
@@ -92,6 +94,7 @@ def test_no_state_passes_a_record_that_has_no_outcome(place: Place) -> None:
         (Result.UNCHANGED, 0),
         (Result.UPDATED, 0),
         (Result.CLOSED, 0),
+        (Result.SKIPPED, 0),
         (Result.REFUSED, 1),
         (Result.UNKNOWN, 1),
     ],
@@ -119,9 +122,36 @@ def test_a_state_keeps_all_that_it_had(place: Place) -> None:
     clock = FakeClock()
     writer = Writer({"s": place.deliver}, place.settle, Rejected(None, clock), clock)
     (line,) = writer.write([[raw]])
-    for kept in (b"1e2", b"12345678901234567890123", b'{"a":1.10}', b'"more":[1]'):
-        assert kept in line
-    assert json.loads(line)["state"]["destinationStats"]["recordCount"] == 0.0
+    counts = b'{"more":[1],"recordCount":0.0,"rejectedRecordCount":0.0}'
+    assert line == raw.replace(b'{"more":[1]}', counts) + b"\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{ "state" : { "data" : {"a" : "\\ud800 \\u0000", "a": 1.10 } } , "type" : "STATE" }',
+        b'{"type":"STATE","state":{}}',
+        b'{"type":"STATE","state":{"data":{"destinationStats":1}}, "destinationStats": {"a":1}}',
+        b'{"state":{"destinationStats":null},"type":"STATE","state":{"data":"}"}}',
+        b'{"type":"STATE","state":{"data":' + b"[" * 900 + b"]" * 900 + b"}}",
+    ],
+)
+def test_a_state_is_passed_on_byte_by_byte(place: Place, raw: bytes) -> None:
+    (line,) = Writer({}, place.settle, Rejected(None, place.clock), place.clock).write([[raw]])
+    counts = b'"destinationStats":{"recordCount":0.0,"rejectedRecordCount":0.0}'
+    assert counts in line
+    without = line.replace(b"," + counts, b"").replace(counts, b"")
+    assert without.translate(None, b" \n") == raw.translate(None, b" ")
+
+
+@pytest.mark.parametrize("odd", [b"null", b"[]", b'"x"', b"7", b'{"recordCount":null}', b"{}"])
+def test_odd_statistics_of_a_state_are_replaced(place: Place, odd: bytes) -> None:
+    raw = b'{"type":"STATE","state":{"destinationStats": %b ,"data":{}}}' % odd
+    (line,) = Writer({}, place.settle, Rejected(None, place.clock), place.clock).write([[raw]])
+    assert json.loads(line)["state"] == {
+        "destinationStats": {"recordCount": 0.0, "rejectedRecordCount": 0.0},
+        "data": {},
+    }
 
 
 def test_counts_are_those_since_the_last_state(place: Place) -> None:
@@ -147,6 +177,65 @@ def test_too_many_rejected(place: Place) -> None:
     assert place.happened[-1] == "settled"
 
 
+def test_rejects_of_earlier_attempts_count(place: Place) -> None:
+    place.results = {1: Result.REFUSED}
+    with pytest.raises(ConfigError, match="max_rejected"):
+        list(written(place, row(1), state(), max_rejected=2, rejected_before=2))
+    counted: list[int] = []
+    options = {"max_rejected": 3, "rejected_before": 2, "count_rejected": counted.append}
+    list(written(place, row(1), state("other"), state(), row(2), state(), **options))
+    # Only what a state that is passed on covers, before it is passed on.
+    assert counted == [0, 1, 0]
+
+
+def test_a_record_is_skipped_only_if_nothing_else_became_of_it(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    def deliver(record: Record) -> Sequence[Outcome]:
+        skipped = Outcome(Result.SKIPPED, field="confidential", reason="is true")
+        return [Outcome(Result.CREATED), skipped] if record["id"] == 1 else [skipped, skipped]
+
+    place.deliver = deliver  # type: ignore[method-assign]
+    (passed,) = written(place, row(1), row(2), row(3), state())
+    assert passed["state"]["destinationStats"] == {"recordCount": 3.0, "rejectedRecordCount": 0.0}
+    assert caplog.messages[-1] == (
+        "Finished: 3 records; 1 created; 2 skipped; skipped because: confidential is true (2)."
+    )
+
+
+def test_ten_warnings_of_each_reason_then_a_summary(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.results = dict.fromkeys(range(25), Result.REFUSED)
+    rows = [row(number) for number in range(25)]
+    list(written(place, *rows[:9], state(), *rows[9:12], state(), state(), *rows[12:]))
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert warnings[9].startswith("Record 10 ")
+    assert warnings[10:] == [
+        "Not written so far: email is odd (12).",
+        "Not written so far: email is odd (25).",
+    ]
+
+
+def test_a_run_that_was_asked_to_end_passes_on_what_is_done(place: Place) -> None:
+    stop = threading.Event()
+    place.clock = FakeClock(stop)
+    real = place.deliver
+
+    def deliver(record: Record) -> Sequence[Outcome]:
+        stop.set()
+        return real(record)
+
+    place.deliver = deliver  # type: ignore[method-assign]
+    lines = written(place, row(1), state(), row(2), state())
+    assert next(lines)["type"] == "STATE"
+    with pytest.raises(Stopped):
+        next(lines)
+    assert place.records == [{"id": 1}]
+
+
 def test_progress_is_told_once_a_minute(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     place.takes = 25.0
@@ -158,10 +247,11 @@ def test_progress_is_told_once_a_minute(place: Place, caplog: pytest.LogCaptureF
     ]
 
 
-def test_half_a_character_in_a_record_is_no_cut_line(place: Place) -> None:
+def test_half_a_character_does_not_break_a_record(place: Place) -> None:
     half = b'{"type":"RECORD","record":{"stream":"s","data":{"id":5,"name":"Mira \\ud83d"}}}'
     (passed,) = written(place, half, state())
-    assert place.records == [{"id": 5, "name": "Mira ?"}]
+    # What becomes of the half is up to the mapping: in a key it must not be lost.
+    assert place.records == [{"id": 5, "name": "Mira \ud83d"}]
     assert passed["state"]["destinationStats"] == {"recordCount": 1.0, "rejectedRecordCount": 0.0}
 
 
@@ -191,6 +281,29 @@ def test_each_record_is_kept_as_it_came(place: Place, tmp_path: Path) -> None:
         }
     ]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"id":NaN}', b'{"id":1,"n":1e999}', b'{"n":"\xff"}', b'{"n":,}']
+)
+def test_a_record_that_is_not_json_is_kept_as_text(
+    place: Place, tmp_path: Path, data: bytes
+) -> None:
+    path = tmp_path / "rejected.jsonl"
+    rejected = Rejected(str(path), place.clock)
+    raw = b'{"type":"RECORD","record":{"stream":"s","data":' + data + b"}}"
+    (passed,) = written(place, raw, state(), rejected=rejected)
+    rejected.close()
+    assert passed["state"]["destinationStats"]["rejectedRecordCount"] == 1.0
+    assert json.loads(path.read_bytes())["record"] == data.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("place_of_file", ["/dev/null", "fifo", "folder", "no\0path", "/dev/full"])
+def test_only_a_regular_file_keeps_records(tmp_path: Path, place_of_file: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match="rejected_path"):
+        Rejected(str(tmp_path / place_of_file), FakeClock())
 
 
 def test_a_torn_last_line_is_ended_first(tmp_path: Path) -> None:

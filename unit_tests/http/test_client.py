@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.client import IncompleteRead
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+import certifi
 import msgspec
 import pytest
 import requests
@@ -26,6 +28,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    NoConnection,
     OutcomeUnknown,
     RequestRefused,
     Stopped,
@@ -34,7 +37,7 @@ from source_ats.errors import (
 from source_ats.http.client import Client
 from source_ats.http.models import Auth, FailureKind, Request, Response, StaticAuth, Vendor
 from source_ats.http.rate_limiter import RateLimiter
-from source_ats.http.retry import CHECK_POLICY, RetryPolicy
+from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from unit_tests.fakes import NOON, FakeClock
 
 HOST = "https://api.example.com"
@@ -192,7 +195,6 @@ BROKEN: dict[str, dict[str, Any]] = {
     "502": {"status_code": 502, "text": "<html>Bad gateway</html>"},
     "503": {"status_code": 503},
     "504": {"status_code": 504},
-    "no connection": {"exc": requests.exceptions.ConnectTimeout},
     "no answer in time": {"exc": requests.exceptions.ReadTimeout},
     "reset": {"exc": requests.exceptions.ConnectionError},
     "HTML under 200": {"text": "<html>Maintenance</html>"},
@@ -200,6 +202,17 @@ BROKEN: dict[str, dict[str, Any]] = {
     "half of the JSON": {"text": '{"ok": tr'},
     "half of the body": cut({"Content-Length": "100"}, b'{"ok": true'),
     "gzip that does not unpack": cut({"Content-Encoding": "gzip"}, b"not gzip at all"),
+}
+
+NOT_CONNECTED: dict[str, Any] = {
+    "exc": requests.exceptions.ConnectionError(urllib3.exceptions.ConnectTimeoutError())
+}
+"""Nothing was sent, so a POST that creates may be repeated."""
+
+TLS_ERROR: dict[str, Any] = {
+    "exc": requests.exceptions.SSLError(
+        ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version")
+    )
 }
 
 ROWS = [
@@ -232,6 +245,32 @@ ROWS = [
         [limited(Retry_After="5", quota_reset="5"), OK],
         Outcome(None, 2, [5]),
     ),
+    *[
+        same(
+            f"429, Retry-After: {value}",
+            [limited(Retry_After=value), OK],
+            Outcome(None, 2, [seconds]),
+        )
+        for value, seconds in {
+            "8.0": 8.0,
+            "7.6": 7.6,
+            "8, 8": 8.0,
+            "3, 8": 8.0,
+            "8,3": 8.0,
+            " 8 ": 8.0,
+            ".5": 1.0,
+            "8, soon": 8.0,
+            "soon, 8": 8.0,
+            "0.001": 1.0,
+            f"5, {http_date(NOON + timedelta(seconds=40))}": 40.0,
+            f"{http_date(NOON + timedelta(seconds=40))}, 50": 50.0,
+            ", ".join([http_date(NOON + timedelta(seconds=40))] * 2): 40.0,
+        }.items()
+    ],
+    *[
+        same(f"429, Retry-After: {value}", [limited(Retry_After=value), OK], BACKED_OFF_ONCE)
+        for value in ("0.0", "1e3", "-1.5", "inf", "nan", "٣", ",", "8 s", "0x8", "Mon, 8")
+    ],
     same("429, nothing", [limited(), OK], BACKED_OFF_ONCE),
     same("429, nonsense", [limited(Retry_After="soon"), OK], BACKED_OFF_ONCE),
     same("429, a negative number", [limited(Retry_After="-5"), OK], BACKED_OFF_ONCE),
@@ -274,12 +313,17 @@ ROWS = [
         Row(f"{name}, then well", [BROKEN[name], OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN)
         for name in ("half of the body", "gzip that does not unpack")
     ],
-    same("401", [{"status_code": 401}], Outcome(ConfigError, 1)),
-    same("403", [{"status_code": 403}], Outcome(ConfigError, 1)),
+    same("401", [{"status_code": 401}], Outcome(ConfigError, 2, [3.0])),
+    same("401, once", [{"status_code": 401}, OK], Outcome(None, 2, [3.0])),
+    Row("403", [{"status_code": 403}], Outcome(ConfigError, 2, [3.0]), AT_ONCE_UNKNOWN),
+    Row("403, once", [{"status_code": 403}, OK], Outcome(None, 2, [3.0]), AT_ONCE_UNKNOWN),
     *[
         same(str(status), [{"status_code": status}], Outcome(RequestRefused, 1))
         for status in (400, 404, 405, 409, 410, 413, 415, 422)
     ],
+    same("no connection, then well", [NOT_CONNECTED, OK], BACKED_OFF_ONCE),
+    same("no connection, for ever", [NOT_CONNECTED], GIVEN_UP),
+    Row("TLS error in an answer", [TLS_ERROR, OK], BACKED_OFF_ONCE, AT_ONCE_UNKNOWN),
     same("JSON of another shape", [{"json": {"fine": True}}], Outcome(ContractError, 1)),
     same("JSON of another type", [{"json": [1]}], Outcome(ContractError, 1)),
 ]
@@ -482,7 +526,8 @@ class TestCredentials:
         requests_mock.register_uri(call.method, URL, status_code=401)
         with pytest.raises(ConfigError, match=r"vendor\.key"):
             client(FakeClock(), auth=RenewableAuth(5)).send(call, read)
-        assert requests_mock.call_count == 2
+        tokens = [each.headers["Authorization"] for each in requests_mock.request_history]
+        assert tokens == ["Bearer token-0", "Bearer token-1", "Bearer token-1"]
 
     def test_netrc_is_not_used(
         self,
@@ -506,6 +551,152 @@ class TestCredentials:
         requests_mock.get(f"{HOST}/v2/people", **OK)
         client(FakeClock()).send(CALLS["GET"], read)
         assert last(requests_mock).headers["Authorization"] == "Bearer made-up"
+
+
+class TestDeniedWithoutAReason:
+    """A 401 or 403 without a code that the vendor's package knows: it may be a gateway's."""
+
+    @pytest.mark.parametrize("status", [401, 403])
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_it_is_repeated_after_a_good_answer(
+        self, requests_mock: Mocker, status: int, times: int
+    ) -> None:
+        denied = {"status_code": status, "text": "<html>No.</html>"}
+        requests_mock.get(URL, [OK, *[denied] * times, OK])
+        clock = FakeClock()
+        sender = client(clock)
+        for _ in range(2):
+            assert sender.send(CALLS["GET"], read).ok
+        assert len(clock.waits) == times
+        assert sum(clock.waits) <= 30
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_after_a_good_answer_it_is_transient(self, requests_mock: Mocker, status: int) -> None:
+        requests_mock.get(URL, [OK, {"status_code": status}])
+        clock = FakeClock()
+        sender = client(clock)
+        sender.send(CALLS["GET"], read)
+        with pytest.raises(TransientError, match=f"status {status}"):
+            sender.send(CALLS["GET"], read)
+        assert requests_mock.call_count == 5
+        assert sum(clock.waits) <= 30
+
+    @pytest.mark.parametrize(
+        "other",
+        [Request("jobs", f"{HOST}/v1/jobs"), Request("people", f"{HOST}/v1/jobs", partition="b")],
+        ids=["another endpoint", "another account"],
+    )
+    def test_a_good_answer_of_another_source_does_not_count(
+        self, requests_mock: Mocker, other: Request
+    ) -> None:
+        requests_mock.get(other.url, **OK)
+        requests_mock.get(URL, status_code=403)
+        sender = client(FakeClock())
+        sender.send(other, read)
+        with pytest.raises(ConfigError):
+            sender.send(Request("people", URL, partition="a"), read)
+        assert requests_mock.call_count == 3
+
+    def test_a_known_reason_is_believed_at_once(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, [OK, {"status_code": 400}])
+        clock = FakeClock()
+        sender = client(clock, classify=lambda response: FailureKind.UNAUTHORIZED)
+        sender.send(CALLS["GET"], read)
+        with pytest.raises(ConfigError, match=r"vendor\.key"):
+            sender.send(CALLS["GET"], read)
+        assert clock.waits == []
+        assert requests_mock.call_count == 2
+
+    def test_the_token_is_renewed_once(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, [OK, {"status_code": 403}])
+        auth = RenewableAuth(9)
+        sender = client(FakeClock(), auth=auth)
+        sender.send(CALLS["GET"], read)
+        with pytest.raises(TransientError):
+            sender.send(CALLS["GET"], read)
+        assert auth.number == 1
+
+
+class TestVendorThatIsDown:
+    """The circuit breaker: one budget for all requests of a vendor."""
+
+    MANY = tuple(Request("people", URL, partition=str(number)) for number in range(270))
+
+    def test_all_requests_together_wait_ten_minutes(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, status_code=503)
+        clock = FakeClock()
+        sender = client(clock, retry_policy=READ_POLICY)
+        for request in self.MANY:
+            with pytest.raises(TransientError):
+                sender.send(request, read)
+        assert 9 * 60 < sum(clock.waits) < 12 * 60
+        assert requests_mock.call_count < 60
+
+    def test_a_vendor_that_says_nothing_costs_less_than_15_minutes(
+        self, requests_mock: Mocker
+    ) -> None:
+        clock = FakeClock()
+
+        def silence(*_: object) -> str:
+            clock.advance(READ_POLICY.read_timeout)
+            raise requests.exceptions.ReadTimeout
+
+        requests_mock.get(URL, text=silence)
+        sender = client(clock, retry_policy=READ_POLICY)
+        began = clock.monotonic()
+        for request in self.MANY:
+            with pytest.raises(TransientError):
+                sender.send(request, read)
+        assert clock.monotonic() - began < 15 * 60
+
+    def test_after_it_recovers_requests_have_their_usual_retries(
+        self, requests_mock: Mocker
+    ) -> None:
+        clock = FakeClock()
+        requests_mock.get(URL, status_code=503)
+        sender = client(clock, retry_policy=READ_POLICY)
+        for request in self.MANY:
+            with pytest.raises(TransientError):
+                sender.send(request, read)
+        clock.advance(60)
+        requests_mock.get(URL, [OK, *[{"status_code": 503}] * 8, OK])
+        assert sender.send(self.MANY[0], read).ok
+        assert sender.send(self.MANY[1], read).ok
+
+    def test_a_request_that_waits_while_another_is_answered_is_not_cut_short(
+        self, requests_mock: Mocker
+    ) -> None:
+        # One account fails for good, each time for as long as it is tried; the others answer.
+        requests_mock.get(URL, status_code=503)
+        requests_mock.get(f"{URL}/good", **OK)
+        clock = FakeClock()
+        sender = client(clock, retry_policy=READ_POLICY)
+        for number in range(20):
+            before = requests_mock.call_count
+            with pytest.raises(TransientError):
+                sender.send(Request("people", URL, partition=str(number)), read)
+            assert requests_mock.call_count == before + READ_POLICY.attempts
+            assert sender.send(Request("people", f"{URL}/good", partition="good"), read).ok
+
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_a_refusal_is_an_answer(self, requests_mock: Mocker, status: int) -> None:
+        requests_mock.get(URL, status_code=503)
+        requests_mock.get(f"{URL}/refused", status_code=status)
+        sender = client(FakeClock(), retry_policy=READ_POLICY)
+        for number in range(10):
+            before = requests_mock.call_count
+            with pytest.raises(TransientError):
+                sender.send(Request("people", URL, partition=str(number)), read)
+            assert requests_mock.call_count == before + READ_POLICY.attempts
+            with pytest.raises(RequestRefused):
+                sender.send(Request("people", f"{URL}/refused"), read)
+
+    def test_a_policy_can_be_chosen_for_one_request(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, status_code=503)
+        impatient = replace(PATIENCE, attempts=2)
+        with pytest.raises(TransientError):
+            client(FakeClock()).send(CALLS["GET"], read, retry_policy=impatient)
+        assert requests_mock.call_count == 2
 
 
 def _with_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,7 +729,8 @@ class TestRedirects:
         requests_mock.register_uri(
             call.method, URL, status_code=status, headers={"Location": target}
         )
-        with pytest.raises(ConfigError, match="base URL"):
+        unknown = call.creates and status in {302, 303}
+        with pytest.raises(OutcomeUnknown if unknown else ConfigError):
             client(FakeClock()).send(call, read)
         assert [each.url for each in requests_mock.request_history] == [URL]
 
@@ -557,7 +749,8 @@ class TestRedirects:
         self, requests_mock: Mocker, kind: str, status: int
     ) -> None:
         requests_mock.post(URL, status_code=status, headers={"Location": "/v2/people"})
-        with pytest.raises(ConfigError):
+        unknown = CALLS[kind].creates and status in {302, 303}
+        with pytest.raises(OutcomeUnknown if unknown else ConfigError):
             client(FakeClock()).send(CALLS[kind], read)
         assert requests_mock.call_count == 1
 
@@ -641,7 +834,7 @@ class TestTheRequest:
         self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         authority = tmp_path / "authority.pem"
-        authority.write_text("made up")
+        authority.write_bytes(Path(certifi.where()).read_bytes())
         monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
         monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
         monkeypatch.setenv("NO_PROXY", "")
@@ -667,10 +860,15 @@ class TestTheRequest:
             sender.send(Request("people", host), read)
             assert {k: v for k, v in last(requests_mock).proxies.items() if k == "https"} == proxies
 
-    def test_untrusted_certificate_is_a_config_error(self, requests_mock: Mocker) -> None:
-        requests_mock.get(URL, exc=requests.exceptions.SSLError)
-        with pytest.raises(ConfigError, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
-            client(FakeClock()).send(CALLS["GET"], read)
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_untrusted_certificate_is_a_config_error(
+        self, requests_mock: Mocker, kind: str
+    ) -> None:
+        cause = ssl.SSLCertVerificationError("certificate verify failed")
+        cause.verify_message = "certificate has expired"
+        requests_mock.register_uri(ANY, URL, exc=requests.exceptions.SSLError(cause))
+        with pytest.raises(NoConnection, match=r"api\.example\.com.*REQUESTS_CA_BUNDLE"):
+            client(FakeClock()).send(CALLS[kind], read)
         assert requests_mock.call_count == 1
 
 
@@ -950,7 +1148,7 @@ class TestWhatIsTold:
         for answer in answers:
             if not {"exc", "raw", "text", "content", "json"} & set(answer):
                 answer["text"] = "canary-answer"
-            if "exc" in answer:
+            if isinstance(answer.get("exc"), type):
                 answer["exc"] = answer["exc"](f"canary-library {URL}?q=canary-query")
         requests_mock.register_uri(ANY, URL, answers)
         auth = StaticAuth({"Authorization": "Bearer canary-token"})

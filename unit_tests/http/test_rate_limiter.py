@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_ats.errors import Stopped
-from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.rate_limiter import PACE, RateLimiter
 from unit_tests.fakes import FakeClock
 
 A_HAIR = 1e-6
@@ -97,6 +97,26 @@ def test_constant_demand_uses_97_percent_of_the_limit(
         clock.advance(latencies[number % len(latencies)] * 60 / per_minute)
     minutes = (clock.monotonic() - began) / 60
     assert calls / minutes >= 0.97 * per_minute
+
+
+@pytest.mark.parametrize(("per_minute", "late"), [(60, 0.2), (6000, 0.009), (10, 0.5)])
+def test_requests_that_wake_up_late_keep_the_schedule(per_minute: int, late: float) -> None:
+    class LateClock(FakeClock):
+        """A busy machine: each wait takes longer than asked for."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds + late if seconds > 0 else seconds)
+
+    clock = LateClock()
+    rate_limiter = RateLimiter(clock, per_minute)
+    requests = 20
+    rate_limiter.acquire()
+    began = clock.monotonic()
+    for _ in range(requests):
+        rate_limiter.acquire()
+    on_time = requests * 60 / (per_minute * PACE)
+    # Late once, not once for each request.
+    assert clock.monotonic() - began <= on_time + late + A_HAIR
 
 
 def test_without_limit_there_is_no_wait() -> None:

@@ -54,8 +54,10 @@ def pairs(stage: str, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_each_connector_has_an_image(image: str) -> None:
-    assert json.loads(last(image, "ENTRYPOINT")) == [image]
-    assert pairs(image, "ENV")["AIRBYTE_ENTRYPOINT"] == image
+    # Absolute, as Airbyte's protocol for images has it.
+    program = f"/opt/connector/bin/{image}"
+    assert json.loads(last(image, "ENTRYPOINT")) == [program]
+    assert pairs(image, "ENV")["AIRBYTE_ENTRYPOINT"] == program
     assert pairs(image, "LABEL") == {
         "io.airbyte.name": f"airbyte/{image}",
         "io.airbyte.version": "${VERSION}",

@@ -73,6 +73,14 @@ def test_all_hosts_that_are_called_are_allowed_and_no_others() -> None:
     assert set(DATA["allowedHosts"]["hosts"]) == defaults | chosen
 
 
+def test_the_destination_may_call_comeet_and_the_database_of_its_ledger() -> None:
+    form = destination_config.spec()["connectionSpecification"]
+    chosen = {f"${{{'.'.join(path)}}}" for path in fields(form) if path[-1].endswith("url")}
+    assert "${ledger.url}" in chosen
+    comeet = {urlsplit(url).hostname for url in base_urls("comeet")}
+    assert set(DESTINATION["data"]["allowedHosts"]["hosts"]) == comeet | chosen
+
+
 def base_urls(section: str) -> Iterator[str]:
     """Yield the URLs that a vendor's room calls unless it is told another."""
     for name, value in vars(import_module(f"source_ats.vendors.{section}.requests")).items():

@@ -534,7 +534,8 @@ async def marketing_site(_request: web.Request) -> web.Response:
 async def read_object(request: web.Request) -> Json:
     """Return the body, which must be a JSON object of a bearable size."""
     # Not request.read(): the size that counts is the vendor's, and its refusal is JSON.
-    raw = await request.content.read()
+    # What a fault has read before, to find a text in it, is kept.
+    raw = await (request.read() if request.content.at_eof() else request.content.read())
     if len(raw) > MAX_BODY_BYTES:
         raise Refusal(413, "payload_too_large", f"The body exceeds {MAX_BODY_BYTES} bytes")
     if request.content_type != "application/json":

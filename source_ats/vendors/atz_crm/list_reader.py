@@ -25,7 +25,9 @@ from functools import partial
 
 from source_ats.errors import ConfigError, ContractError, RequestRefused
 from source_ats.http.client import Client
+from source_ats.http.retry import RetryPolicy
 from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.page_size import PageSize
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.listing_index import ListingIndex
@@ -44,6 +46,7 @@ requested ahead."""
 SHIFTS_IN_A_ROW = 5
 """Pages in a row that may hold only known rows because the list shifted by a whole page."""
 PAGES_BETWEEN_LOG_LINES = 50
+_SETTING = "atz_crm.page_size"
 ADVICE = "If this happens again, set atz_crm.page_size to another number."
 
 
@@ -68,6 +71,7 @@ class ListReader:
         self._parameters: list[tuple[int, Mapping[str, str]]] = [
             (limit, sort) for sort in (requests.BY_AGE, {}) for limit in limits
         ]
+        self._size = PageSize(page_size, _SETTING)
         self._patience = 60 / config.requests_per_minute + SLOW_SECONDS
         self._concurrent_requests = config.concurrent_requests
         self._longest = 0
@@ -78,7 +82,7 @@ class ListReader:
     @property
     def limit(self) -> int:
         """The number of objects that a page is asked for; page numbers depend on it."""
-        return self._parameters[0][0]
+        return self._size.rows
 
     def first_page(self) -> ListPage:
         """Return the first page. A `limit` or sort that is refused is replaced by the next one.
@@ -87,11 +91,12 @@ class ListReader:
         """
         while True:
             try:
-                page = self.page(1)
+                page = self._size.first_page(partial(self._page, 1))
             except RequestRefused as refusal:
                 if refusal.status not in {400, 422} or len(self._parameters) == 1:
                     raise
                 del self._parameters[0]
+                self._size = PageSize(self._parameters[0][0], _SETTING)
                 log.info("ATZ CRM does not accept this limit or order; another one is tried.")
                 continue
             if not page.found:
@@ -104,12 +109,15 @@ class ListReader:
 
     def page(self, number: int) -> ListPage:
         """Return a page; one with `found` False and no objects if ATZ CRM keeps answering 404."""
+        return self._page(number, self.limit, None)
+
+    def _page(self, number: int, limit: int, retry_policy: RetryPolicy | None) -> ListPage:
         for seconds in SECONDS_BETWEEN_404S:
-            page = self._request(number)
+            page = self._request(number, limit, retry_policy)
             if page.found:
                 return page
             self._client.pause(seconds)
-        return self._request(number)
+        return self._request(number, limit, retry_policy)
 
     def pages_after(
         self, number: int, page: ListPage | None, index: ListingIndex
@@ -131,9 +139,7 @@ class ListReader:
         pool = ThreadPoolExecutor(max_workers=self._concurrent_requests)
         try:
             while page is None or not self._is_last(number, page, index):
-                likely = number < self._last and (
-                    page is None or len(page.objects) >= self._longest
-                )
+                likely = number < self._last and (page is None or len(page) >= self._longest)
                 while len(ahead) < (in_flight if likely else 1):
                     requested += 1
                     ahead.append(pool.submit(self.page, requested))
@@ -142,7 +148,7 @@ class ListReader:
                     if likely and len(ahead) < in_flight:
                         continue
                 following = ahead.popleft().result()
-                if not following.objects and following.found:
+                if not len(following) and following.found:
                     return
                 if following.found and index.has_unknown(following):
                     shifts = 0
@@ -182,23 +188,23 @@ class ListReader:
             following = page
             yield page
 
-    def _request(self, number: int) -> ListPage:
-        limit, sort = self._parameters[0]
+    def _request(self, number: int, limit: int, retry_policy: RetryPolicy | None) -> ListPage:
+        _, sort = self._parameters[0]
         request = requests.list_page(
             self._resource, self._base_url, page=number, limit=limit, sort=sort
         )
         try:
-            page = self._client.send(request, self._read)
+            page = self._client.send(request, self._read, retry_policy=retry_policy)
         except RequestRefused as refusal:
             # What a page after the last one answers is not documented.
             if refusal.status != 404:
                 raise
             return ListPage([], self._client.now(), refusal.detail, found=False)
-        self._longest = max(self._longest, len(page.objects))
+        self._longest = max(self._longest, len(page))
         return page
 
     def _is_full(self, page: ListPage) -> bool:
-        return len(page.objects) >= self.limit
+        return len(page) >= self.limit
 
     def _is_last(self, number: int, page: ListPage, index: ListingIndex) -> bool:
         """Return True if nothing has to be requested to know that no page follows this one.
@@ -206,7 +212,7 @@ class ListReader:
         Assumed: a total counts the whole list. One on the first page may count that page, so it is
         not relied on.
         """
-        if not page.objects:
+        if not len(page):
             return True
         return number > 1 and not self._is_full(page) and page.total == index.count_all()
 

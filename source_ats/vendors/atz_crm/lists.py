@@ -20,8 +20,8 @@ from itertools import chain
 import msgspec
 from msgspec.structs import replace
 
-from source_ats.clock import rfc3339
 from source_ats.http.client import Client
+from source_ats.sync.left_out import LeftOutRows
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
 from source_ats.sync.stream import Page, State
 from source_ats.vendors.atz_crm import requests
@@ -54,6 +54,8 @@ class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     updated_at: Timestamp | None = None
     """When the last complete read began, less the lookback."""
     in_progress: InProgress | None = None
+    set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
+    """Objects that could not be read, by slug, and since when: emitted when they can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +87,40 @@ def pages(source: ListSource, state: State, full_refresh: bool) -> Iterator[Page
         at = InProgress(first_page.sent_at.replace(microsecond=0), reader.limit)
     is_complete = at.page == 0
     index = ListingIndex()
+    left_out = LeftOutRows[StreamState](source.stream, saved.set_aside, source.client.now)
     since = max((time for time in (saved.updated_at, source.start_date) if time), default=None)
+    reached = StreamState(saved.updated_at, saved.in_progress)
+
+    def result(page: ListPage) -> Page:
+        """Return what is new in a page of the list, and the state after it."""
+        nonlocal reached
+        records = [
+            each.record
+            for each in index.add(page, Phase.FIRST_LISTING)
+            if left_out.release(each.slug)
+            or since is None
+            or each.updated_at is None
+            or each.updated_at >= since
+        ]
+        after = StreamState(saved.updated_at, at)
+        reached = left_out.state_after(page.left_out, page.where, reached, after)
+        return Page(records, {**msgspec.to_builtins(reached), **left_out.as_state()})
+
     if not at.backwards:
         resumed_at = None if at.page > 1 else first_page
         following = reader.pages_after(at.page or 1, resumed_at, index)
         for page in chain([first_page] if is_complete else [], following):
             at = replace(at, page=at.page + 1)
-            yield _page(page, index, since, StreamState(saved.updated_at, at))
+            yield result(page)
         at = replace(at, page=at.page + 1, backwards=True)
-        yield Page([], msgspec.to_builtins(StreamState(saved.updated_at, at)))
+        yield result(ListPage([], first_page.sent_at, first_page.where))
     for page in reader.pages_before(at.page):
         at = replace(at, page=at.page - 1)
-        yield _page(page, index, since, StreamState(saved.updated_at, at))
-    if is_complete and source.shared_listing is not None:
+        yield result(page)
+    if is_complete and source.shared_listing is not None and not left_out.as_state():
         # A resumed read has not seen the pages before the one where it began.
         source.shared_listing.listing = CompleteListing(index, at.started_at)
     updated_at = at.started_at - source.lookback
-    yield Page([], {"updated_at": rfc3339(max(updated_at, saved.updated_at or updated_at))})
-
-
-def _page(page: ListPage, index: ListingIndex, since: datetime | None, state: StreamState) -> Page:
-    """Return what is new in a page of the list, and the state after it."""
-    records = [
-        each.record
-        for each in index.add(page, Phase.FIRST_LISTING)
-        if since is None or each.updated_at is None or each.updated_at >= since
-    ]
-    return Page(records, msgspec.to_builtins(state))
+    finished = StreamState(max(updated_at, saved.updated_at or updated_at))
+    reached = left_out.state_after([], "", reached, finished)
+    yield Page([], {**msgspec.to_builtins(reached), **left_out.as_state()})

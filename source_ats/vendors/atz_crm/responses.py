@@ -64,6 +64,12 @@ class ListPage:
     """The number of objects in the whole list, where the answer says so."""
     found: bool = True
     """False: the server answered 404, also when it was asked again."""
+    left_out: Sequence[str | None] = ()
+    """The slugs of objects that are not valid JSON; None where the slug cannot be read."""
+
+    def __len__(self) -> int:
+        """Return how many objects the server sent."""
+        return len(self.objects) + len(self.left_out)
 
 
 _NULL = msgspec.Raw(b"null")
@@ -79,7 +85,8 @@ class _Object(msgspec.Struct):
 
 _objects = msgspec.json.Decoder(list[_Object])
 _whole_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_envelope = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
+_Envelope = list[msgspec.Raw] | dict[str, msgspec.Raw]
+_envelope: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 _LIST_NAMES = (
     "data",
@@ -99,9 +106,15 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
     names, or under one of them in `data`. Raises `ContractError` for anything else: an unknown
-    shape never counts as an empty list.
+    shape never counts as an empty list. Objects that are not valid JSON are left out only with
+    `with_records`: where nothing but the slugs is needed, none may be missing.
     """
-    array, total = _array_and_total(response)
+    left_out: Sequence[str | None] = ()
+    if with_records:
+        envelope, left_out = response.decode_rows(_envelope, "slug")
+    else:
+        envelope = response.decode(_envelope)
+    array, total = _array_and_total(response, envelope)
     if array is None:
         message = (
             f"ATZ CRM's answer holds no list of {name}. Check atz_crm.base_url; if it is right, "
@@ -122,14 +135,14 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
         response.sent_at,
         response.where,
         total,
+        left_out=left_out,
     )
 
 
-def _array_and_total(response: Response) -> tuple[Response | None, int | None]:
+def _array_and_total(response: Response, envelope: _Envelope) -> tuple[Response | None, int | None]:
     """Return the response reduced to its array, None if it has none; and the total beside it."""
-    envelope = response.decode(_envelope)
     if isinstance(envelope, list):
-        return response, None
+        return replace(response, body=encode(envelope)), None
     totals = (bytes(envelope.get(name, b"")) for name in _TOTAL_NAMES)
     total = next((int(text) for text in totals if text.isdigit() and len(text) < 10), None)
     for name in _LIST_NAMES:
@@ -139,7 +152,8 @@ def _array_and_total(response: Response) -> tuple[Response | None, int | None]:
     inner = bytes(envelope.get("data", b""))
     if not inner.startswith(b"{"):
         return None, None
-    array, inner_total = _array_and_total(replace(response, body=inner))
+    data = replace(response, body=inner)
+    array, inner_total = _array_and_total(data, data.decode(_envelope))
     return array, total if inner_total is None else inner_total
 
 

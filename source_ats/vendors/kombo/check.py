@@ -6,6 +6,7 @@ from functools import partial
 
 from source_ats.errors import (
     AtsError,
+    ConfigError,
     CredentialsRefused,
     PartitionUnavailable,
     Stopped,
@@ -37,7 +38,9 @@ def check(config: KomboConfig, client: Client) -> list[str]:
         except AtsError as error:
             errors[integration_id] = error
     if len(errors) == len(config.integration_ids):
-        raise combined_error(errors)
+        if any(isinstance(error, ConfigError) for error in errors.values()):
+            raise combined_error(errors)
+        raise PartitionUnavailable(describe_errors(errors), passes=False)
     return [describe_errors(errors), *notes] if errors else notes
 
 

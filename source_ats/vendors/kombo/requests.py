@@ -23,7 +23,8 @@ def check_api_key(base_url: str) -> Request:
 
 def integration(base_url: str, integration_id: str) -> Request:
     """Get one integration and what can be read from it."""
-    return Request("integration", f"{base_url}/integrations/{quote(integration_id, safe='')}")
+    url = f"{base_url}/integrations/{quote(integration_id, safe='')}"
+    return Request("integration", url, partition=integration_id)
 
 
 def rows(  # noqa: PLR0913 - the API's own parameters
@@ -57,6 +58,7 @@ def rows(  # noqa: PLR0913 - the API's own parameters
         url=f"{base_url}/ats/{path}",
         params=params,
         headers=_integration_header(integration_id),
+        partition=integration_id,
     )
 
 

@@ -195,8 +195,10 @@ class ProfileFetcher:
 
 
 def _concerns_everybody(error: RequestRefused | TransientError) -> bool:
-    """Return True if the run is to end, or if the rate limit is exhausted."""
-    return isinstance(error, Stopped) or (isinstance(error, RetryableError) and error.rate_limit)
+    """Return True if the run is to end, access is denied, or the rate limit is exhausted."""
+    if isinstance(error, RetryableError):
+        return error.rate_limit
+    return isinstance(error, TransientError)
 
 
 def _with_failures(

@@ -67,6 +67,8 @@ def people_ids(  # noqa: PLR0913 - the API's own parameters
         url=f"{config.ids_base_url or IDS_BASE_URL}/match/v1/people/ids",
         method=config.ids_method,
         json=body,
+        # An event can be denied while the others are answered.
+        partition=event or "",
     )
 
 

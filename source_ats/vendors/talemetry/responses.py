@@ -14,7 +14,6 @@ from typing import Any
 
 from source_ats.decoding import EXACT
 from source_ats.errors import (
-    AccessDenied,
     AtsError,
     ConfigError,
     ContractError,
@@ -33,12 +32,6 @@ _anything = EXACT
 
 def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means. No error body is documented, so only the status counts."""
-    if response.status == 403:
-        message = (
-            "Talemetry denies access. The user behind talemetry.credentials needs the privilege "
-            '"Source&CRM - API User", and the customer the module Source&CRM.'
-        )
-        return AccessDenied(message, detail=response.where)
     if response.status == 405:
         message = (
             "Talemetry does not accept the method of a request. Set talemetry.ids_method to the "
@@ -50,7 +43,7 @@ def classify(response: Response) -> AtsError | FailureKind | None:
 
 def classify_authorization(response: Response) -> AtsError | FailureKind | None:
     """Return what an error of the Authorization call means: mostly that the user has to act."""
-    if 400 <= response.status <= 499 and response.status not in {408, 429}:
+    if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
         message = (
             "Talemetry issued no token. Check client_id, client_secret and authorization_url in "
             "talemetry.credentials, or configure a ready token instead."
@@ -70,10 +63,14 @@ VENDOR = Vendor(
     credentials="talemetry.credentials (a token may have expired)",
     classify=classify,
     seconds_to_reset=seconds_to_reset,
+    access_denied=(
+        "Talemetry denies access. The user behind talemetry.credentials needs the privilege "
+        '"Source&CRM - API User", and the customer the module Source&CRM.'
+    ),
 )
 AUTHORIZATION = Vendor(
     name="Talemetry",
-    credentials="talemetry.credentials",
+    credentials="client_id, client_secret and authorization_url in talemetry.credentials",
     classify=classify_authorization,
     seconds_to_reset=seconds_to_reset,
 )

@@ -924,7 +924,7 @@ def test_a_rate_limit_of_hours_is_nobody_s_fault(atz: Atz) -> None:
     atz.answers = dict.fromkeys((3, 4), 429)
     run = read(atz)
     assert isinstance(run.failure, TransientError)
-    assert "next request" in run.failure.message
+    assert "until 20" in run.failure.message
     assert "set_aside" not in run.state
 
 

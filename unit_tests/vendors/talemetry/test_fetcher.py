@@ -29,7 +29,7 @@ def refusal(status: int) -> RequestRefused:
 
 
 def down() -> TransientError:
-    return TransientError("Does not result.", detail="Vendor 500")
+    return RetryableError("Does not answer.", "Later.", detail="Vendor 500")
 
 
 @dataclass

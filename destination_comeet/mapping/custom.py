@@ -1,0 +1,113 @@
+"""The mapping `custom`: a JMESPath expression for each field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+from jmespath import functions
+from jmespath.exceptions import JMESPathError
+
+from destination_comeet.config import CustomMapping, StreamSettings
+from destination_comeet.mapping.comeet import from_own_names
+from destination_comeet.mapping.keys import PrimaryKey, primary_key_of
+from destination_comeet.mapping.model import JOB, KEY, POSITION, Person, Record, Rejection
+from destination_comeet.validation import FIELDS
+from source_ats.errors import ConfigError
+
+OBJECTS = ("address", "source_contact", "custom_fields", "resume", "picture")
+"""Fields whose parts an expression may fill one by one: `address.city`."""
+
+_FAILURES = (
+    JMESPathError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What evaluating an expression raises, depending on the record.
+
+The library checks some types only: `<` on a text and a number, `contains` of null, and a step of
+zero raise Python's own errors, and a deep value exceeds its recursion.
+"""
+
+
+class _Functions(functions.Functions):
+    """JMESPath's functions, but a text is never made of null: it would be written as `null`."""
+
+    @functions.signature({"types": []})  # type: ignore[untyped-decorator, unused-ignore]
+    def _func_to_string(self, value: Any) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, separators=(",", ":"))
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place in the candidate, and the expression that fills it."""
+
+    path: Sequence[str]
+    expression: jmespath.parser.ParsedResult = field(repr=False)
+
+
+def targets_of(settings: StreamSettings, mapping: CustomMapping) -> Sequence[Target]:
+    """Return the compiled expressions, whole fields before their parts.
+
+    Raises `ConfigError` for a field that Comeet does not have, or a bad expression.
+    """
+    targets = []
+    for number, each in enumerate(mapping.fields):
+        where = f"Stream {settings.stream}, mapping.fields.{number}"
+        name, _, part = each.comeet_field.partition(".")
+        if name not in (OBJECTS if part else {*FIELDS, KEY, POSITION, JOB}):
+            message = (
+                f"{where}.comeet_field: Comeet has no such field. The fields are "
+                f"{', '.join(sorted(FIELDS))}. Write a part of {', '.join(OBJECTS)} with a dot, "
+                "as in address.city."
+            )
+            raise ConfigError(message)
+        try:
+            expression = jmespath.compile(each.expression)
+        except _FAILURES as error:
+            at = getattr(error, "lex_position", None)
+            place = "" if at is None else f" (at character {at + 1})"
+            message = (
+                f"{where}.expression: This is not a JMESPath expression{place}. "
+                "See https://jmespath.org."
+            )
+            raise ConfigError(message) from None
+        targets.append(Target((name, part) if part else (name,), expression))
+    return sorted(targets, key=lambda target: len(target.path))
+
+
+def from_custom(
+    record: Record, targets: Sequence[Target], primary_key: PrimaryKey
+) -> Person | Rejection:
+    """Return whom a record is about, or why an expression cannot be evaluated for it."""
+    values: dict[str, Any] = {}
+    for target in targets:
+        name = ".".join(target.path)
+        try:
+            value = target.expression.search(record, options=_OPTIONS)
+        except _FAILURES:
+            # The error's text shows the value.
+            return Rejection(name, "cannot be evaluated: the expression does not fit the record")
+        if len(target.path) == 1:
+            values[name] = value
+            continue
+        whole, part = target.path
+        parts = {} if values.get(whole) is None else values[whole]
+        if not isinstance(parts, Mapping):
+            return Rejection(name, f"cannot be set: the value of {whole} is not an object")
+        values[whole] = {**parts, part: value}
+    own_key = any(target.path == (KEY,) for target in targets)
+    key = [values.get(KEY)] if own_key else primary_key_of(record, primary_key)
+    return from_own_names(values, key)

@@ -1,0 +1,63 @@
+"""What a mapping makes of a record: candidates, a rejection, or a skipped record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+KEY, POSITION, JOB = "partner_candidate_id", "position_uid", "job_id"
+"""Names in a record, or targets of an expression, that are not fields of the candidate."""
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record that cannot be written: which field, and why. No value of the record."""
+
+    field: str
+    reason: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record that is not meant to be written: which field says so, and what it says."""
+
+    field: str
+    reason: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A candidate for one position. `fields` holds what is sent beyond position and key."""
+
+    position_uid: str
+    key: str
+    fields: Mapping[str, Any]
+    skip_unless_known: Skipped | None = None
+    """Why the candidate is not created; one that Comeet already has is updated all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One job that a person applied to, under any of its ids."""
+
+    job_ids: tuple[str, ...]
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a record is about. `source_key` is the record's key: its columns, in their order."""
+
+    source_key: Sequence[object]
+    fields: Mapping[str, Any]
+    applications: Sequence[Application] = ()
+    position_uid: object = None
+
+
+Mapper = Callable[[Record], Sequence[Candidate | Rejection | Skipped]]
+MappingKind = Callable[[Record], Person | Rejection | Skipped]

@@ -1,0 +1,151 @@
+"""A 409 adopts the candidate that it names, unless that is shown to be somebody else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from integration_tests.support.hostile_comeet import Answer, HostileComeet, envelope, html
+from integration_tests.support.outcomes import (
+    candidate,
+    counts,
+    created,
+    fields_of,
+    once,
+    people,
+)
+from integration_tests.support.writer import OPEN, Writer, person, record, state
+
+CREATE = r"/candidates$"
+SECOND = "4C.0F7"
+CODE = "candidate_post_conflict"
+
+
+@pytest.fixture
+def unmatched(writer: Writer) -> Writer:
+    """A writer that posts without matching first, so that the conflict decides."""
+    writer.config["match_existing"] = "never"
+    return writer
+
+
+def conflict(uid: object, status: int = 409) -> Answer:
+    return envelope(status, CODE, candidate_uid=uid)
+
+
+def real_id(writer: Writer, uid: str) -> int:
+    (found,) = (each["real_id"] for each in writer.truth() if each["uid"] == uid)
+    return int(found)
+
+
+@pytest.mark.parametrize("status", [409, 400, 422])
+@pytest.mark.parametrize("names_uid_as", ["number", "text"])
+def test_a_conflict_adopts_the_candidate_and_later_changes_reach_it(
+    unmatched: Writer, comeet: HostileComeet, status: int, names_uid_as: str
+) -> None:
+    ours = person(1)
+    shown = {name: value for name, value in ours.items() if name != "id"}
+    uid = comeet.create(OPEN, partner_candidate_id="people:1", **shown)
+    unmatched.control("move", status="Rejected")
+    named = uid if names_uid_as == "text" else real_id(unmatched, uid)
+    comeet.answer("POST", CREATE, conflict(named, status), after_comeet=False)
+    done = unmatched.write(record(ours), state(1))
+    assert counts(done) == (1, 0), done.output
+    done = unmatched.write(record({**ours, "phone": "555012345"}), state(2))
+    assert counts(done) == (1, 0), done.output
+    assert fields_of(unmatched, uid)["phone"] == "555012345"
+    assert created(unmatched) == once(1)
+
+
+def strangers(writer: Writer, comeet: HostileComeet, kind: str) -> str:
+    """Return the uid of a candidate who is not person 3."""
+    if kind == "another key":
+        writer.write(*people(1), state(0))
+        return str(candidate(writer, "people:1")["uid"])
+    ours = {name: value for name, value in person(3).items() if name != "id"}
+    if kind == "another position":
+        return comeet.create(SECOND, **ours)
+    return comeet.create(OPEN, first_name="Jonas", last_name="Ngata", email="jonas@example.org")
+
+
+@pytest.mark.parametrize("kind", ["another key", "another position", "differs"])
+def test_a_conflict_that_names_somebody_else_rejects_the_record(
+    unmatched: Writer, comeet: HostileComeet, kind: str
+) -> None:
+    uid = strangers(unmatched, comeet, kind)
+    before = fields_of(unmatched, uid)
+    answer = conflict(real_id(unmatched, uid))
+    comeet.answer("POST", CREATE, answer, containing="people:3", after_comeet=False)
+    for phone in ("555012345", "555012346"):
+        done = unmatched.write(*people(3, phone=phone), state(1))
+        assert done.code == 0, done.output
+        assert counts(done) == (1, 1)
+    assert fields_of(unmatched, uid) == before
+
+
+NOT_THE_ENVELOPE: dict[str, Answer] = {
+    "page": html(409),
+    "empty": Answer(409),
+    "another shape": Answer(409, json.dumps({"detail": "Conflict."}).encode()),
+    "a list": Answer(409, b"[]"),
+    "code not text": Answer(409, json.dumps({"status": 409, "error": 7}).encode()),
+}
+
+each_shape = pytest.mark.parametrize(
+    "answer", NOT_THE_ENVELOPE.values(), ids=list(NOT_THE_ENVELOPE)
+)
+
+
+@each_shape
+def test_a_409_without_the_envelope_after_a_create_is_looked_up(
+    unmatched: Writer, comeet: HostileComeet, answer: Answer
+) -> None:
+    comeet.answer("POST", CREATE, answer, times=1)
+    done = unmatched.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    unmatched.control("move", status="Rejected")
+    done = unmatched.write(*people(1, phone="555012345"), state(2))
+    assert counts(done) == (1, 0), done.output
+    assert created(unmatched) == once(1)
+    assert candidate(unmatched, "people:1")["fields"]["phone"] == "555012345"
+
+
+@each_shape
+def test_a_409_without_the_envelope_is_looked_up_without_a_lower_time_limit(
+    unmatched: Writer, comeet: HostileComeet, answer: Answer
+) -> None:
+    ours: dict[str, Any] = {name: value for name, value in person(1).items() if name != "id"}
+    comeet.create(OPEN, partner_candidate_id="people:1", **ours)
+    comeet.sandbox.advance(30 * 86_400)
+    comeet.answer("POST", CREATE, answer, after_comeet=False)
+    done = unmatched.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert created(unmatched) == once(1)
+
+
+@each_shape
+def test_a_409_without_the_envelope_and_without_a_match_is_never_posted_again(
+    unmatched: Writer, comeet: HostileComeet, answer: Answer
+) -> None:
+    comeet.answer("POST", CREATE, answer, containing="people:1", after_comeet=False)
+    done = unmatched.write(*people(1, 2), state(1))
+    assert counts(done) == (2, 1), done.output
+    assert "unknown" in done.output
+    comeet.reset()
+    done = unmatched.write(*people(1, 2), state(2))
+    assert counts(done) == (2, 1)
+    assert created(unmatched) == once(2)
+
+
+def test_a_conflict_that_cannot_be_fetched_counts_as_there_and_is_not_updated(
+    unmatched: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", CREATE, conflict(4711), after_comeet=False)
+    done = unmatched.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    comeet.sandbox.reset_log()
+    done = unmatched.write(*people(1), state(2))
+    assert counts(done) == (1, 0)
+    assert unmatched.calls("create") == 0
+    assert not created(unmatched)

@@ -1,0 +1,188 @@
+"""Each situation that a user can cause has its own sentence and failure type."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+from typing import Any
+
+import pytest
+
+from integration_tests.sandbox.running import PROJECT
+from integration_tests.support.outcomes import counts, created, cursors, once, people
+from integration_tests.support.writer import COMMAND, Run, Writer, configured, person, record, state
+
+
+def test_an_address_in_any_column_of_the_key_is_rejected(writer: Writer) -> None:
+    (writer.folder / "ledger.db").unlink()
+    writer.catalog = {"streams": [configured("people", primary_key=["id", "email"])]}
+    writer.check()
+    done = writer.write(*people(1), record({**person(2), "email": "none"}), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (2, 1)
+    for key in created(writer):
+        assert "@" not in key
+        assert "%40" not in key
+
+
+def test_a_text_made_of_null_is_not_sent(without_ledger: Writer) -> None:
+    """The documentation's own example of a postal code."""
+    without_ledger.config["streams"][0]["mapping"] = {
+        "mapping_type": "custom",
+        "fields": [
+            {"comeet_field": "first_name", "expression": "first_name"},
+            {"comeet_field": "last_name", "expression": "last_name"},
+            {"comeet_field": "address.zip", "expression": "to_string(zip)"},
+        ],
+    }
+    without_ledger.check()
+    without_ledger.write(*people(1), *people(2, zip=None), *people(3, zip=5003), state(1))
+    shown = [each["fields"].get("address") for each in without_ledger.truth()]
+    assert shown == [None, None, {"zip": "5003"}]
+
+
+@pytest.mark.parametrize("stats", [None, [], "x", 7, {"recordCount": None}])
+def test_odd_statistics_in_a_state_are_replaced(writer: Writer, stats: Any) -> None:
+    done = writer.write(*people(1), state(1, destinationStats=stats), state(2))
+    assert done.code == 0, done.output
+    assert counts(done) == (1, 0)
+    assert cursors(done) == [1, 2]
+
+
+# Ledgers that cannot be used ----------------------------------------------------------------------
+
+
+def no_bug_report(text: str) -> None:
+    assert "report" not in text
+    assert "Traceback" not in text
+
+
+def assert_config_error(done: Run, *words: str) -> None:
+    error = done.error()
+    assert done.code == 1
+    assert error["failure_type"] == "config_error", error["message"]
+    for word in words:
+        assert word in error["message"]
+    no_bug_report(error["message"])
+    assert not done.states()
+
+
+def test_a_ledger_in_a_folder_that_does_not_exist(without_ledger: Writer) -> None:
+    without_ledger.config["ledger"]["path"] = str(without_ledger.folder / "none" / "ledger.db")
+    status = without_ledger.check().status()
+    assert status["status"] == "FAILED"
+    assert "ledger.path" in status["message"]
+
+
+@pytest.mark.parametrize("place", ["/proc/ledger.db", "/dev/null", "/dev/full"])
+def test_a_ledger_where_none_can_be_made(without_ledger: Writer, place: str) -> None:
+    without_ledger.config["ledger"]["path"] = place
+    status = without_ledger.check().status()
+    assert status["status"] == "FAILED"
+    assert "ledger.path" in status["message"]
+    no_bug_report(status["message"])
+
+
+def test_a_file_that_is_not_a_ledger(writer: Writer) -> None:
+    for path in writer.folder.glob("ledger.db*"):
+        path.unlink()
+    (writer.folder / "ledger.db").write_bytes(b"This is a letter, and no database.\n" * 400)
+    assert_config_error(writer.write(*people(1), state(1)), "ledger.path")
+
+
+def test_a_damaged_ledger(writer: Writer) -> None:
+    writer.write(*people(*range(1, 40)), state(1))
+    path = writer.folder / "ledger.db"
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+    for extra in writer.folder.glob("ledger.db-*"):
+        extra.unlink()
+    done = writer.write(*people(*range(1, 41)), state(2))
+    assert_config_error(done, "ledger")
+    assert created(writer) == once(*range(1, 40))
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_database_that_is_not_there(without_ledger: Writer) -> None:
+    url = f"postgresql://ats:made-up-password@127.0.0.1:{unused_port()}/ledger"
+    without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": url}
+    status = without_ledger.check().status()
+    assert status["status"] == "FAILED"
+    assert "ledger.url" in status["message"]
+    assert "made-up-password" not in status["message"]
+    no_bug_report(status["message"])
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://ats@localhost:port/x", "postgresql://", "x", "mysql://h/x"]
+)
+def test_a_url_that_cannot_be_used(without_ledger: Writer, url: str) -> None:
+    without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": url}
+    done = without_ledger.check()
+    (status,) = (each for each in done.messages if each["type"] == "CONNECTION_STATUS")
+    assert status["connectionStatus"]["status"] == "FAILED"
+    assert "ledger" in status["connectionStatus"]["message"]
+    no_bug_report(done.output)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_no_state_passes_over_a_ledger_that_is_gone(writer: Writer, swapped: bool) -> None:
+    """Deleted, or replaced by another file, while a run writes."""
+    path = writer.folder / "ledger.db"
+    with subprocess.Popen(
+        [*COMMAND, *writer.arguments("write")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=PROJECT,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in (*people(1), state(1)):
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.flush()
+        while b'"STATE"' not in process.stdout.readline():
+            pass
+        if swapped:
+            copy = writer.folder / "copy.db"
+            copy.write_bytes(path.read_bytes())
+            copy.replace(path)
+        else:
+            path.unlink()
+        with contextlib.suppress(BrokenPipeError):
+            for message in (*people(2), state(2)):
+                process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.close()
+        lines = [json.loads(line) for line in process.stdout]
+        assert process.wait(timeout=60) == 1
+    assert not [each for each in lines if each["type"] == "STATE"]
+    (error,) = (each["trace"]["error"] for each in lines if each["type"] == "TRACE")
+    assert "ledger" in error["message"]
+    no_bug_report(error["message"])
+
+
+# rejected_path ------------------------------------------------------------------------------------
+
+
+def test_rejected_records_are_not_written_to_a_device(writer: Writer) -> None:
+    writer.config["rejected_path"] = "/dev/null"
+    assert_config_error(writer.write(*people(1), state(1)), "rejected_path")
+    assert writer.check().status()["status"] == "FAILED"
+
+
+def test_rejected_records_are_not_written_to_a_fifo(writer: Writer) -> None:
+    fifo = writer.folder / "rejected"
+    os.mkfifo(fifo)
+    writer.config["rejected_path"] = str(fifo)
+    done = writer.run_by(COMMAND, "check")
+    assert done.status()["status"] == "FAILED"
+    assert "rejected_path" in done.status()["message"]
+    assert_config_error(writer.write_by(COMMAND, *people(1), state(1)), "rejected_path")

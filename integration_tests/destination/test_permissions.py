@@ -1,0 +1,90 @@
+"""A missing permission costs what needs it, and the message names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_tests.support.hostile_comeet import Answer, HostileComeet, envelope, html
+from integration_tests.support.outcomes import candidate, counts, created, once, people
+from integration_tests.support.writer import Writer, state
+
+CREATE = r"/candidates$"
+CHANGE = r"/candidates/"
+LIST = r"/candidates\?"
+
+REFUSALS = {
+    "403 with envelope": envelope(403, "no_permission"),
+    "403 page": html(403),
+    "403 empty": Answer(403),
+    "404 without envelope": html(404),
+    "405": Answer(405),
+}
+
+
+@pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS)
+def test_a_refused_update_rejects_it_and_creating_continues(
+    writer: Writer, comeet: HostileComeet, answer: Answer
+) -> None:
+    writer.write(*people(1, 2), state(0))
+    comeet.answer("PATCH", CHANGE, answer, after_comeet=False)
+    done = writer.write(*people(1, 2, phone="555012345"), *people(3), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (3, 2)
+    warnings = done.logs("WARN")
+    assert "update a candidate" in warnings
+    assert "api_key" not in warnings
+    assert created(writer) == once(1, 2, 3)
+    # Once the permission is there, the change arrives.
+    comeet.reset()
+    done = writer.write(*people(1, 2, phone="555012345"), state(2))
+    assert counts(done) == (2, 0), done.output
+    assert candidate(writer, "people:1")["fields"]["phone"] == "555012345"
+
+
+def test_a_refused_position_lets_the_post_tell(writer: Writer, comeet: HostileComeet) -> None:
+    comeet.answer("GET", "/positions/", envelope(403, "no_permission"), after_comeet=False)
+    done = writer.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert created(writer) == once(1)
+
+
+def test_a_refused_look_up_names_the_permission(writer: Writer, comeet: HostileComeet) -> None:
+    writer.write_killed("call answered", 1, *people(1))
+    comeet.answer("GET", LIST, envelope(403, "no_permission"), after_comeet=False)
+    done = writer.write(*people(1, 2), state(2))
+    assert counts(done) == (2, 1), done.output
+    assert "retrieve candidates" in done.logs("WARN")
+    assert "api_key" not in done.logs("WARN")
+    assert created(writer) == once(1, 2)
+
+
+def test_a_refused_create_is_a_config_error_that_names_the_permission(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", CREATE, envelope(403, "no_permission"), after_comeet=False)
+    done = writer.write(*people(1), state(1))
+    error = done.error()
+    assert error["failure_type"] == "config_error"
+    assert "create" in error["message"]
+    assert "permission" in error["message"]
+    assert not done.states()
+    # Whether it was created cannot be known from a 403: the next run looks before it posts.
+    comeet.reset()
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    assert created(writer) == once(1)
+
+
+def test_a_conflict_without_the_right_to_read_counts_as_there(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    writer.config["match_existing"] = "never"
+    comeet.answer(
+        "POST",
+        CREATE,
+        envelope(409, "candidate_post_conflict", candidate_uid=98765),
+        after_comeet=False,
+    )
+    comeet.answer("GET", "/candidates/98765", html(403), after_comeet=False)
+    done = writer.write(*people(1), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (1, 0)

@@ -1,0 +1,79 @@
+"""The write path: people piped into the fake Comeet, and what became of them read back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.connector import Connector, catalog
+from integration_tests.support.every_stream import configuration
+from tools import sandbox as fake
+from tools.demo.screen import Screen
+
+SHOWN_REASONS = 3
+
+
+def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
+    """Send candidates and profiles to Comeet through a pipe, twice."""
+    screen.title("source-ats | destination-comeet")
+    source = configuration(sandbox)
+    fake.write_json(folder / fake.SOURCE, {name: source[name] for name in ("kombo", "talemetry")})
+    fake.write_json(folder / fake.DESTINATION, fake.destination_configuration(sandbox, folder))
+    fake.write_json(folder / fake.CATALOG, catalog("candidates", "profiles"))
+    _run(folder, f"{fake.PROGRAMS}/destination-comeet check --config {fake.DESTINATION}")
+    screen.say("check: Comeet can be written to, and the ledger is made.")
+    for run in ("First write", "The same people again"):
+        (folder / fake.REJECTED).unlink()
+        before = sandbox.look("/_control/comeet/summary")["created"]
+        began = time.monotonic()
+        with screen.working(f"{run}: reading and writing"):
+            _run(
+                folder,
+                f"{fake.PROGRAMS}/source-ats read --config {fake.SOURCE} --catalog {fake.CATALOG}"
+                f" | {fake.PROGRAMS}/destination-comeet write --config {fake.DESTINATION}"
+                f" --catalog {fake.CATALOG}",
+            )
+        seconds = time.monotonic() - began
+        created = sandbox.look("/_control/comeet/summary")["created"] - before
+        screen.say(f"{run}: {created:,} candidates were created in {seconds:.1f} s.")
+    _say_rejected(screen, folder / fake.REJECTED)
+    duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
+    screen.say(f"{duplicates} candidates were created twice.")
+
+
+def read_outcomes(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
+    """Let recruiters decide on some of the people in Comeet, and read that from there."""
+    fake.decide_in_comeet(sandbox, Rejected=0.3, Hired=0.05)
+    with screen.working("Reading from Comeet"):
+        reader = Connector(folder, {"comeet": configuration(sandbox)["comeet"]})
+        rows = reader.read("comeet_candidates").records("comeet_candidates")
+    outcomes = Counter(row["status"] for row in rows).most_common()
+    counts = ", ".join(f"{count:,} {status.lower()}" for status, count in outcomes)
+    screen.say(f"Recruiters decide. source-ats reads from Comeet: {counts}.")
+
+
+def _run(folder: Path, command: str) -> None:
+    """Run a line of shell; its messages are not shown."""
+    subprocess.run(
+        ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _say_rejected(screen: Screen, path: Path) -> None:
+    # One JSON object on each line; a text in it may hold other characters that break lines.
+    records = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+    if not records:
+        return
+    screen.say(f"{len(records):,} records were not written. The most frequent reasons:")
+    reasons = Counter(
+        f"{each['field']} {each['reason']}" for record in records for each in record["refusals"]
+    )
+    for reason, count in reasons.most_common(SHOWN_REASONS):
+        screen.say(f"  {count:,} because {reason.removesuffix('.')}.")
