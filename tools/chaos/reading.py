@@ -34,7 +34,7 @@ Repaired = Mapping[str, Any]
 class Broken:
     """A part of a stream that cannot be read until it is repaired."""
 
-    keys: frozenset[str]
+    keys: Callable[[], Iterable[str]]
     """The rows that may be missing meanwhile."""
     exit_codes: frozenset[int] = frozenset({0})
     """How a run may end in which nothing else fails ..."""
@@ -95,7 +95,7 @@ class Life:
             self.poisons = situations.poisons(keys, self.dice)
         invalid = [each for each in self.poisons if not each.is_repaired]
         part = self.stream.breaks(self.sandbox, self.dice)
-        self.broken = [Broken(frozenset(each.key for each in invalid))] if invalid else []
+        self.broken = [Broken(lambda: [each.key for each in invalid])] if invalid else []
         self.broken += [part] if part is not None else []
         self._do(wish for each in self.broken for wish in each.wishes)
 
@@ -140,7 +140,7 @@ class Life:
             run = self._read(Fate(self.sandbox.url, self.certificate))
             assert run.code in codes, (run.errors(), run.logs())
             _assert_fails_as(run, types)
-        missing = set(self._missing()).difference(*(each.keys for each in self.broken))
+        missing = set(self._missing()).difference(*(each.keys() for each in self.broken))
         assert not missing, missing
 
     def read_everything(self) -> None:

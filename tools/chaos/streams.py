@@ -79,9 +79,11 @@ def _integration_breaks(path: str, sandbox: Sandbox, dice: random.Random) -> Bro
     if dice.random() < 0.67:
         return None
     bad = dice.choice(kombo.integrations(sandbox))
-    keys = frozenset(
-        row["id"] for row in sandbox.truth("/_control/kombo/truth", integration_id=bad, model=path)
-    )
+
+    def keys() -> list[str]:
+        rows = sandbox.truth("/_control/kombo/truth", integration_id=bad, model=path)
+        return [row["id"] for row in rows]
+
     code = dice.choice((*INTEGRATION_ERRORS, 401, 403, 404, 500))
     if isinstance(code, str):
         setting = "/_control/kombo/integration"
@@ -147,7 +149,7 @@ def _person_breaks(sandbox: Sandbox, dice: random.Random) -> Broken | None:
     mark = dice.choice(("bad_5xx", "bad"))
     path = "/_control/talemetry/mark"
     return Broken(
-        keys=frozenset({bad}),
+        keys=lambda: [bad],
         wishes=[(path, {"ids": [bad], "mark": mark})],
         repair=[(path, {"ids": [bad], "mark": None})],
     )
@@ -209,7 +211,7 @@ def _history_breaks(sandbox: Sandbox, dice: random.Random) -> Broken | None:
     bad = dice.choice(_slugs(sandbox))
     path = "/_control/atz_crm/mark"
     return Broken(
-        keys=frozenset({bad}),
+        keys=lambda: [bad],
         wishes=[(path, {"slug": bad, "answer": dice.choice((400, 404, 422, 500))})],
         repair=[(path, {"slug": bad, "answer": None})],
     )
