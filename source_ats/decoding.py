@@ -376,8 +376,11 @@ _REFUSED_ESCAPE = re.compile(
 )
 _SHAPE = bytes.maketrans(b"123456789+E[{", b"0" * 10 + b"e((")
 _LONG, _LARGE_EXPONENT = b"0" * 19, b"0e000"
-_LONG_NUMBER = re.compile(rb"[:\[,\s]-?\d{19}")
-_EXPONENT = re.compile(rb"[:\[,\s]-?[\d.]+[eE]\+?\d{3}")
+_IN_NUMBERS, _BEFORE_NUMBER = (
+    b"0123456789.",
+    frozenset((b":", b"[", b",", b"-", b" ", b"\t", b"\n", b"\r")),
+)
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
@@ -392,13 +395,16 @@ def _suspicious(rows: Sequence[bytes]) -> list[int]:
     shape = page.translate(_SHAPE)
     ends = list(accumulate(len(row) + 1 for row in rows))
     found: set[int] = set()
-    for digits, exactly in ((_LONG, _LONG_NUMBER), (_LARGE_EXPONENT, _EXPONENT)):
+    for digits in (_LONG, _LARGE_EXPONENT):
         at = shape.find(digits)
         while at >= 0:
             number = bisect_right(ends, at)
-            if exactly.search(rows[number]) is not None:
+            start = ends[number] - len(rows[number]) - 1
+            if page[start : at + 1].rstrip(_IN_NUMBERS)[-1:] in _BEFORE_NUMBER:
                 found.add(number)
-            at = shape.find(digits, ends[number])
+                at = shape.find(digits, ends[number])
+            else:
+                at = shape.find(digits, at + len(digits))
     if b"\\" in page:
         found.update(bisect_right(ends, each.start()) for each in _REFUSED_ESCAPE.finditer(page))
     start, brackets_in = 0, shape.count
@@ -416,11 +422,12 @@ def _is_deep(text: bytes) -> bool:
 
 
 def _is_nested_deeply(text: bytes) -> bool:
-    brackets = text.translate(None, _NO_BRACKETS)
+    # All brackets alike, so that each round removes one level.
+    brackets = text.translate(_ALIKE, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        shorter = brackets.replace(b"[]", b"")
         if len(shorter) == len(brackets):
             return True
         brackets = shorter

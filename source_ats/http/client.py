@@ -156,7 +156,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
             stop=retry.stop_condition(
-                policy,
+                self._retry_policy.limited_to(retry_policy),
                 self._clock,
                 self._circuit_breaker,
                 rate_limit_attempts=self._retry_policy.attempts,

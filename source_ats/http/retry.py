@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -33,6 +33,17 @@ class RetryPolicy:
     """From sending a request to the end of its answer."""
     advice: str = "The next run resumes from the last state."
     """Ends the message of a failure that outlasts the retries."""
+
+    def limited_to(self, other: RetryPolicy | None) -> RetryPolicy:
+        """Return this policy with each limit of the other that is lower."""
+        if other is None:
+            return self
+        return replace(
+            self,
+            attempts=min(self.attempts, other.attempts),
+            seconds=min(self.seconds, other.seconds),
+            longest_wait=min(self.longest_wait, other.longest_wait),
+        )
 
 
 READ_POLICY = RetryPolicy(attempts=9, seconds=3600.0, longest_wait=900.0)

@@ -51,15 +51,17 @@ class PageSize:
         while True:
             try:
                 return request(self.rows, TWO_ATTEMPTS)
-            except RetryableError:
+            except RetryableError as error:
+                if error.rate_limit:
+                    raise
                 if not self._is_one_row_answered(request):
-                    # The vendor is down, or its rate limit is exhausted.
+                    # The vendor is down.
                     return request(self.rows, None)
             try:
                 return request(self.rows, ONE_ATTEMPT)
             except RetryableError as error:
                 if error.rate_limit:
-                    return request(self.rows, None)
+                    raise
                 self._halve(error)
 
     def shrink(self, error: RetryableError, request: FirstPage[object]) -> None:

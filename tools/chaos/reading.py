@@ -62,7 +62,9 @@ class Stream:
     keys: Callable[[Sandbox], list[str]]
     """Who or what there is at the beginning."""
     poison: Callable[[Poison], Fault] | None = None
-    """How a row comes to hold a value that no warehouse takes."""
+    """How a row comes to hold a value that no warehouse takes ..."""
+    poison_level: int = 1
+    """... and how deep it stands in the record."""
     changes: Callable[[random.Random], Wish] = situations.time_passes
     """What may happen at any moment."""
     next_at: str = ""
@@ -185,7 +187,9 @@ class Life:
 
     def _missing(self) -> Iterable[str]:
         repaired = {
-            each.key: situations.REPAIRED[each.raw] for each in self.poisons if each.is_repaired
+            each.key: situations.repaired(each.raw, self.stream.poison_level)
+            for each in self.poisons
+            if each.is_repaired
         }
         return self.stream.missing(self.sandbox, self.runs, repaired)
 

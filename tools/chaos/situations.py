@@ -53,6 +53,8 @@ PHASES: tuple[Fault, ...] = (
 """What all calls meet for a while."""
 
 DEEP = "[" * 150 + "]" * 150
+DEEPEST = 100
+"""Levels that are kept; what is deeper becomes text."""
 REPAIRED: dict[str, str | None] = {
     "1e400": "1e400",
     "9" * 29: "9" * 29,
@@ -63,7 +65,7 @@ REPAIRED: dict[str, str | None] = {
     '"a\nb"': "a\nb",
     "NaN": None,
 }
-"""JSON, valid or not, in the place of a text, and what a warehouse gets instead."""
+"""JSON, valid or not, in the place of a text, and what a warehouse gets instead of all of it."""
 BEYOND_REPAIR = ("tru", '{"a" 1}', '"a"b"')
 """The row is left out and requested again until it is valid."""
 
@@ -79,6 +81,17 @@ class Poison:
     def is_repaired(self) -> bool:
         """False if the row has to wait until the vendor sends it as valid JSON."""
         return self.raw in REPAIRED
+
+
+def repaired(raw: str, level: int) -> Any:
+    """Return what a warehouse gets instead of a value that stands so deep in a row."""
+    if raw != DEEP:
+        return REPAIRED[raw]
+    kept = DEEPEST - level
+    value: Any = DEEP[kept : len(DEEP) - kept]
+    for _ in range(kept):
+        value = [value]
+    return value
 
 
 def poisons(keys: list[str], dice: random.Random) -> list[Poison]:

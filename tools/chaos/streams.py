@@ -305,6 +305,7 @@ STREAMS = {
         poison=partial(
             _value, "talemetry.profiles", "result.Candidates.?{key}.Candidate.new_field"
         ),
+        poison_level=2,
         next_at="result.Cursor",
         breaks=_person_breaks,
     ),

@@ -55,13 +55,19 @@ def test_a_failure_that_passes_while_one_row_is_probed_changes_nothing() -> None
     assert size.rows == 250
 
 
-@pytest.mark.parametrize("rate_limit", [False, True])
-def test_a_vendor_that_is_down_gets_the_usual_retries(*, rate_limit: bool) -> None:
-    server, size = Server(0, rate_limit=rate_limit), PageSize(250, "vendor.page_size")
+def test_a_vendor_that_is_down_gets_the_usual_retries() -> None:
+    server, size = Server(0), PageSize(250, "vendor.page_size")
     with pytest.raises(RetryableError):
         size.first_page(server)
     assert server.asked == [(250, 2), (1, 1), (250, USUAL)]
     assert size.rows == 250
+
+
+def test_an_exhausted_rate_limit_says_nothing_about_the_size() -> None:
+    server, size = Server(0, rate_limit=True), PageSize(250, "vendor.page_size")
+    with pytest.raises(RetryableError):
+        size.first_page(server)
+    assert server.asked == [(250, 2)]
 
 
 @pytest.mark.parametrize("configured", [5, 10, 250])
