@@ -14,7 +14,7 @@ connection is closed | yes |
 | `reset_midway` | the same, but the connection is reset | yes |
 | `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
 | `garbage_midway` | the same, but bytes follow that are no TLS | yes |
-| `half_json` | half of the body, as if it were the whole | yes |
+| `half_json` | half of the body, as if it were the whole; an error stays whole | yes |
 | `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
@@ -315,7 +315,7 @@ def _filled_in(text: str, sent: str, clock: Clock) -> str:
 def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
     body = _body(whole)
     changed = web.Response(status=whole.status, content_type=whole.content_type)
-    if fault.kind == "half_json":
+    if fault.kind == "half_json" and whole.status < 400:
         changed.body = body[: len(body) // 2]
     elif fault.kind == "half_gzip":
         packed = gzip.compress(body)
