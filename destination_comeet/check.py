@@ -1,4 +1,4 @@
-"""Whether Comeet can be written to, without writing: the token, then each configured position.
+"""Whether Comeet can be written to, without writing: the token, each configured position, the list.
 
 There is no documented endpoint for this: the list of positions proves the token and the
 positions; where it is not allowed, or not there, the list of deleted candidates proves the token.
@@ -6,24 +6,39 @@ positions; where it is not allowed, or not there, the list of deleted candidates
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from destination_comeet.config import DestinationConfig
+from destination_comeet.lookup import UNREADABLE
 from source_ats.errors import AccessDenied, ConfigError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import list_pages
 
 CREATE_IS_NOT_TESTED = (
-    "The right to create candidates cannot be tested without creating one: the first sync tells."
+    "The right to create candidates cannot be tested without creating one: the first sync shows it."
 )
 
 
-def check(config: DestinationConfig, client: Client) -> list[str]:
-    """Return what the user should know.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check found out."""
+
+    notes: list[str]
+    """What the user should know."""
+    shows_candidates: bool
+    """Whether Comeet can be asked who exists."""
+    has_candidates: bool
+
+
+def check(config: DestinationConfig, client: Client) -> Findings:
+    """Return what was found.
 
     Raises `ConfigError` if the credentials are bad or a configured position is unknown or closed,
     and `TransientError` if Comeet does not answer.
     """
     base_url = config.base_url or requests.BASE_URL
+    notes = []
     try:
         known = {
             each.uid: each.status
@@ -34,19 +49,20 @@ def check(config: DestinationConfig, client: Client) -> list[str]:
         }
     except (AccessDenied, NotFound, WrongAddress):
         client.send(requests.deleted_since(base_url, client.now()), responses.deleted)
-        notes = ["The positions cannot be checked: the integration may not retrieve positions."]
+        notes.append("The positions cannot be checked: the integration may not retrieve positions.")
     else:
         _check_positions(config, known)
-        notes = []
-    now = client.now()
     try:
-        client.send(requests.created_between(base_url, now, now), responses.candidates)
-    except AccessDenied:
+        page = client.send(requests.created_between(base_url, limit=1), responses.candidates)
+        shows_candidates, has_candidates = True, bool(page.candidates)
+    except UNREADABLE as error:
+        shows_candidates = has_candidates = False
         notes.append(
-            "The integration may not retrieve candidates: when a run is cut off, the record that "
-            "was being sent is refused as unknown. Ask Comeet for the permission."
+            "The integration may not retrieve candidates: a record whose post gets no answer is "
+            "rejected as unknown, and people who are in Comeet already are not recognised. Ask "
+            f"Comeet for the permission. [{error.detail}]"
         )
-    return [*notes, CREATE_IS_NOT_TESTED]
+    return Findings([*notes, CREATE_IS_NOT_TESTED], shows_candidates, has_candidates)
 
 
 def _check_positions(config: DestinationConfig, known: dict[str, str | None]) -> None:

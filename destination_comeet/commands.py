@@ -1,7 +1,6 @@
 """What `destination-comeet` does: check, write. The table of contents of the write side.
 
-Free of the CDK. `run.py` gives these to the command line, `destination.py` to Airbyte's
-own entry point.
+Free of the CDK. `cli.py` gives these to the command line, `cdk.py` to Airbyte's own entry point.
 """
 
 from __future__ import annotations
@@ -9,19 +8,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from destination_comeet import deliveries as comeet
+from destination_comeet import check as comeet
 from destination_comeet import ledger
-from destination_comeet.config import DestinationConfig, PostgresLedger, parse
+from destination_comeet.config import (
+    ComeetMapping,
+    CustomMapping,
+    DestinationConfig,
+    StreamSettings,
+    parse,
+)
+from destination_comeet.delivery import Delivery
+from destination_comeet.ledger import StreamKeys
+from destination_comeet.lookup import MARGIN, Lookup
+from destination_comeet.mapping import Mapper, PrimaryKey, mapper
+from destination_comeet.mapping.model import KEY
 from destination_comeet.rejects import Rejected
 from destination_comeet.stdin import Line
-from destination_comeet.writer import Writer
+from destination_comeet.writer import Deliver, Writer
 from source_ats.clock import Clock
-from source_ats.errors import ConfigError
-from source_ats.http.retry import CHECK_POLICY, READ_POLICY
+from source_ats.errors import ConfigError, LedgerInUse, LedgerMissing
+from source_ats.http.client import Client
+from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from source_ats.protocol import input_files
+from source_ats.vendors.comeet import requests
+from source_ats.vendors.comeet.connection import make_client
 
 log = logging.getLogger("airbyte.source_ats")
 
@@ -35,16 +49,16 @@ def configured(raw_config: Mapping[str, Any]) -> DestinationConfig:
 
 
 def check(config: DestinationConfig, clock: Clock) -> str:
-    """Return what the user should know, and make the ledger if there is none.
+    """Return what the user should know. Makes the ledger if there is none and that is safe.
 
     Nothing is written to Comeet. Raises `ConfigError`, `TransientError` or `ContractError` if a
     sync could not work.
     """
-    comeet.mappers(config, {})
-    notes = comeet.check(config, comeet.client(config, clock, retry_policy=CHECK_POLICY))
+    _mappers(config, {})
+    client = _client(config, clock, retry_policy=CHECK_POLICY)
+    findings = comeet.check(config, client)
     Rejected(config.rejected_path, clock).close()
-    note = ledger.make(_where(config), _senders(config), clock)
-    return " ".join(filter(None, [*notes, note]))
+    return " ".join([*findings.notes, *_checked_ledger(config, findings, client, clock)])
 
 
 def write(
@@ -60,15 +74,93 @@ def write(
     ends it, what was passed on is done, and what was done is on disk.
     """
     primary_keys = _primary_keys(catalog, config)
+    base_url = config.base_url or requests.BASE_URL
+    client = _client(config, clock, retry_policy=READ_POLICY)
+    mappers = _mappers(config, primary_keys)
+    keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
         closing(Rejected(config.rejected_path, clock)) as rejected,
-        ledger.opened(_where(config), _senders(config), clock) as opened,
+        ledger.opened(config.ledger, keys, clock) as opened,
+        closing(Lookup(client, opened, base_url, config.match_existing)) as lookup,
     ):
-        client = comeet.client(config, clock, retry_policy=READ_POLICY)
-        deliveries = comeet.deliveries(config, primary_keys, client, opened, clock)
-        streams = {name: deliveries.get(name) for name in primary_keys}
-        writer = Writer(streams, opened.settle, rejected, clock, max_rejected=config.max_rejected)
+        for warning in opened.warnings:
+            log.warning(warning)
+        delivery = Delivery(
+            client=client,
+            ledger=opened,
+            lookup=lookup,
+            clock=clock,
+            base_url=base_url,
+            mappers=mappers,
+        )
+        streams: dict[str, Deliver | None] = {
+            name: partial(delivery.deliver, name) if name in mappers else None
+            for name in primary_keys
+        }
+        writer = Writer(
+            streams,
+            opened.flush,
+            rejected,
+            clock,
+            max_rejected=config.max_rejected,
+            rejected_before=opened.rejected,
+            count_rejected=opened.add_rejected,
+            is_decided=lambda: delivery.is_decided,
+            finish=delivery.finish,
+        )
         yield from writer.write(batches)
+        # The input was read to its end: the next run counts from zero.
+        opened.reset_rejected()
+
+
+def _checked_ledger(
+    config: DestinationConfig, findings: comeet.Findings, client: Client, clock: Clock
+) -> list[str]:
+    """Open the ledger, or make it if there is none; return what the user should know of it."""
+    keys = [_stream_keys(each, {}) for each in config.streams]
+    try:
+        with ledger.opened(config.ledger, keys, clock, to_write=False) as opened:
+            return opened.warnings
+    except LedgerInUse:
+        return ["A run is writing with the ledger at this moment."]
+    except LedgerMissing:
+        now = client.now()
+        new_until = config.ledger.new_until
+        if not findings.shows_candidates and (new_until is None or new_until <= now):
+            message = (
+                "There is no ledger, and Comeet does not show who exists, so everybody who is "
+                "there already could be created a second time. Ask Comeet for the permission to "
+                "retrieve candidates. If the ledger was lost, restore it; if this is the first "
+                "sync, set ledger.new_until to a time later today, and check again."
+            )
+            raise ConfigError(message) from None
+        match_before = now + MARGIN if findings.has_candidates else None
+        ledger.make(
+            config.ledger,
+            clock,
+            now=now,
+            match_before=match_before,
+            shows_candidates=findings.shows_candidates,
+        )
+    note = "A new ledger was made."
+    if match_before is not None:
+        note += " Comeet has candidates already: new records are compared with them first."
+    return [note]
+
+
+def _client(config: DestinationConfig, clock: Clock, *, retry_policy: RetryPolicy) -> Client:
+    """Return the client for all requests with this key, evenly paced, one at a time."""
+    rate_limiter = RateLimiter(clock, config.requests_per_minute)
+    return make_client(
+        config.api_key, config.secret, rate_limiter, clock, retry_policy=retry_policy
+    )
+
+
+def _mappers(
+    config: DestinationConfig, primary_keys: Mapping[str, PrimaryKey]
+) -> Mapping[str, Mapper]:
+    """Return how each stream is mapped. Raises `ConfigError` for a bad field or expression."""
+    return {each.stream: mapper(each, primary_keys.get(each.stream, ())) for each in config.streams}
 
 
 def _primary_keys(
@@ -110,14 +202,26 @@ def _primary_keys(
     return keys
 
 
-def _senders(config: DestinationConfig) -> list[ledger.Sender]:
-    return [
-        ledger.Sender(each.stream, each.prefix, each.mapping.mapping_type)
-        for each in config.streams
-    ]
-
-
-def _where(config: DestinationConfig) -> ledger.Where:
-    if isinstance(config.ledger, PostgresLedger):
-        return ledger.Where(path=None, url=config.ledger.url)
-    return ledger.Where(path=Path(config.ledger.path), url=None)
+def _stream_keys(
+    settings: StreamSettings, primary_keys: Mapping[str, Sequence[Sequence[str]]]
+) -> StreamKeys:
+    """Return how a stream's keys are made. A check has no catalog, so it knows no primary key."""
+    primary_key = primary_keys.get(settings.stream)
+    source: Mapping[str, object] | None = {}
+    expression = None
+    if isinstance(settings.mapping, CustomMapping):
+        fields = {each.comeet_field: each.expression for each in settings.mapping.fields}
+        expression = fields.get(KEY)
+    if expression is not None:
+        source = {"expression": expression.strip()}
+    elif isinstance(settings.mapping, ComeetMapping | CustomMapping):
+        source = None if primary_key is None else {"primary_key": [[*each] for each in primary_key]}
+    jobs = {each.job_id: each.position_uid for each in settings.positions or ()}
+    default = {"": settings.position_uid} if settings.position_uid else {}
+    return StreamKeys(
+        stream=settings.stream,
+        prefix=settings.prefix,
+        mapping_type=settings.mapping.mapping_type,
+        key_source=source,
+        positions={**default, **jobs},
+    )

@@ -1,7 +1,4 @@
-"""The destination's configuration: what users type. Airbyte's spec is generated from these models.
-
-It is parsed once, before anything else is done.
-"""
+"""The destination's configuration: what users type. Airbyte's spec is made from these models."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
-from source_ats.protocol.spec import Secret, Section
+from source_ats.protocol.spec import Moment, Secret, Section
 from source_ats.vendors.comeet.config import ApiKey, AppSecret, ComeetUrl
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/comeet"
@@ -147,9 +144,29 @@ class StreamSettings(Section):
         return self.partner_id_prefix or f"{self.stream}:"
 
 
+NewUntil = Annotated[
+    Moment | None,
+    Field(
+        title="New ledger until",
+        description=(
+            "Until this moment the connection check may make a new ledger although Comeet does not "
+            "show who exists. Fill it in for the first sync of an integration that may not "
+            "retrieve candidates; leave it empty otherwise."
+        ),
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
+
+
 def _checked_postgres_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must begin with postgresql://")
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
+    except ValueError:
+        # The library's text shows the value.
+        is_usable = False
+    if not is_usable:
+        raise ValueError("must be shaped like postgresql://user:password@host:5432/database")
     return url
 
 
@@ -166,6 +183,7 @@ class PostgresLedger(Section):
             "connection. A pooler in transaction mode cannot be used."
         ),
     )
+    new_until: NewUntil = None
 
 
 class SqliteLedger(Section):
@@ -178,10 +196,14 @@ class SqliteLedger(Section):
         title="Path",
         description=(
             "File of the ledger, in a folder that exists and outlives the container, such as a "
-            "mounted volume."
+            "mounted volume. Mount the folder, not the file alone."
         ),
         examples=["/ledger/comeet.db"],
     )
+    new_until: NewUntil = None
+
+
+LedgerSettings = PostgresLedger | SqliteLedger
 
 
 class DestinationConfig(Section):
@@ -195,11 +217,20 @@ class DestinationConfig(Section):
         title="Streams",
         description="How the records of each incoming stream are written.",
     )
-    ledger: Annotated[PostgresLedger | SqliteLedger, Field(discriminator="ledger_type")] = Field(
+    ledger: Annotated[LedgerSettings, Field(discriminator="ledger_type")] = Field(
         title="Ledger",
         description=(
             "Where the connector notes what it sent, so that nobody is created twice. Made by "
             "the connection check; keep it for as long as the connection lives."
+        ),
+    )
+    match_existing: Literal["new_ledger", "always", "never"] = Field(
+        "new_ledger",
+        title="Match existing candidates",
+        description=(
+            "Whether a new record is compared with the candidates that Comeet has already. "
+            "new_ledger: with those who were there when the ledger was made, was lost or was "
+            "restored. always: with all, also those who come from elsewhere. never: not at all."
         ),
     )
     rejected_path: _Text | None = Field(

@@ -1,119 +1,186 @@
-"""The way of one candidate to Comeet, so that nobody is created twice and nobody is missing.
+"""Brings candidates to Comeet so that nobody is created twice and nobody is missing.
 
-| the ledger says | what is done                                                                   |
-| --------------- | ------------------------------------------------------------------------------ |
-| nothing         | note, post, close                                                              |
-| sending         | an earlier run was cut off: look whether it is there, then as above or below   |
-| there           | send the fields that changed, or nothing                                       |
-| merged, gone    | nothing, for ever                                                              |
+| the ledger says | what is done                                                             |
+| --------------- | ------------------------------------------------------------------------ |
+| nothing         | match with those who may be there; then note, post, save                 |
+| sending         | a post has no known outcome: look whether it arrived; then post again    |
+| there           | send the fields that changed, or nothing                                 |
+| merged, gone    | never create it again; try a changed record once more                    |
 
-While a post gets no answer, Comeet is asked whether the candidate is there; if it is not, or the
-integration may not look, the same body is posted again: a first success then shows as a conflict,
-because the candidate is still in progress (inferred from the documented conflict).
+What the answer to a post proves:
+
+| answer                                             | what is known                            |
+| -------------------------------------------------- | ---------------------------------------- |
+| 2xx                                                | created                                  |
+| no connection; or 400, 404, 413, 415, 422 with an  | not created: the note is withdrawn       |
+| error code other than the conflict's               |                                          |
+| the conflict's code                                | there: adopted, unless somebody else     |
+| anything else, or none                             | nothing: the note stays, and Comeet is   |
+|                                                    | asked who was created around its time    |
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+import msgspec
 import tenacity
 
 from destination_comeet import validation
-from destination_comeet.ledger import Entry, Ledger, Standing
+from destination_comeet.ledger import Entry, KeyStatus, Ledger, Note, NoteReason
+from destination_comeet.lookup import UNREADABLE, Lookup
 from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
+from destination_comeet.matching import (
+    Comparison,
+    Identity,
+    Verdict,
+    identity,
+    is_same_position,
+    traits,
+)
 from destination_comeet.writer import Outcome, Record, Result
 from source_ats.clock import Clock
 from source_ats.errors import (
     AccessDenied,
     AlreadyMerged,
     AtsError,
+    ConfigError,
     Conflict,
     ContractError,
     InvalidInput,
     NotFound,
     OutcomeUnknown,
     RequestRefused,
+    RetryableError,
     WrongAddress,
 )
 from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
-from source_ats.vendors.comeet.listing import list_pages
 
 T = TypeVar("T")
 
 log = logging.getLogger("airbyte.source_ats.comeet")
 
-MARGIN = timedelta(seconds=30)
-"""Our notes and their times of creation may differ by so much: clocks show whole seconds."""
-LONGEST_POSTING = timedelta(hours=4)
-"""A post is given up well before."""
 ATTEMPTS = 9
-"""How often a post without an answer is sent."""
+"""How often a post without an answer is sent in one run."""
+SETTLED = 2
+"""After this many failed runs a key that keeps failing no longer ends a run."""
+MOST_UNDECIDED = 2
+"""If more keys than this fail in a row, Comeet is down, and not one record bad."""
+ANSWERED_SECONDS = 60.0
+"""Comeet was up if it answered another post within this time before a failure."""
+NOT_FOUND_IN_A_ROW = 20
+"""If this many known candidates are not found in a row, the account is another one."""
 POSITIONS_REMEMBERED = 1000
 
-CONTACTS = ("email", "phone", "mobile_phone", "linkedin_url")
-"""By what a candidate is recognised in a list; where none was sent, by both names."""
-NAMES = ("first_name", "last_name")
+PROVES_NOT_CREATED = frozenset({400, 404, 413, 415, 422})
+"""Statuses that, in Comeet's error envelope, say that a post created nobody."""
+NEVER_ADOPTED = "prospect_status"
+"""A recruiter may have moved it on: it is not set back when a candidate is adopted."""
+WHOLE_RECORD = "*"
+"""In place of a field's name: one hash of the whole record, which is kept of candidates gone."""
 
-_MAY_NOT_LOOK = (AccessDenied, RequestRefused)
-"""The list is observed only: it may not be there, or not take our filters."""
+_NO_UPDATES = (
+    "Comeet does not let the integration update a candidate's contact details. Ask Comeet for that "
+    "permission"
+)
+
+
+@dataclass(slots=True)
+class _Posting:
+    """The posts of one record in this run. `earlier` is the open note of an earlier run."""
+
+    candidate: Candidate
+    earlier: Entry | None
+    entry: Entry
+    is_noted: bool = False
+    is_lost: bool = False
+    """A post of this run got no answer."""
+
+    @property
+    def may_exist(self) -> bool:
+        """True if a post before the last one may have created the candidate."""
+        return self.is_lost or self.earlier is not None
+
+
+@dataclass(slots=True)
+class _Posts:
+    """How the posts of a run fared, to tell one bad record from a Comeet that is down."""
+
+    answered_at: float | None = None
+    given_up: set[tuple[str, str]] = field(default_factory=set)
+    """Keys that are not tried again in this run."""
+    undecided: list[tuple[Entry, AtsError]] = field(default_factory=list)
+    """Keys that were given up while no other post was answered, and why."""
 
 
 class Delivery:
-    """Brings the records of one stream to Comeet. For one thread."""
+    """Brings the records of a run to Comeet. For one thread."""
 
-    def __init__(  # noqa: PLR0913 - what the streams of a run share, and what is one's own
+    def __init__(  # noqa: PLR0913 - what a run consists of
         self,
         *,
         client: Client,
         ledger: Ledger,
+        lookup: Lookup,
         clock: Clock,
         base_url: str,
-        stream: str,
-        mapper: Mapper,
-        positions: dict[str, str | None],
+        mappers: Mapping[str, Mapper],
     ) -> None:
-        """`positions` remembers why a position takes nobody; all streams share it."""
+        """`mappers` has the mapping of each stream."""
         self._client = client
         self._ledger = ledger
+        self._lookup = lookup
+        self._clock = clock
         self._base_url = base_url
-        self._stream = stream
-        self._mapper = mapper
-        self._positions = positions
+        self._mappers = mappers
+        self._positions: dict[str, str | None] = {}
+        self._posts = _Posts()
+        self._may_update = True
+        self._not_found: list[Entry] = []
         self._while_unknown = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(OutcomeUnknown),
             wait=tenacity.wait_random_exponential(multiplier=1, max=60),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
             sleep=clock.sleep,
             before_sleep=_warn,
             reraise=True,
         )
 
-    def deliver(self, record: Record) -> Sequence[Outcome]:
+    def deliver(self, stream: str, record: Record) -> Sequence[Outcome]:
         """Return what became of the record, for each position that it goes to.
 
         Raises what ends the run: nobody answers, the key is bad, a permission is missing.
         """
-        return [self._outcome_of(each) for each in self._mapper(record)]
+        return [self._outcome_of(stream, each) for each in self._mappers[stream](record)]
 
-    def _outcome_of(self, mapped: Candidate | Rejection | Skipped) -> Outcome:
+    @property
+    def is_decided(self) -> bool:
+        """False while a record was given up, and no other post has shown that Comeet is up."""
+        return not self._posts.undecided
+
+    def finish(self) -> None:
+        """End the run. Raises `TransientError` if it was not decided that only records are bad."""
+        if self._posts.undecided:
+            self._end_undecided()
+
+    def _outcome_of(self, stream: str, mapped: Candidate | Rejection | Skipped) -> Outcome:
         match mapped:
             case Rejection():
                 return Outcome(Result.REFUSED, None, mapped.key, mapped.field, mapped.reason)
             case Skipped():
                 return Outcome(Result.SKIPPED, None, mapped.key, mapped.field, mapped.reason)
             case Candidate():
-                return self._deliver(mapped)
+                return self._deliver(stream, mapped)
 
-    def _deliver(self, candidate: Candidate) -> Outcome:
+    def _deliver(self, stream: str, candidate: Candidate) -> Outcome:
         entry = self._ledger.find(candidate.position_uid, candidate.key)
         if entry is None and candidate.skip_unless_known is not None:
-            return self._outcome_of(candidate.skip_unless_known)
+            return self._outcome_of(stream, candidate.skip_unless_known)
         problem = validation.problem(candidate.fields)
         if problem is not None:
             return _refused(candidate, *problem)
@@ -121,200 +188,281 @@ class Delivery:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:
                 return _refused(candidate, "position_uid", closed)
-            return self._create(candidate, earlier=None)
-        if entry.stream != self._stream:
+            return self._create_unknown(stream, candidate)
+        if entry.stream != stream:
             reason = f"belongs to a person of stream {entry.stream}; give each stream its prefix"
             return _refused(candidate, "partner_candidate_id", reason)
-        match entry.standing:
-            case Standing.SENDING:
-                return self._resume(candidate, entry)
-            case Standing.THERE:
-                return self._update(candidate, entry, shown=None)
-            case Standing.MERGED | Standing.GONE:
-                return _outcome(candidate, Result.CLOSED)
+        if entry.status is KeyStatus.SENDING:
+            return self._resume(candidate, entry)
+        return self._update(candidate, entry, shown=None)
 
     # Creating -------------------------------------------------------------------------------------
 
-    def _create(self, candidate: Candidate, earlier: Entry | None) -> Outcome:
-        """Note, then post until there is an answer. `earlier`: the note that this one replaces."""
-        note = Entry(
-            position=candidate.position_uid,
-            key=candidate.key,
-            stream=self._stream,
-            standing=Standing.SENDING,
-            noted_at=self._client.now(),
-            hashes=self._hashes(candidate.fields),
-        )
-        self._ledger.note(note, again=earlier is not None)
+    def _create_unknown(self, stream: str, candidate: Candidate) -> Outcome:
+        """Create somebody whose key the ledger does not know, unless the person is there."""
+        self._lookup.check_ledger()
+        found = self._lookup.match(candidate)
+        if found.verdict is Verdict.UNKNOWN:
+            reason = f"may be {_uids(found)}, who is in Comeet already"
+            return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        entry = self._new_entry(stream, candidate)
+        if found.verdict is Verdict.ADOPT:
+            return self._adopt(candidate, replace(entry, uid=found.same[0], hashes={}))
+        return self._create(_Posting(candidate, None, entry))
+
+    def _create(self, posting: _Posting) -> Outcome:
+        """Post until there is an answer, and look in between whether the last post arrived."""
+        began = self._clock.monotonic()
+        note = posting.entry.note
         try:
-            return self._post(candidate, note, earlier, lost=False)
+            try:
+                return self._post(posting)
+            except OutcomeUnknown as error:
+                if note.failed_runs >= SETTLED:
+                    raise
+                log.warning(
+                    "A new candidate got no answer; looking whether it is there. [%s]", error.detail
+                )
+            outcome: Outcome = self._while_unknown(self._look_and_post, posting)
         except OutcomeUnknown as error:
-            log.warning(
-                "A new candidate got no answer; looking whether it is there. [%s]", error.detail
-            )
-        outcome: Outcome = self._while_unknown(self._look_and_post, candidate, note)
+            return self._give_up(posting, error, began)
         return outcome
 
-    def _look_and_post(self, candidate: Candidate, note: Entry) -> Outcome:
+    def _look_and_post(self, posting: _Posting) -> Outcome:
         """Adopt what the last post created, or post the same again."""
-        found = self._look_up_if_allowed(note)
-        if found:
-            return self._found(candidate, note, found, Result.CREATED)
-        return self._post(candidate, note, None, lost=True)
+        outcome = self._look(posting.candidate, posting.entry, Result.CREATED)
+        return outcome or self._post(posting)
 
-    def _post(
-        self, candidate: Candidate, note: Entry, earlier: Entry | None, *, lost: bool
-    ) -> Outcome:
-        """Post once. Raises `OutcomeUnknown`; after anything else it is known what there is."""
+    def _post(self, posting: _Posting) -> Outcome:
+        """Post once. Raises `OutcomeUnknown`, and what ends the run; the note stays then."""
+        candidate = posting.candidate
         request = requests.create(
             self._base_url, candidate.position_uid, candidate.key, candidate.fields
         )
         try:
-            uid = self._client.send(request, responses.written)
+            uid = self._client.send(
+                request, responses.written, before_send=lambda: self._note(posting)
+            )
         except OutcomeUnknown:
+            posting.is_lost = True
             raise
         except Conflict as conflict:
-            if lost:
-                return self._take_over(candidate, note, conflict, Result.CREATED)
-            # What we know of it, if anything, is what an earlier run may have sent.
-            held = replace(note, hashes=earlier.hashes if earlier else {})
-            return self._take_over(candidate, held, conflict, None)
-        except AtsError as error:
-            if isinstance(error, ContractError) and not isinstance(error, RequestRefused):
-                # A success that is not understood: the note stays, and the next run looks.
-                raise
-            if not lost and (earlier is None or isinstance(error, RequestRefused)):
-                self._ledger.withdraw(note)
-            if not isinstance(error, RequestRefused):
-                raise
-            if lost:
-                reason = "got no answer, and was refused when it was sent again"
-                return _outcome(candidate, Result.UNKNOWN, reason=reason)
-            return _refused_by_vendor(candidate, error)
-        self._close(replace(note, standing=Standing.THERE, uid=uid))
+            self._answered()
+            return self._conflict(posting, conflict)
+        except RequestRefused as refusal:
+            self._answered()
+            return self._refusal(posting, refusal)
+        except AccessDenied as error:
+            message = (
+                "Comeet does not let the integration create candidates. Ask Comeet for the "
+                "permission to create a candidate, then activate the integration again."
+            )
+            raise ConfigError(message, detail=error.detail) from None
+        except RetryableError as error:
+            if posting.is_noted and not posting.may_exist and not error.rate_limit:
+                # No connection could be made: nothing was sent.
+                self._ledger.withdraw(posting.entry)
+            raise
+        self._answered()
+        self._save(replace(posting.entry, status=KeyStatus.THERE, uid=uid))
         return _outcome(candidate, Result.CREATED)
 
-    def _take_over(
-        self, candidate: Candidate, held: Entry, conflict: Conflict, result: Result | None
-    ) -> Outcome:
-        """Note the uid of the candidate that is there, and bring it up to date.
+    def _note(self, posting: _Posting) -> None:
+        """Note the post right before it is sent: a run that is stopped earlier leaves no note."""
+        if not posting.is_noted:
+            # Repeated in this run, the posts keep the time of the first one.
+            note = _with_note(posting.entry, has_vendor_time=self._client.has_vendor_time)
+            posting.entry = replace(note, noted_at=self._client.now())
+            self._ledger.note(posting.entry)
+            posting.is_noted = True
 
-        `held.hashes` is what Comeet surely got. `result` is told instead of "already there".
-        """
-        shown = None
-        if conflict.uid is not None:
-            try:
-                request = requests.candidate(self._base_url, conflict.uid)
-                shown = self._send(request, responses.candidate)
-            except AlreadyMerged:
-                return self._closed(candidate, held, Standing.MERGED)
-            except (RequestRefused, AccessDenied) as error:
-                log.warning("The uid of a candidate cannot be found out. [%s]", error.detail)
-        if shown is not None and shown.deleted:
-            return self._closed(candidate, held, Standing.GONE)
-        if shown is not None and shown.position_uid not in (None, candidate.position_uid):
-            log.warning("A conflict names a candidate of another position. [%s]", conflict.detail)
-            shown = None
+    def _refusal(self, posting: _Posting, refusal: RequestRefused) -> Outcome:
+        """Withdraw the note where the refusal proves that nobody was created; else look."""
+        candidate = posting.candidate
+        if refusal.code is None or refusal.status not in PROVES_NOT_CREATED:
+            outcome = self._look(candidate, posting.entry, Result.CREATED)
+            reason = f"got the answer {refusal.status}, which does not tell whether it was created"
+            return outcome or _outcome(candidate, Result.UNKNOWN, reason=reason)
+        if posting.is_lost:
+            reason = "got no answer, and was refused when it was sent again"
+            return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        if posting.earlier is None:
+            self._ledger.withdraw(posting.entry)
+        return _refused_by_vendor(candidate, refusal)
+
+    def _conflict(self, posting: _Posting, conflict: Conflict) -> Outcome:
+        """Adopt the candidate that the conflict names, unless it is shown to be somebody else."""
+        candidate, entry = posting.candidate, posting.entry
+        if not posting.may_exist:
+            # A key that the ledger does not know is there: others may be, too.
+            self._lookup.distrust_ledger()
+        result = Result.CREATED if posting.is_lost else Result.UNCHANGED
+        if conflict.code is None:
+            return self._nameless_conflict(candidate, entry)
+        shown = None if conflict.uid is None else self._fetch(conflict.uid)
         if shown is None:
             # Its content is unknown, and without a uid it cannot be changed.
-            hashes = self._hashes(candidate.fields)
-            self._close(replace(held, standing=Standing.THERE, hashes=hashes))
-            return _outcome(candidate, result or Result.UNCHANGED)
-        there = replace(held, standing=Standing.THERE, uid=shown.uid)
-        self._close(there)
-        outcome = self._update(candidate, there, shown)
-        if result is not None and outcome.result is Result.UNCHANGED:
+            self._save(replace(entry, status=KeyStatus.THERE))
             return _outcome(candidate, result)
-        return outcome
+        if shown.deleted:
+            return self._closed(candidate, entry, KeyStatus.GONE)
+        problem = None
+        if not is_same_position(candidate.position_uid, shown):
+            problem = "which belongs to another position"
+        elif self._ledger.is_held_by_another(shown.uid, entry.position, entry.key):
+            problem = "which is there under another key"
+        elif identity(traits(candidate.fields), traits(shown), has_note=True) is Identity.DIFFERS:
+            problem = "which is another person"
+        if problem:
+            reason = f"exists already as {shown.uid} in Comeet's words, {problem}"
+            return _refused(candidate, "partner_candidate_id", reason)
+        # What Comeet surely got: from this run, or perhaps from an earlier one.
+        hashes: Mapping[str, str] = entry.hashes if posting.is_lost else {}
+        if not posting.is_lost and posting.earlier is not None:
+            hashes = posting.earlier.hashes
+        adopted = replace(entry, uid=shown.uid, hashes=hashes)
+        return self._adopt(candidate, adopted, result, shown)
 
-    # After a cut ----------------------------------------------------------------------------------
+    def _nameless_conflict(self, candidate: Candidate, entry: Entry) -> Outcome:
+        """Look for a candidate of any age; without one the key is never posted again."""
+        entry = _with_note(entry, reason=NoteReason.CONFLICT)
+        self._save(entry)
+        outcome = self._look(candidate, entry, Result.UNCHANGED)
+        reason = "exists already in Comeet's words, but the candidate cannot be found there"
+        return outcome or _outcome(candidate, Result.UNKNOWN, reason=reason)
 
-    def _resume(self, candidate: Candidate, note: Entry) -> Outcome:
-        """Find out what became of a post that an earlier run did not finish."""
-        try:
-            found = self._look_up(note)
-        except _MAY_NOT_LOOK:
-            reason = (
-                "was perhaps created by a run that was cut off, and Comeet does not let the "
-                "integration retrieve candidates, so nobody can tell"
-            )
-            return _outcome(candidate, Result.UNKNOWN, reason=reason)
-        if found:
-            return self._found(candidate, note, found, None)
-        closed = self._why_closed(candidate.position_uid)
-        if closed is not None:
-            self._ledger.withdraw(note)
-            return _refused(candidate, "position_uid", closed)
-        return self._create(candidate, earlier=note)
-
-    def _found(
+    def _adopt(
         self,
         candidate: Candidate,
-        note: Entry,
-        found: Sequence[responses.Candidate],
-        result: Result | None,
+        entry: Entry,
+        result: Result = Result.UNCHANGED,
+        shown: responses.Candidate | None = None,
     ) -> Outcome:
-        """Adopt the one that was found; of several nobody can tell which it is."""
-        if len(found) > 1:
+        """Take over a candidate that is there, and bring it up to date.
+
+        `entry.hashes` is what Comeet surely got; if that is nothing, the candidate is read first.
+        `result` is reported if nothing has to be changed.
+        """
+        now = self._hashes(candidate.fields)
+        if shown is None and not entry.hashes and entry.uid is not None:
+            shown = self._fetch(entry.uid)
+            if shown is None:
+                entry = replace(entry, hashes=now)
+        kept = {NEVER_ADOPTED: now[NEVER_ADOPTED]} if NEVER_ADOPTED in now else {}
+        there = replace(entry, status=KeyStatus.THERE, hashes={**entry.hashes, **kept})
+        self._save(there)
+        outcome = self._update(candidate, there, shown)
+        return replace(outcome, result=result) if outcome.result is Result.UNCHANGED else outcome
+
+    # After a post without an answer ---------------------------------------------------------------
+
+    def _resume(self, candidate: Candidate, entry: Entry) -> Outcome:
+        """Find out what became of a post whose outcome is not known; post again if nothing did."""
+        if (entry.position, entry.key) in self._posts.given_up:
+            reason = "was given up in this run already: Comeet kept answering with server errors"
+            return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        outcome = self._look(candidate, entry, Result.UNCHANGED)
+        if outcome is not None:
+            return outcome
+        note = entry.note
+        if note.reason is NoteReason.CONFLICT:
+            reason = "exists already in Comeet's words, but the candidate cannot be found there"
+            return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        if candidate.skip_unless_known is not None:
+            return self._outcome_of(entry.stream, candidate.skip_unless_known)
+        closed = self._why_closed(candidate.position_uid)
+        if closed is not None:
+            return _refused(candidate, "position_uid", closed)
+        self._lookup.check_ledger()
+        renewed = self._new_entry(entry.stream, candidate)
+        renewed = _with_note(renewed, failed_runs=note.failed_runs)
+        return self._create(_Posting(candidate, entry, renewed))
+
+    def _look(self, candidate: Candidate, entry: Entry, result: Result) -> Outcome | None:
+        """Adopt the candidate of an open note, or say why it is not known; None: not there."""
+        note = entry.note
+        is_old = note.reason is NoteReason.CONFLICT
+        look = self._lookup.ever if is_old else self._lookup.around
+        try:
+            found = look(candidate, entry)
+        except UNREADABLE as error:
             reason = (
-                "was perhaps created by a call without an answer, and several candidates of the "
-                "position look like it"
+                "was perhaps created by a post without an answer, and Comeet's list of candidates "
+                "cannot be read, so it is not sent again. The integration needs the permission to "
+                f"retrieve candidates [{error.detail}]"
             )
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
-        there = replace(note, standing=Standing.THERE, uid=found[0].uid)
-        self._close(there)
-        outcome = self._update(candidate, there, shown=None)
-        if result is not None and outcome.result is Result.UNCHANGED:
-            return _outcome(candidate, result)
-        return outcome
+        match found.verdict:
+            case Verdict.ADOPT:
+                hashes: Mapping[str, str] = {} if is_old else entry.hashes
+                adopted = replace(entry, uid=found.same[0], hashes=hashes)
+                return self._adopt(candidate, adopted, result)
+            case Verdict.UNKNOWN:
+                several = "several candidates that look like it: " if len(found.same) > 1 else ""
+                reason = (
+                    "was perhaps created by a post without an answer. It may be "
+                    f"{several}{_uids(found)}"
+                )
+                return _outcome(candidate, Result.UNKNOWN, reason=reason)
+            case Verdict.NO_MATCH:
+                return None
 
-    def _look_up_if_allowed(self, note: Entry) -> Sequence[responses.Candidate]:
-        try:
-            return self._look_up(note)
-        except _MAY_NOT_LOOK:
-            return []
-
-    def _look_up(self, note: Entry) -> Sequence[responses.Candidate]:
-        """Return the candidates that the noted post may have created.
-
-        They were created after the note, in its position, have its contact, and are nobody else's.
-        """
-        first = requests.created_between(
-            self._base_url, note.noted_at - MARGIN, note.noted_at + LONGEST_POSTING
+    def _give_up(self, posting: _Posting, error: AtsError, began: float) -> Outcome:
+        """Settle a record that keeps failing as unknown, if the record is the reason."""
+        posts, entry = self._posts, posting.entry
+        note = entry.note
+        is_up = posts.answered_at is not None and posts.answered_at >= began - ANSWERED_SECONDS
+        posts.given_up.add((entry.position, entry.key))
+        if is_up or note.failed_runs >= SETTLED:
+            self._settle_as_unknown(entry)
+        else:
+            posts.undecided.append((entry, error))
+            if len(posts.undecided) > MOST_UNDECIDED:
+                self._end_undecided()
+        reason = (
+            "got no answer however often it was sent, while Comeet answered others. It is looked "
+            "up and sent again when the record comes again"
         )
-        return [
-            each
-            for page, _ in list_pages(self._send, self._base_url, first, responses.candidates)
-            for each in page.candidates
-            if each.position_uid == note.position
-            and self._is_noted(each, note.hashes)
-            and not self._ledger.knows(each.uid)
-        ]
+        return _outcome(posting.candidate, Result.UNKNOWN, reason=reason)
 
-    def _is_noted(self, shown: responses.Candidate, noted: Mapping[str, str]) -> bool:
-        hashes = self._hashes(
-            {name: value for name in (*CONTACTS, *NAMES) if (value := shown.shown(name))}
-        )
-        sent = [name for name in CONTACTS if name in noted]
-        if sent:
-            return any(hashes.get(name) == noted[name] for name in sent)
-        return all(hashes.get(name) == noted.get(name) for name in NAMES)
+    def _settle_as_unknown(self, entry: Entry) -> None:
+        self._save(_with_note(entry, failed_runs=SETTLED))
+
+    def _end_undecided(self) -> None:
+        """End the run: no post was answered, so Comeet is down for all that is known."""
+        undecided, self._posts.undecided = self._posts.undecided, []
+        for entry, _ in undecided:
+            failed_runs = entry.note.failed_runs + 1
+            self._save(_with_note(entry, failed_runs=failed_runs))
+        raise undecided[-1][1]
+
+    def _answered(self) -> None:
+        """Note that Comeet answers posts: what failed before did so because of the record."""
+        self._posts.answered_at = self._clock.monotonic()
+        for entry, _ in self._posts.undecided:
+            self._settle_as_unknown(entry)
+        self._posts.undecided.clear()
 
     # Updating -------------------------------------------------------------------------------------
 
     def _update(
         self, candidate: Candidate, entry: Entry, shown: responses.Candidate | None
     ) -> Outcome:
-        """Send the fields that changed since they were noted and that Comeet does not show so.
+        """Send the fields that changed since they were sent, and that Comeet does not show so.
 
         Fields that the record no longer has stay as they are: the effect of null is not documented.
         """
         now = self._hashes(candidate.fields)
-        if now == entry.hashes:
-            return _outcome(candidate, Result.UNCHANGED)
+        unchanged = Result.UNCHANGED if entry.status is KeyStatus.THERE else Result.CLOSED
+        # A ledger of 0.1.0 has no hash of those gone: what comes first counts as unchanged.
+        is_unknown = entry.status is KeyStatus.GONE and not entry.hashes
+        if now == entry.hashes or is_unknown or entry.hashes == self._whole(candidate):
+            if is_unknown:
+                self._save(replace(entry, hashes=self._whole(candidate)))
+            return _outcome(candidate, unchanged)
         changed = [name for name in now if now[name] != entry.hashes.get(name)]
         left_out = [name for name in changed if name not in validation.UPDATABLE]
-        left_out += [name for name in entry.hashes if name not in now]
+        left_out += [name for name in entry.hashes if name not in now and name != WHOLE_RECORD]
         changes = {
             name: candidate.fields[name]
             for name in changed
@@ -323,34 +471,136 @@ class Delivery:
         }
         after = replace(entry, hashes=now)
         if not changes:
-            self._close(after)
-            return _outcome(candidate, Result.UNCHANGED, left_out=left_out)
+            self._save(after)
+            return _outcome(candidate, unchanged, left_out=left_out)
+        if not self._may_update:
+            return _refused(candidate, "", f"has changed, but {_NO_UPDATES}")
         if after.uid is None:
-            found = self._look_up_if_allowed(entry)
-            if len(found) != 1:
+            uid = self._find_uid(candidate, entry)
+            if uid is None:
                 reason = "has changed, but Comeet did not tell its uid, so it cannot be updated"
                 return _refused(candidate, "", reason)
-            after = replace(after, uid=found[0].uid)
-        try:
-            request = requests.change(self._base_url, after.uid or "", changes)
-            self._send(request, responses.written)
-        except AlreadyMerged:
-            return self._closed(candidate, entry, Standing.MERGED)
-        except NotFound:
-            return self._closed(candidate, entry, Standing.GONE)
-        except RequestRefused as refusal:
-            return _refused_by_vendor(candidate, refusal)
-        self._close(after)
-        return _outcome(candidate, Result.UPDATED, left_out=left_out)
+            after = replace(after, uid=uid)
+        return self._change(candidate, after, entry, changes, left_out)
 
-    def _closed(self, candidate: Candidate, entry: Entry, standing: Standing) -> Outcome:
-        """Close the key for ever. What is gone is forgotten: no hash of it stays."""
-        hashes = {} if standing is Standing.GONE else entry.hashes
-        self._close(replace(entry, standing=standing, hashes=hashes))
-        log.info("The candidate with key %s is closed: %s in Comeet.", entry.key, standing.value)
+    def _change(
+        self,
+        candidate: Candidate,
+        after: Entry,
+        before: Entry,
+        changes: Mapping[str, object],
+        left_out: Sequence[str],
+    ) -> Outcome:
+        try:
+            refused = self._patch(after.uid or "", changes)
+        except AlreadyMerged:
+            return self._closed(candidate, before, KeyStatus.MERGED)
+        except NotFound:
+            return self._not_found_again(candidate, before)
+        except (AccessDenied, WrongAddress) as error:
+            self._may_update = False
+            return _refused(candidate, "", f"has changed, but {_NO_UPDATES} [{error.detail}]")
+        except RetryableError as error:
+            if error.rate_limit:
+                raise
+            self._make_sure_that_comeet_answers()
+            reason = "has changed, but Comeet kept answering the update with server errors"
+            return _refused(candidate, "", f"{reason} [{error.detail}]")
+        self._not_found.clear()
+        if len(refused) == len(changes):
+            return _refused_by_vendor(candidate, next(iter(refused.values())))
+        for name, refusal in refused.items():
+            log.warning(
+                "The candidate with key %s was updated without %s, which Comeet refused with %d "
+                "%s. It is sent again when it changes.",
+                candidate.key,
+                name,
+                refusal.status,
+                refusal.code or "no code",
+            )
+        self._save(replace(after, status=KeyStatus.THERE))
+        return _outcome(candidate, Result.UPDATED, left_out=[*left_out, *refused])
+
+    def _patch(self, uid: str, changes: Mapping[str, object]) -> Mapping[str, RequestRefused]:
+        """Send the changes; return the fields that were refused. The others have arrived.
+
+        Comeet does not say which field it refuses, so the halves are tried one after the other.
+        """
+        try:
+            self._send(requests.change(self._base_url, uid, changes), responses.written)
+        except (AlreadyMerged, NotFound):
+            raise
+        except RequestRefused as refusal:
+            if refusal.status == 405 and refusal.code is None:
+                raise AccessDenied(refusal.message, detail=refusal.detail) from None
+            names = list(changes)
+            if len(names) == 1:
+                return {names[0]: refusal}
+            middle = len(names) // 2
+            return {
+                **self._patch(uid, {name: changes[name] for name in names[:middle]}),
+                **self._patch(uid, {name: changes[name] for name in names[middle:]}),
+            }
+        return {}
+
+    def _not_found_again(self, candidate: Candidate, entry: Entry) -> Outcome:
+        """Close the key, unless so many are missing that the account must be another one."""
+        self._not_found.append(entry)
+        if len(self._not_found) >= NOT_FOUND_IN_A_ROW:
+            for each in self._not_found:
+                self._save(each)
+            message = (
+                f"Comeet does not know {NOT_FOUND_IN_A_ROW} candidates in a row that this "
+                "connector created. Check that api_key and ledger belong to the same account of "
+                "Comeet; if these candidates were deleted there, send the others alone first."
+            )
+            raise ConfigError(message)
+        return self._closed(candidate, entry, KeyStatus.GONE)
+
+    def _closed(self, candidate: Candidate, entry: Entry, status: KeyStatus) -> Outcome:
+        """Never create it again. Of what is gone, only one hash of the whole record stays."""
+        hashes = self._whole(candidate)
+        self._save(replace(entry, status=status, hashes=hashes))
+        log.info("The candidate with key %s is %s in Comeet.", entry.key, status.value)
         return _outcome(candidate, Result.CLOSED)
 
+    def _find_uid(self, candidate: Candidate, entry: Entry) -> str | None:
+        """Look for the candidate of an answer without a uid."""
+        try:
+            found = self._lookup.around(candidate, entry)
+        except UNREADABLE:
+            return None
+        return found.same[0] if found.verdict is Verdict.ADOPT else None
+
+    def _make_sure_that_comeet_answers(self) -> None:
+        """Raise `TransientError` if Comeet is down, and not only one request fails."""
+        request = requests.deleted_since(self._base_url, self._client.now())
+        try:
+            self._send(request, responses.deleted)
+        except UNREADABLE:
+            return
+
     # Steps ----------------------------------------------------------------------------------------
+
+    def _new_entry(self, stream: str, candidate: Candidate) -> Entry:
+        sent = self._ledger.hashed(traits(candidate.fields))
+        return Entry(
+            position=candidate.position_uid,
+            key=candidate.key,
+            stream=stream,
+            status=KeyStatus.SENDING,
+            noted_at=self._client.now(),
+            hashes=self._hashes(candidate.fields),
+            note=Note(traits=tuple(sent)),
+        )
+
+    def _fetch(self, uid: str | int) -> responses.Candidate | None:
+        """Return a candidate as Comeet shows it; None if it does not."""
+        try:
+            return self._send(requests.candidate(self._base_url, uid), responses.candidate)
+        except UNREADABLE as error:
+            log.warning("A candidate that is there cannot be read. [%s]", error.detail)
+            return None
 
     def _why_closed(self, position_uid: str) -> str | None:
         """Return why a position takes nobody; None if it does, or if it cannot be told."""
@@ -361,24 +611,31 @@ class Delivery:
         return self._positions[position_uid]
 
     def _ask_position(self, position_uid: str) -> str | None:
+        # The path is observed only, and the permission one of its own: the post has to tell.
         try:
             position = self._send(
                 requests.position(self._base_url, position_uid), responses.position
             )
         except NotFound:
             return "is not a position, or not one that is shared with the integration"
-        except (AccessDenied, WrongAddress, RequestRefused):
-            # The path is observed only, and the permission one of its own: let the post tell.
+        except (AccessDenied, WrongAddress, ContractError):
+            return None
+        except RetryableError as error:
+            if error.rate_limit:
+                raise
             return None
         return "is a position that is closed" if position.status == "closed" else None
 
     def _send(self, request: Request, read: Callable[[Response], T]) -> T:
-        """Send anything but a post; what is closed is made safe first, for the wait may be long."""
+        """Send anything but a post; what was saved is made safe first, for the wait may be long."""
         self._ledger.commit()
         return self._client.send(request, read)
 
-    def _close(self, entry: Entry) -> None:
-        self._ledger.close(entry, self._client.now())
+    def _save(self, entry: Entry) -> None:
+        self._ledger.save(entry, self._client.now())
+
+    def _whole(self, candidate: Candidate) -> dict[str, str]:
+        return self._ledger.hashes({WHOLE_RECORD: self._hashes(candidate.fields)})
 
     def _hashes(self, fields: Mapping[str, object]) -> dict[str, str]:
         """Return the hash of each field. The case of an email address is no difference."""
@@ -387,10 +644,19 @@ class Delivery:
         return self._ledger.hashes(same)
 
 
+def _with_note(entry: Entry, **changes: Any) -> Entry:
+    """Return the entry with these changes of its note."""
+    return replace(entry, note=msgspec.structs.replace(entry.note, **changes))
+
+
 def _same(name: str, shown: str | None, ours: object) -> bool:
     if shown is None or not isinstance(ours, str):
         return False
     return shown.casefold() == ours.casefold() if name == "email" else shown == ours
+
+
+def _uids(found: Comparison) -> str:
+    return ", ".join(found.same or found.cannot_tell)
 
 
 def _outcome(

@@ -1,33 +1,39 @@
-"""What was sent, noted before and after each call, so that nobody is created twice.
+"""The ledger: what was sent, noted before and after each request, so that nobody is created twice.
 
-For each position and key: the stream, how it stands, the vendor's id, times, and one keyed hash for
-each field. No names and no addresses. One code path for SQLite and PostgreSQL; one connection for
-the whole run, which also holds the lock, so the lock lives exactly as long as the writer.
+For each position and key it holds the stream, a status, Comeet's uid, times, and one keyed hash for
+each field. No names and no addresses. One code path serves SQLite and PostgreSQL. One connection
+lasts for the whole run and holds the lock, so the lock lives exactly as long as the writer.
 
-A kill at any moment loses nothing that `note` wrote: the operating system has it. A loss of power
-loses at most the notes of the last 0.1 s, for notes that follow each other faster share a flush to
-the disk (on a busy disk it takes longer than all the rest; at the pace of real calls each note has
-its own). `settle` flushes everything, and no state is passed on without it. `close`
-shares the commit of the next `note`: a kill leaves one unfinished note at the most.
+| method     | on disk when it returns                                                           |
+| ---------- | --------------------------------------------------------------------------------- |
+| `note`     | the note of a post, and everything before it: also a crash of the server keeps it |
+| `save`     | not yet: it shares the commit of the next `note`, `commit` or `flush`             |
+| `commit`   | everything                                                                        |
+| `flush`    | everything; with SQLite in the file itself, and the ledger is still the same one  |
+
+A kill between `save` and the next commit leaves one open note at most; the next run looks it up.
+
+Versions: 1 (0.1.0), and 2, which adds the recipe of each stream's key, `match_before`, the last
+check for a ledger that is behind, the count of rejects, and what is known of an open note. Opening
+a ledger upgrades it in place.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 from sqlalchemy import (
-    URL,
     Column,
     Connection,
     Integer,
@@ -36,26 +42,34 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    create_engine,
     delete,
     func,
     insert,
     inspect,
-    make_url,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import SQLAlchemyError
 
+from destination_comeet.config import LedgerSettings, SqliteLedger
+from destination_comeet.database import (
+    check_file,
+    connected,
+    damaged,
+    explained,
+    failure,
+    fingerprint,
+    make_file,
+    replaced,
+)
+from destination_comeet.matching import Traits
 from source_ats.clock import Clock, rfc3339
-from source_ats.errors import AtsError, ConfigError, TransientError
+from source_ats.errors import ConfigError, LedgerMissing
 
-VERSION = 1
+VERSION = 2
 HASH_BYTES = 9
 """72 bits: enough that two values of one field never look alike by chance."""
-CONNECT_SECONDS = 10
-SECONDS_BETWEEN_FLUSHES = 0.1
 
 _metadata = MetaData()
 _about = Table(
@@ -63,6 +77,11 @@ _about = Table(
     _metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("hash_key", String(64), nullable=False),
+    Column("writer", String(32)),
+    Column("match_before", String(20)),
+    Column("checked_at", String(20)),
+    Column("shows_candidates", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
 )
 _streams = Table(
     "ats_ledger_streams",
@@ -70,6 +89,8 @@ _streams = Table(
     Column("stream", Text, primary_key=True),
     Column("prefix", Text, nullable=False),
     Column("mapping_type", Text, nullable=False),
+    Column("key_source", Text),
+    Column("positions", Text),
 )
 _entries = Table(
     "ats_ledger_entries",
@@ -77,33 +98,63 @@ _entries = Table(
     Column("position_uid", Text, primary_key=True),
     Column("partner_candidate_id", Text, primary_key=True),
     Column("stream", Text, nullable=False),
-    Column("standing", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
     Column("uid", Text, index=True),
     Column("noted_at", String(20), nullable=False),
     Column("changed_at", String(20), nullable=False),
     Column("hashes", Text, nullable=False),
+    Column("note", Text),
 )
+_STATUS_IN_VERSION_1 = "standing"
+_DEFAULTS = {"shows_candidates": 1, "rejected": 0}
+"""Of columns that version 2 added."""
 
 _this_one = (_entries.c.position_uid == bindparam("position")) & (
     _entries.c.partner_candidate_id == bindparam("key")
 )
 _find = select(_entries).where(_this_one)
 _find_uid = select(_entries.c.uid).where(_entries.c.uid == bindparam("uid")).limit(1)
+_find_other_holder = _find_uid.where(~_this_one)
 _insert = insert(_entries)
 _update = update(_entries).where(_this_one)
 _delete = delete(_entries).where(_this_one)
 
 
-class Standing(StrEnum):
-    """How a key stands."""
+class KeyStatus(StrEnum):
+    """What is known of a key."""
 
     SENDING = "sending"
-    """Noted before the call; unfinished if a later run finds it so."""
+    """Noted before a post whose outcome is not known: the note is open."""
     THERE = "there"
     MERGED = "merged"
-    """Closed: the vendor merged it into another one."""
+    """There, but Comeet merged it into another candidate. Never created again."""
     GONE = "gone"
-    """Closed: the vendor deleted it. Never created again."""
+    """It was there, and Comeet no longer knows it. Never created again."""
+
+
+class NoteReason(StrEnum):
+    """Why a note is open."""
+
+    NO_ANSWER = "no answer"
+    CONFLICT = "conflict"
+    """Comeet answered that the candidate exists, without saying which one: never posted again."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What is known of an open note, to recognise the candidate that its post may have created."""
+
+    traits: tuple[str | None, ...] | None = None
+    """Keyed hashes of what was sent. None: the note was made by 0.1.0."""
+    has_vendor_time: bool = False
+    """Whether `noted_at` is by Comeet's clock, or only by the machine's."""
+    reason: NoteReason = NoteReason.NO_ANSWER
+    failed_runs: int = 0
+    """How many runs ended because of it. One that was settled as unknown counts as two."""
+
+
+NO_NOTE = Note()
+_note = msgspec.json.Decoder(Note)
+_hashes = msgspec.json.Decoder(dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,184 +164,401 @@ class Entry:
     position: str
     key: str
     stream: str
-    standing: Standing
+    status: KeyStatus
     noted_at: datetime
-    """When the note was made, by the vendor's clock."""
+    """When the note was made."""
     hashes: Mapping[str, str]
-    """What the vendor was sent, field by field."""
+    """What Comeet was sent, field by field."""
     uid: str | None = None
-    """The vendor's id; None: it did not tell."""
+    """Comeet's id; None if it did not tell."""
+    note: Note = NO_NOTE
+    """Kept while the note is open, or the uid is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who a stream's keys belong to. Another prefix or mapping would make other people of them."""
+class StreamKeys:
+    """How a stream's keys are made, and which positions its configuration names.
+
+    Another recipe would make other keys, and create all its people a second time.
+    """
 
     stream: str
     prefix: str
     mapping_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where a ledger is: a file, or a database."""
-
-    path: Path | None
-    url: str | None
-
-
-class LedgerInUse(TransientError):
-    """Another run writes with this ledger."""
+    key_source: Mapping[str, object] | None
+    """`{"expression": ...}`, `{"primary_key": [...]}`, or empty where the mapping knows the key.
+    None: not known now, because there is no catalog."""
+    positions: Mapping[str, str]
+    """The configured position of each job; that of records without a job under an empty name."""
 
 
 class Ledger:
     """An open ledger that nobody else writes to. For one thread."""
 
-    def __init__(
-        self, connection: Connection, clock: Clock, hash_key: bytes, known: Mapping[str, Sender]
-    ) -> None:
-        """Made by `opened`."""
+    def __init__(self, connection: Connection, path: Path | None, clock: Clock) -> None:
+        """Made by `opened`. `path` is the file of a ledger in SQLite."""
         self._connection = connection
+        self._path = path
         self._clock = clock
-        self._hash_key = hash_key
-        self._known = dict(known)
-        self._senders: dict[str, Sender] = {}
-        self._writing = False
-        self._flushing = True
-        self._unflushed = False
-        self._flushed_at = clock.monotonic()
+        self._file: tuple[int, ...] | None = None
+        self._writer = secrets.token_hex(16)
+        self._is_claimed = False
+        self.is_usable = True
+        """False once the database has failed, or the ledger was replaced."""
+        self._streams: dict[str, StreamKeys] = {}
+        self._known: dict[str, StreamKeys] = {}
+        self.warnings: list[str] = []
+        """What the user should know of the configuration, compared with earlier runs."""
+        about = _about_row(connection)
+        self._hash_key = bytes.fromhex(about.hash_key)
+        self.match_before = _moment(about.match_before)
+        """Candidates created before it may be people whom this ledger does not know."""
+        self.checked_at = _moment(about.checked_at)
+        """When it was last checked that the ledger is not behind Comeet."""
+        self.shows_candidates = bool(about.shows_candidates)
+        """False: made with the user's consent although Comeet did not show who exists."""
+        self.rejected: int = about.rejected
+        """Rejected records that passed states cover, since a run last ended well."""
 
-    def admit(self, senders: Sequence[Sender]) -> None:
-        """Say who writes in this run. Raises `ConfigError` where an earlier run wrote otherwise."""
-        for sender in senders:
-            before = self._known.get(sender.stream, sender)
-            if before != sender:
-                what, was, now = (
-                    ("partner_id_prefix", before.prefix, sender.prefix)
-                    if before.prefix != sender.prefix
-                    else ("mapping", before.mapping_type, sender.mapping_type)
+    # Opening --------------------------------------------------------------------------------------
+
+    def admit(self, streams: Sequence[StreamKeys], *, record_positions: bool) -> None:
+        """Compare how keys are made with earlier runs. Raises `ConfigError` where that changed.
+
+        What earlier versions did not record is recorded now.
+        """
+        with self._database():
+            self._known = {
+                row.stream: _stream_keys(row) for row in self._connection.execute(select(_streams))
+            }
+            for now in streams:
+                self._streams[now.stream] = now
+                before = self._known.get(now.stream)
+                if before is None:
+                    continue
+                _compare(before, now)
+                self._warn_of_moved_positions(before, now)
+                recorded = StreamKeys(
+                    now.stream,
+                    now.prefix,
+                    now.mapping_type,
+                    before.key_source if now.key_source is None else now.key_source,
+                    now.positions if record_positions else before.positions,
                 )
-                message = (
-                    f"Stream {sender.stream}: {what} was {was} when its people were written and is "
-                    f"{now} now; all of them would be created again. Set it back, or give the "
-                    "records another stream name to write them as new people."
+                if recorded != before:
+                    known = update(_streams).where(_streams.c.stream == now.stream)
+                    self._connection.execute(known.values(**_stream_row(recorded)))
+                    self._known[now.stream] = recorded
+        self.flush()
+
+    def _warn_of_moved_positions(self, before: StreamKeys, now: StreamKeys) -> None:
+        for job, was in before.positions.items():
+            to = now.positions.get(job, was)
+            if to == was:
+                continue
+            there = (_entries.c.stream == now.stream) & (_entries.c.position_uid == was)
+            count = self._connection.execute(
+                select(func.count()).select_from(_entries).where(there)
+            ).scalar_one()
+            if count:
+                setting = f"positions, job {job}" if job else "position_uid"
+                self.warnings.append(
+                    f"Stream {now.stream}: {setting} was {was} and is {to} now. {count} people of "
+                    f"this stream are in {was}; those who come again are created a second time, "
+                    f"in {to}. Set {was} back if you do not want that."
                 )
-                raise ConfigError(message)
-        self._senders = {sender.stream: sender for sender in senders}
+
+    def claim(self) -> None:
+        """Mark the ledger as this run's, so that another one in its place is noticed."""
+        self._remember(writer=self._writer)
+        self._is_claimed = True
+        self.flush()
+
+    # Reading --------------------------------------------------------------------------------------
 
     def hashes(self, fields: Mapping[str, object]) -> dict[str, str]:
         """Return the keyed hash of each field; equal exactly where name and value are."""
         return {name: self._hash(name, value) for name, value in fields.items()}
 
+    def hashed(self, traits: Traits[str]) -> Traits[str]:
+        """Return the keyed hash of each trait. Both phones share a name, for either may be it."""
+        return Traits(
+            *(
+                # A lone surrogate, which a list may show, has no UTF-8.
+                value and self._hash(f"={name.removeprefix('mobile_')}", _encodable(value))
+                for name, value in traits._asdict().items()
+            )
+        )
+
     def find(self, position: str, key: str) -> Entry | None:
         """Return the entry of this key in this position."""
-        with _explained():
+        with self._database():
             row = self._connection.execute(_find, {"position": position, "key": key}).one_or_none()
-        if row is None:
-            return None
-        return Entry(
-            position=row.position_uid,
-            key=row.partner_candidate_id,
-            stream=row.stream,
-            standing=Standing(row.standing),
-            noted_at=datetime.fromisoformat(row.noted_at),
-            hashes=orjson.loads(row.hashes),
-            uid=row.uid,
-        )
+        return None if row is None else _entry(row)
 
     def knows(self, uid: str) -> bool:
-        """Tell whether any key has this id of the vendor's."""
-        with _explained():
+        """Return True if any key has this uid."""
+        with self._database():
             return self._connection.execute(_find_uid, {"uid": uid}).first() is not None
 
-    def note(self, entry: Entry, *, again: bool) -> None:
-        """Write an entry that is about to be sent; no kill can lose it when this returns.
+    def is_held_by_another(self, uid: str, position: str, key: str) -> bool:
+        """Return True if a key other than this one has this uid."""
+        of = {"uid": uid, "position": position, "key": key}
+        with self._database():
+            return self._connection.execute(_find_other_holder, of).first() is not None
 
-        `again` tells that the key has an entry, which is replaced.
-        """
-        with _explained():
-            self._begin()
-            if entry.stream not in self._known:
-                self._introduce(self._senders[entry.stream])
-            if again:
-                self._replace(entry, entry.noted_at)
-            else:
-                self._connection.execute(_insert, _row(entry, entry.noted_at))
-            self._commit()
+    def without_uid(self) -> list[tuple[str, datetime]]:
+        """Return position and time of each open note and of each entry without a uid."""
+        rows = select(_entries.c.position_uid, _entries.c.noted_at).where(_entries.c.uid.is_(None))
+        with self._database():
+            found = self._connection.execute(rows).all()
+        return [(row.position_uid, _time(row.noted_at)) for row in found]
 
-    def close(self, entry: Entry, now: datetime) -> None:
-        """Write how a noted entry stands now; safe at the next `note`, `commit` or `settle`."""
-        with _explained():
-            self._begin()
-            self._replace(entry, now)
+    def last_noted_at(self) -> datetime | None:
+        """Return the time of the newest note."""
+        with self._database():
+            newest = select(func.max(_entries.c.noted_at))
+            return _moment(self._connection.execute(newest).scalar_one())
+
+    # Writing --------------------------------------------------------------------------------------
+
+    def note(self, entry: Entry) -> None:
+        """Write an entry that is about to be posted. It replaces an earlier note of the key."""
+        self._guard()
+        with self._database():
+            self._write(entry, entry.noted_at)
+            self._connection.commit()
+
+    def save(self, entry: Entry, now: datetime) -> None:
+        """Write what is known of a key now."""
+        with self._database():
+            self._write(entry, now)
 
     def withdraw(self, entry: Entry) -> None:
-        """Remove a note of what was certainly not created; safe as by `close`."""
-        with _explained():
-            self._begin()
+        """Remove the note of a post that certainly created nobody."""
+        with self._database():
             self._connection.execute(_delete, {"position": entry.position, "key": entry.key})
 
+    def move_match_before(self, moment: datetime) -> None:
+        """Compare new keys with all candidates created before this time. It only moves forward."""
+        if self.match_before is None or moment > self.match_before:
+            self.match_before = moment
+            self._remember(match_before=rfc3339(moment))
+
+    def remember_check(self, moment: datetime) -> None:
+        """Note when the ledger was checked not to be behind."""
+        self.checked_at = moment
+        self._remember(checked_at=rfc3339(moment))
+
+    def add_rejected(self, number: int) -> None:
+        """Count rejected records that the next state covers, before it is passed on."""
+        if number:
+            self.rejected += number
+            self._remember(rejected=self.rejected)
+
+    def reset_rejected(self) -> None:
+        """Count from zero again."""
+        self.add_rejected(-self.rejected)
+
     def commit(self) -> None:
-        """Make what was closed safe from a kill."""
-        with _explained():
-            self._commit()
-
-    def settle(self) -> None:
-        """Put everything on disk: after this nothing is lost by a kill or a loss of power."""
-        with _explained():
-            self._commit()
-            if self._unflushed:
-                self._flush_commits(on=True)
-                # A flush takes a commit, and a commit something to write.
-                self._connection.execute(update(_about).values(version=VERSION))
-                self._writing = True
-                self._commit()
-
-    def _begin(self) -> None:
-        """Begin a transaction, unless one has begun, and decide whether its commit is flushed."""
-        if not self._writing:
-            due = self._clock.monotonic() - self._flushed_at >= SECONDS_BETWEEN_FLUSHES
-            if due != self._flushing:
-                self._flush_commits(on=due)
-            self._writing = True
-
-    def _commit(self) -> None:
-        self._connection.commit()
-        if self._writing:
-            self._unflushed = not self._flushing
-            if self._flushing:
-                self._flushed_at = self._clock.monotonic()
-        self._writing = False
-
-    def _flush_commits(self, *, on: bool) -> None:
-        """Set whether a commit returns only when it is on disk."""
-        if self._connection.dialect.name == "sqlite":
-            self._connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if on else 'NORMAL'}")
-        else:
-            self._connection.exec_driver_sql(f"SET synchronous_commit TO {'on' if on else 'off'}")
+        """Put what was saved on disk."""
+        with self._database():
             self._connection.commit()
-        self._flushing = on
 
-    def _replace(self, entry: Entry, now: datetime) -> None:
+    def flush(self) -> None:
+        """Put everything on disk, and make sure that the ledger is still the one that was opened.
+
+        Raises `ConfigError` if it was removed or replaced: a state must not pass over it.
+        """
+        self._guard()
+        with self._database():
+            if self._is_claimed and self._path is None:
+                mine = update(_about).where(_about.c.writer == self._writer)
+                if self._connection.execute(mine.values(version=VERSION)).rowcount != 1:
+                    self.is_usable = False
+                    raise replaced()
+            self._connection.commit()
+            if self._path is not None:
+                # What a state covers is in the file itself: it may be copied, or mounted alone.
+                self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+                self._connection.commit()
+                self._file = fingerprint(self._path)
+
+    def _guard(self) -> None:
+        """Raise `ConfigError` if the file was removed, replaced or overwritten by somebody else."""
+        if self._file is not None and self._path is not None:
+            try:
+                is_same = fingerprint(self._path) == self._file
+            except OSError:
+                is_same = False
+            if not is_same:
+                self.is_usable = False
+                raise replaced()
+
+    @contextmanager
+    def _database(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            self.is_usable = False
+            # It may be that the database does not answer and the run was asked to end meanwhile.
+            self._clock.sleep(0)
+            # Its text shows the row.
+            raise failure(error) from None
+
+    def _remember(self, **values: object) -> None:
+        with self._database():
+            self._connection.execute(update(_about).values(**values))
+
+    def _write(self, entry: Entry, now: datetime) -> None:
+        if entry.stream not in self._known:
+            self._known[entry.stream] = self._streams[entry.stream]
+            row = _stream_row(self._streams[entry.stream])
+            self._connection.execute(insert(_streams), row)
         row = _row(entry, now)
-        key = {"position": row.pop("position_uid"), "key": row.pop("partner_candidate_id")}
-        self._connection.execute(_update, {**row, **key})
-
-    def _introduce(self, sender: Sender) -> None:
-        self._connection.execute(
-            insert(_streams),
-            {
-                "stream": sender.stream,
-                "prefix": sender.prefix,
-                "mapping_type": sender.mapping_type,
-            },
-        )
-        self._known[sender.stream] = sender
+        key = {"position": entry.position, "key": entry.key}
+        if self._connection.execute(_update, {**row, **key}).rowcount != 1:
+            self._connection.execute(_insert, row)
 
     def _hash(self, name: str, value: object) -> str:
-        text = orjson.dumps([name, value], option=orjson.OPT_SORT_KEYS)
-        digest = hmac.digest(self._hash_key, text, "sha256")[:HASH_BYTES]
+        content = orjson.dumps([name, value], option=orjson.OPT_SORT_KEYS)
+        digest = hmac.digest(self._hash_key, content, "sha256")[:HASH_BYTES]
         return base64.b64encode(digest).decode()
+
+
+# Opening and making -------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(
+    settings: LedgerSettings, streams: Sequence[StreamKeys], clock: Clock, *, to_write: bool = True
+) -> Iterator[Ledger]:
+    """Open the ledger for one run, and lock it against every other; upgrade it if it is older.
+
+    Raises `LedgerInUse` at once when another run has it, `LedgerMissing` when there is none, and
+    `ConfigError` when it cannot be used or the keys would be made in another way than before. What
+    was saved is on disk when the block is left.
+    """
+    path = _path(settings)
+    if path is not None:
+        if not path.exists():
+            raise LedgerMissing
+        check_file(path)
+    with connected(settings, clock) as connection:
+        with explained():
+            if not inspect(connection).has_table(_about.name):
+                raise LedgerMissing
+            _upgrade(connection)
+            ledger = Ledger(connection, path, clock)
+        ledger.admit(streams, record_positions=to_write)
+        if to_write:
+            ledger.claim()
+        try:
+            yield ledger
+        finally:
+            if ledger.is_usable:
+                ledger.flush()
+
+
+def make(
+    settings: LedgerSettings,
+    clock: Clock,
+    *,
+    now: datetime,
+    match_before: datetime | None,
+    shows_candidates: bool,
+) -> None:
+    """Make an empty ledger. `now` is Comeet's time, up to which the ledger is not behind.
+
+    Raises `ConfigError` if it cannot be made there.
+    """
+    path = _path(settings)
+    if path is not None:
+        make_file(path)
+        check_file(path)
+    with connected(settings, clock) as connection, explained():
+        _metadata.create_all(connection)
+        if connection.execute(select(_about)).first() is None:
+            about = {
+                "version": VERSION,
+                "hash_key": secrets.token_hex(32),
+                "checked_at": rfc3339(now),
+                "match_before": match_before and rfc3339(match_before),
+                "shows_candidates": int(shows_candidates),
+                "rejected": 0,
+            }
+            connection.execute(insert(_about), about)
+        connection.commit()
+
+
+def _upgrade(connection: Connection) -> None:
+    """Bring the tables of 0.1.0 up to date. Cut at any moment, it is completed the next time."""
+    version = connection.execute(select(_about.c.version)).scalar_one_or_none()
+    if version is None:
+        raise LedgerMissing
+    if version not in {1, VERSION}:
+        message = (
+            "The ledger was made by a newer version of the connector. Use that version; an older "
+            "one could create people a second time."
+        )
+        raise ConfigError(message)
+    if version == VERSION:
+        return
+    for table in (_about, _streams, _entries):
+        there = {each["name"] for each in inspect(connection).get_columns(table.name)}
+        if _STATUS_IN_VERSION_1 in there:
+            rename = f"ALTER TABLE {table.name} RENAME COLUMN {_STATUS_IN_VERSION_1} TO status"
+            connection.execute(text(rename))
+        for column in table.columns:
+            if column.name not in {*there, "status"}:
+                kind = column.type.compile(connection.dialect)
+                default = "" if column.nullable else f" NOT NULL DEFAULT {_DEFAULTS[column.name]}"
+                add = f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}{default}"
+                connection.execute(text(add))
+    connection.execute(update(_about).values(version=VERSION))
+    connection.commit()
+
+
+def _path(settings: LedgerSettings) -> Path | None:
+    return Path(settings.path) if isinstance(settings, SqliteLedger) else None
+
+
+def _about_row(connection: Connection) -> Any:
+    about = connection.execute(select(_about)).first()
+    connection.commit()
+    return about
+
+
+def _compare(before: StreamKeys, now: StreamKeys) -> None:
+    """Raise `ConfigError` if the keys would be made in another way than before."""
+    what = ""
+    if before.prefix != now.prefix:
+        what = f"partner_id_prefix was {before.prefix} and is {now.prefix} now"
+    elif before.mapping_type != now.mapping_type:
+        what = f"mapping was {before.mapping_type} and is {now.mapping_type} now"
+    elif None not in (before.key_source, now.key_source) and before.key_source != now.key_source:
+        was, is_now = _in_words(before.key_source), _in_words(now.key_source)
+        what = f"the key was made from {was} and would be made from {is_now} now"
+    if what:
+        message = (
+            f"Stream {now.stream}: {what}. With other keys, all people of this stream would be "
+            "created a second time. Set it back, or give the records another stream name to write "
+            "them as new people."
+        )
+        raise ConfigError(message)
+
+
+def _in_words(source: Mapping[str, object] | None) -> str:
+    match source:
+        case {"expression": expression}:
+            return f"the expression of partner_candidate_id ({expression})"
+        case {"primary_key": list(paths)}:
+            return f"the primary key ({', '.join('.'.join(each) for each in paths)})"
+        case _:
+            return "the record's id"
+
+
+# Rows ---------------------------------------------------------------------------------------------
 
 
 def _row(entry: Entry, now: datetime) -> dict[str, Any]:
@@ -298,174 +566,68 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "position_uid": entry.position,
         "partner_candidate_id": entry.key,
         "stream": entry.stream,
-        "standing": entry.standing.value,
+        "status": entry.status.value,
         "uid": entry.uid,
         "noted_at": rfc3339(entry.noted_at),
         "changed_at": rfc3339(now),
         "hashes": orjson.dumps(entry.hashes).decode(),
+        "note": msgspec.json.encode(entry.note).decode() if _has_note(entry) else None,
     }
 
 
-def make(where: Where, senders: Sequence[Sender], clock: Clock) -> str:
-    """Make the ledger if it does not exist, and return what the user should know of it.
+def _has_note(entry: Entry) -> bool:
+    return entry.status is KeyStatus.SENDING or entry.uid is None
 
-    Raises `ConfigError` if it cannot be made, or was written by other streams than `senders` say.
-    """
-    if where.path is not None:
-        _make_file(where.path)
+
+def _entry(row: Any) -> Entry:
     try:
-        with _connected(where) as connection, _explained():
-            _metadata.create_all(connection)
-            if connection.execute(select(_about)).first() is None:
-                row = {"version": VERSION, "hash_key": secrets.token_hex(32)}
-                connection.execute(insert(_about), row)
-            connection.commit()
-            _read(connection, clock).admit(senders)
-    except LedgerInUse:
-        return "A run is writing with the ledger at this moment."
-    return ""
-
-
-@contextmanager
-def opened(where: Where, senders: Sequence[Sender], clock: Clock) -> Iterator[Ledger]:
-    """Open the ledger for one run, and lock it against every other.
-
-    Raises `LedgerInUse` at once when another run has it, and `ConfigError` when it is missing:
-    either this is the first run, or it was lost. What was closed is on disk when the block is left.
-    """
-    if where.path is not None and not where.path.exists():
-        raise _missing()
-    with _connected(where) as connection:
-        with _explained():
-            if not inspect(connection).has_table(_about.name):
-                raise _missing()
-            ledger = _read(connection, clock)
-        ledger.admit(senders)
-        try:
-            yield ledger
-        finally:
-            ledger.settle()
-
-
-def _missing() -> ConfigError:
-    return ConfigError(
-        "There is no ledger. Either this is the first run: run the connection check, which makes "
-        "it. Or the ledger was lost: restore it, or people who have left the hiring process would "
-        "be created again."
-    )
-
-
-def _read(connection: Connection, clock: Clock) -> Ledger:
-    about = connection.execute(select(_about)).first()
-    if about is None:
-        raise _missing()
-    if about.version != VERSION:
-        message = "The ledger was made by another version of the connector. Use that version."
-        raise ConfigError(message)
-    known = {
-        row.stream: Sender(row.stream, row.prefix, row.mapping_type)
-        for row in connection.execute(select(_streams))
-    }
-    connection.commit()
-    return Ledger(connection, clock, bytes.fromhex(about.hash_key), known)
-
-
-def _make_file(path: Path) -> None:
-    """Make an empty file that nobody else may read; one that exists stays as it is."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        message = (
-            f"The ledger cannot be made: {error.strerror}. ledger.path has to be a file in a "
-            "folder that exists and can be written to."
+        return Entry(
+            position=row.position_uid,
+            key=row.partner_candidate_id,
+            stream=row.stream,
+            status=KeyStatus(row.status),
+            noted_at=datetime.fromisoformat(row.noted_at),
+            hashes=_hashes.decode(row.hashes),
+            uid=row.uid,
+            note=_note.decode(row.note) if row.note else NO_NOTE,
         )
-        raise ConfigError(message) from None
+    except (ValueError, TypeError, msgspec.DecodeError):
+        raise damaged() from None
 
 
-@contextmanager
-def _connected(where: Where) -> Iterator[Connection]:
-    """Connect, and take the lock. Raises `LedgerInUse` when another run has it."""
-    engine = create_engine(_url(where), poolclass=NullPool, **_options(where))
-    with _explained():
-        connection = engine.connect()
-    with closing(connection):
-        if where.path is not None:
-            _lock_file(connection)
-        else:
-            _lock_database(connection)
-        yield connection
+def _stream_row(keys: StreamKeys) -> dict[str, Any]:
+    return {
+        "stream": keys.stream,
+        "prefix": keys.prefix,
+        "mapping_type": keys.mapping_type,
+        "key_source": None if keys.key_source is None else _json(keys.key_source),
+        "positions": _json(keys.positions),
+    }
 
 
-def _url(where: Where) -> URL:
-    if where.path is not None:
-        return URL.create("sqlite", database=str(where.path))
+def _stream_keys(row: Any) -> StreamKeys:
     try:
-        return make_url(where.url or "").set(drivername="postgresql+psycopg")
-    except ArgumentError:
-        raise ConfigError("ledger.url is not a URL of a PostgreSQL database.") from None
+        source = None if row.key_source is None else orjson.loads(row.key_source)
+        positions = {} if row.positions is None else _hashes.decode(row.positions)
+    except (ValueError, TypeError, msgspec.DecodeError):
+        raise damaged() from None
+    return StreamKeys(row.stream, row.prefix, row.mapping_type, source, positions)
 
 
-def _options(where: Where) -> dict[str, Any]:
-    if where.path is not None:
-        return {"connect_args": {"timeout": 0}}
-    return {"connect_args": {"connect_timeout": CONNECT_SECONDS}}
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _lock_file(connection: Connection) -> None:
-    """Lock the file through SQLite itself: the lock is the process's, and ends with it."""
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else _time(value)
+
+
+def _time(value: str) -> datetime:
     try:
-        connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        connection.exec_driver_sql("PRAGMA synchronous=FULL")
-        connection.exec_driver_sql("BEGIN EXCLUSIVE")
-        connection.commit()
-    except SQLAlchemyError as error:
-        if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_BUSY":
-            raise _in_use() from None
-        raise _trouble(error) from None
+        return datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise damaged() from None
 
 
-def _lock_database(connection: Connection) -> None:
-    """Take an advisory lock, which PostgreSQL gives back when the connection ends."""
-    lock = func.pg_try_advisory_lock(
-        func.hashtext("source-ats ledger"), func.hashtext(func.current_schema())
-    )
-    with _explained():
-        got = connection.execute(select(lock)).scalar_one()
-        connection.commit()
-    if not got:
-        raise _in_use()
-
-
-def _in_use() -> LedgerInUse:
-    return LedgerInUse(
-        "Another run is writing with this ledger. Wait until it has ended; only one at a time can "
-        "make sure that nobody is created twice."
-    )
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # Its text shows the row.
-        raise _trouble(error) from None
-
-
-def _trouble(error: SQLAlchemyError) -> AtsError:
-    """Return who has to act, by what the database says; nothing of the row is shown."""
-    cause = getattr(error, "orig", None)
-    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
-    detail = f"{type(cause or error).__name__} {name}".rstrip()
-    if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
-        return ConfigError("The file at ledger.path is not a ledger, or is damaged.", detail=detail)
-    if name in {"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_PERM"}:
-        message = "The ledger cannot be written: check the disk and the rights of ledger.path."
-        return ConfigError(message, detail=detail)
-    if name[:2] in {"28", "3D", "42", "3F"}:
-        # Classes of SQLSTATE: authorization, unknown database, missing right or table, no schema.
-        message = "PostgreSQL refuses the ledger: check user, rights and database in ledger.url."
-        return ConfigError(message, detail=detail)
-    message = "The ledger cannot be reached; check ledger if this goes on."
-    return TransientError(message, detail=detail)
+def _encodable(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()

@@ -28,6 +28,7 @@ from typing import Generic, NamedTuple, Self, TypeVar
 from urllib.parse import unquote
 
 from source_ats.errors import TransientError
+from source_ats.vendors.comeet.responses import Candidate
 
 T = TypeVar("T", str, int)
 
@@ -56,21 +57,6 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ShownCandidate:
-    """A candidate as a list or a single read shows it. All but `uid` may be missing."""
-
-    uid: str
-    position_uid: str | None = None
-    deleted: bool | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    mobile_phone: str | None = None
-    linkedin_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """The candidates that are, or may be, the person of a record: uids, at most ten of each."""
 
@@ -96,7 +82,7 @@ class Traits(NamedTuple, Generic[T]):
     linkedin: T | None
 
 
-def traits(candidate: ShownCandidate | Mapping[str, object]) -> Traits[str]:
+def traits(candidate: Candidate | Mapping[str, object]) -> Traits[str]:
     """Normalize a shown candidate, or a record's fields under Comeet's names."""
 
     def text(name: str) -> str:
@@ -141,25 +127,28 @@ def identity(ours: Traits[T], shown: Traits[T], *, has_note: bool) -> Identity:
     return Identity.DIFFERS if differs else Identity.CANNOT_TELL
 
 
-def is_same_position(position_uid: str, shown: ShownCandidate) -> bool:
+def is_same_position(position_uid: str, shown: Candidate) -> bool:
     """True if the row belongs to the position. A row that names none may belong to any."""
     theirs = _normalized(shown.position_uid or "")
     return theirs is None or theirs == _normalized(position_uid)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - who, whom with, and how
     position_uid: str,
-    fields: Mapping[str, object],
-    rows: Iterable[ShownCandidate],
+    ours: Traits[str],
+    rows: Iterable[Candidate],
     *,
     has_note: bool,
     is_held: Callable[[str], bool],
+    traits_of: Callable[[Candidate], Traits[str]] = traits,
 ) -> Comparison:
-    """Compare a record with every row. `is_held`: the ledger holds this uid under another key."""
-    ours = traits(fields)
+    """Compare a person with every row. `is_held`: the ledger holds this uid under another key.
+
+    `traits_of` reads a row; where `ours` are hashes, it returns hashes.
+    """
     return _collected(
         (
-            (row.uid, identity(ours, traits(row), has_note=has_note))
+            (row.uid, identity(ours, traits_of(row), has_note=has_note))
             for row in rows
             if not row.deleted and is_same_position(position_uid, row)
         ),
@@ -197,7 +186,7 @@ class CandidateIndex:
         finally:
             connection.close()
 
-    def add(self, rows: Iterable[ShownCandidate]) -> None:
+    def add(self, rows: Iterable[Candidate]) -> None:
         """Add rows of a listing; of a uid that comes twice, the later row counts."""
         with _disk_errors():
             self._connection.executemany(
@@ -231,7 +220,7 @@ class CandidateIndex:
                 is_held,
             )
 
-    def _row(self, shown: ShownCandidate) -> tuple[str | int, ...]:
+    def _row(self, shown: Candidate) -> tuple[str | int, ...]:
         position = self._hash(_normalized(shown.position_uid or ""))
         hashes = [each or _UNKNOWN for each in self._hashed(traits(shown))]
         return (shown.uid, position or _UNKNOWN, *hashes)

@@ -27,9 +27,8 @@ from pyspark.sql.types import Row, StructType
 
 from destination_comeet import commands
 from destination_comeet.config import DestinationConfig, PostgresLedger
-from destination_comeet.ledger import LedgerInUse
 from source_ats.clock import Clock, SystemClock
-from source_ats.errors import ConfigError
+from source_ats.errors import ConfigError, LedgerInUse
 from source_ats.spark import options, rows
 
 log = logging.getLogger("airbyte.source_ats.spark")

@@ -143,12 +143,15 @@ class Writer:
         max_rejected: int | None = None,
         rejected_before: int = 0,
         count_rejected: Callable[[int], None] = lambda number: None,
+        is_decided: Callable[[], bool] = lambda: True,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
         `settle` puts all outcomes on disk. `rejected_before` earlier attempts rejected, under
         states that were passed on; `count_rejected` notes, before the next `settle`, how many the
-        state that is passed on then adds to them.
+        state that is passed on then adds to them. While `is_decided` is false, an outcome may
+        still turn into a failure of the run, and states wait; `finish` decides at the end.
         """
         self._streams = streams
         self._settle_ledger = settle
@@ -156,6 +159,9 @@ class Writer:
         self._clock = clock
         self._max_rejected = max_rejected
         self._count_rejected = count_rejected
+        self._is_decided = is_decided
+        self._finish = finish
+        self._waiting_states: list[tuple[bytes, _Tally]] = []
         self._lines = 0
         self._messages = 0
         self._not_messages = 0
@@ -187,6 +193,9 @@ class Writer:
                 else:
                     yield from self._line(line)
             self._settle()
+            yield from self._safe_states()
+        self._finish()
+        yield from self._safe_states()
         if self._not_messages and not self._messages:
             message = (
                 "Standard input has no message of Airbyte's protocol. Check what writes to it."
@@ -205,7 +214,8 @@ class Writer:
         if message.type == "RECORD":
             self._record(self._part(message.record, "record"))
         elif message.type == "STATE":
-            yield self._state(text, bytes(self._part(message.state or None, "state")))
+            self._take_state(text, bytes(self._part(message.state or None, "state")))
+            yield from self._safe_states()
         elif message.type in {"LOG", "TRACE"}:
             if _must_be_seen(text):
                 yield text + b"\n"
@@ -332,17 +342,23 @@ class Writer:
         self._rejected.settle()
         self._settle_ledger()
 
-    def _state(self, line: bytes, state: bytes) -> bytes:
-        """Settle what the STATE covers; return it as received, with its counts."""
+    def _take_state(self, line: bytes, state: bytes) -> None:
+        """Take a STATE, with the counts of what it covers."""
         try:
             stream = _state.decode(repair(state)).stream
         except msgspec.DecodeError as error:
             raise self._not_a_message(str(error)) from None
         covered = self._covered(stream.stream_descriptor.name if stream else None)
-        self._count_rejected(covered.rejected)
-        self._settle()
-        self._summarize_rejected()
-        return _with_statistics(line, covered) + b"\n"
+        self._waiting_states.append((line, covered))
+
+    def _safe_states(self) -> Iterator[bytes]:
+        """Settle what the states cover, and yield them as received, with their counts."""
+        while self._waiting_states and self._is_decided():
+            line, covered = self._waiting_states.pop(0)
+            self._count_rejected(covered.rejected)
+            self._settle()
+            self._summarize_rejected()
+            yield _with_statistics(line, covered) + b"\n"
 
     def _covered(self, stream: str | None) -> _Tally:
         """Take the counts of one stream, or of all for a state that names none."""

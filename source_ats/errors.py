@@ -7,6 +7,7 @@ AtsError
 │   ├── WrongAddress         the host answers, but is not the vendor's API
 │   ├── NoConnection         certificate, proxy or CA file: no connection can be made
 │   ├── UnknownPartition     the vendor does not know a configured account
+│   ├── LedgerMissing        there is no ledger: the first run, or it was lost
 │   └── OutputFailed         standard output cannot be written: a full disk
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
@@ -74,6 +75,18 @@ class UnknownPartition(ConfigError):
     """The credentials are good, but the vendor does not know a configured account."""
 
 
+class LedgerMissing(ConfigError):
+    """There is no ledger."""
+
+    def __init__(self) -> None:
+        """The message says what to do in either case."""
+        super().__init__(
+            "There is no ledger. Either this is the first run: run the connection check, which "
+            "makes it. Or the ledger was lost: restore a backup, or run the connection check, "
+            "which makes a new one if it can be seen who exists."
+        )
+
+
 class OutputFailed(ConfigError):
     """Standard output cannot be written, though its reader has not closed it."""
 
@@ -126,6 +139,13 @@ class OutcomeUnknown(TransientError):
 
 class LedgerInUse(TransientError):
     """Another run writes with this ledger."""
+
+    def __init__(self) -> None:
+        """Only one run at a time can make sure that nobody is created twice."""
+        super().__init__(
+            "Another run is writing with this ledger. Wait until it has ended: only one run at a "
+            "time can make sure that nobody is created twice."
+        )
 
 
 class ContractError(AtsError):

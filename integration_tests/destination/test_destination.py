@@ -109,6 +109,7 @@ def test_check_names_a_position_that_takes_nobody(
 
 def test_check_tells_of_missing_permissions(without_ledger: Writer) -> None:
     without_ledger.control("settings", retrieve_positions=False, retrieve_candidates=False)
+    without_ledger.config["ledger"]["new_until"] = "2999-01-01T00:00:00Z"
     status = without_ledger.check().status()
     assert status["status"] == "SUCCEEDED"
     assert "may not retrieve positions" in status["message"]
@@ -520,6 +521,7 @@ def test_of_several_that_nobody_knows_none_is_adopted(writer: Writer) -> None:
     stranger = Writer(writer.sandbox, writer.folder / "stranger")
     stranger.folder.mkdir()
     stranger.config["streams"][0]["partner_id_prefix"] = "theirs:"
+    stranger.config["match_existing"] = "never"
     stranger.check()
     stranger.write(*people(1))
     done = writer.write(*people(1), state(1))
@@ -592,11 +594,11 @@ def test_sigterm_ends_in_order(writer: Writer) -> None:
         rest = process.stdout.read()
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert b'"STATE"' not in rest
-    # A run that ended in order left nothing to look up.
+    # A run that ended in order left nothing to look up, so only the ledger is checked.
     writer.sandbox.reset_log()
     writer.config["requests_per_minute"] = 100_000
     writer.write(*people(2, 3), state(3))
-    assert writer.calls("list") == 0
+    assert writer.calls("list") == 1
     assert partners(writer) == {"people:1": 1, "people:2": 1, "people:3": 1}
 
 
@@ -632,15 +634,17 @@ def ledger_is_lost(writer: Writer) -> None:
     writer.sandbox.reset_log()
 
 
-def test_after_a_lost_ledger_a_conflict_is_taken_over_and_patched(writer: Writer) -> None:
+def test_after_a_lost_ledger_a_person_is_matched_and_patched(writer: Writer) -> None:
     writer.write(record(person(1, phone="+00 1")))
     ledger_is_lost(writer)
     done = writer.write(record(person(1, phone="+00 2")))
     assert "updated" in done.logs()
     (held,) = writer.truth()
     assert held["fields"]["phone"] == "+00 2"
-    methods = [each["method"] for each in writer.sandbox.log("comeet.*")]
-    assert methods == ["GET", "POST", "GET", "PATCH"]
+    requests = [each["endpoint"] for each in writer.sandbox.log("comeet.*")]
+    # Since the last note, then everybody once.
+    names = ["position", "list", "list", "candidate", "update"]
+    assert requests == [f"comeet.{each}" for each in names]
     # The uid was noted: a next change needs no more than itself.
     writer.sandbox.reset_log()
     writer.write(record(person(1, phone="+00 3")))
@@ -648,6 +652,7 @@ def test_after_a_lost_ledger_a_conflict_is_taken_over_and_patched(writer: Writer
 
 
 def test_a_conflict_that_cannot_be_read_is_there_and_changes_are_refused(writer: Writer) -> None:
+    writer.config["match_existing"] = "never"
     writer.write(record(person(1)))
     ledger_is_lost(writer)
     writer.control("settings", retrieve_candidates=False)
@@ -658,7 +663,7 @@ def test_a_conflict_that_cannot_be_read_is_there_and_changes_are_refused(writer:
     assert partners(writer) == {"people:1": 1}
 
 
-def test_merged_and_erased_people_are_closed_for_ever(writer: Writer) -> None:
+def test_merged_and_erased_people_are_never_created_again(writer: Writer) -> None:
     writer.write(*people(1, 2, 3))
     uids = {each["partner_candidate_id"]: each["uid"] for each in writer.truth()}
     writer.control("merge", uid=uids["people:1"], into=uids["people:3"])
@@ -668,9 +673,12 @@ def test_merged_and_erased_people_are_closed_for_ever(writer: Writer) -> None:
     assert done.code == 0
     assert "2 merged or deleted" in done.logs()
     writer.sandbox.reset_log()
-    again = [record(person(number, phone="+00 8")) for number in (1, 2)]
-    writer.write(*again)
+    writer.write(*changed)
     assert writer.sandbox.counts() == {}
+    # A change is tried once more: Comeet may know them again.
+    done = writer.write(*[record(person(number, phone="+00 8")) for number in (1, 2)])
+    assert "2 merged or deleted" in done.logs()
+    assert set(writer.sandbox.counts()) == {"comeet.update"}
     assert len(writer.truth()) == 3
 
 

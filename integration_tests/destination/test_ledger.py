@@ -8,95 +8,115 @@ from pathlib import Path
 import pytest
 
 from destination_comeet import ledger
-from destination_comeet.ledger import LedgerInUse, Sender, Standing, Where
+from destination_comeet.config import LedgerSettings
+from destination_comeet.ledger import KeyStatus, StreamKeys
 from integration_tests.support.postgres import Postgres
-from source_ats.errors import ConfigError
-from unit_tests.destination_comeet.samples import CLOCK, ENTRY, NOON, SENDERS
+from source_ats.errors import ConfigError, LedgerInUse
+from unit_tests.destination_comeet.samples import (
+    BY_ID,
+    CLOCK,
+    ENTRY,
+    NOON,
+    STREAMS,
+    make,
+    postgres_ledger,
+    sqlite,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerSettings:
     """A new ledger of each kind."""
+    place: LedgerSettings
     if request.param == "sqlite":
-        place = Where(path=tmp_path / "ledger.db", url=None)
+        place = sqlite(tmp_path / "ledger.db")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        place = Where(path=None, url=server.fresh())
-    assert ledger.make(place, SENDERS, CLOCK) == ""
+        place = postgres_ledger(server.fresh())
+    make(place)
     return place
 
 
-def test_an_entry_through_its_life(where: Where) -> None:
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+def test_an_entry_through_its_life(where: LedgerSettings) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") is None
-        opened.note(ENTRY, again=False)
+        opened.note(ENTRY)
         assert opened.find("4A.1C2", "people:1") == ENTRY
-        there = replace(ENTRY, standing=Standing.THERE, uid="B3.07F")
-        opened.close(there, NOON)
+        there = replace(ENTRY, status=KeyStatus.THERE, uid="B3.07F")
+        opened.save(there, NOON)
         assert opened.find("4A.1C2", "people:1") == there
         assert opened.knows("B3.07F")
         assert not opened.knows("B3.080")
         assert opened.find("other", "people:1") is None
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") == there
         again = replace(ENTRY, hashes={"email": "y"})
-        opened.note(again, again=True)
+        opened.note(again)
         assert opened.find("4A.1C2", "people:1") == again
         opened.withdraw(again)
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") is None
 
 
-def test_what_is_closed_survives_an_error_in_the_run(where: Where) -> None:
+def test_what_is_closed_survives_an_error_in_the_run(where: LedgerSettings) -> None:
     def cut_off() -> None:
-        with ledger.opened(where, SENDERS, CLOCK) as opened:
-            opened.note(ENTRY, again=False)
-            opened.close(replace(ENTRY, standing=Standing.GONE), NOON)
+        with ledger.opened(where, STREAMS, CLOCK) as opened:
+            opened.note(ENTRY)
+            opened.save(replace(ENTRY, status=KeyStatus.GONE), NOON)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         cut_off()
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         found = opened.find("4A.1C2", "people:1")
         assert found is not None
-        assert found.standing is Standing.GONE
+        assert found.status is KeyStatus.GONE
 
 
-def test_a_second_writer_is_turned_away_and_the_next_let_in(where: Where) -> None:
-    with ledger.opened(where, SENDERS, CLOCK) as first:
-        with pytest.raises(LedgerInUse), ledger.opened(where, SENDERS, CLOCK):
+def test_a_second_writer_is_turned_away_and_the_next_let_in(where: LedgerSettings) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as first:
+        with pytest.raises(LedgerInUse), ledger.opened(where, STREAMS, CLOCK):
             pass
-        assert "at this moment" in ledger.make(where, SENDERS, CLOCK)
-        first.note(ENTRY, again=False)
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+        with pytest.raises(LedgerInUse):
+            make(where)
+        first.note(ENTRY)
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") == ENTRY
 
 
 @pytest.mark.parametrize(
     ("now", "what"),
     [
-        (Sender("people", "p:", "comeet"), "partner_id_prefix was people: "),
-        (Sender("people", "people:", "custom"), "mapping was comeet "),
+        (StreamKeys("people", "p:", "comeet", BY_ID, {}), "partner_id_prefix was people: "),
+        (StreamKeys("people", "people:", "custom", BY_ID, {}), "mapping was comeet "),
+        (StreamKeys("people", "people:", "comeet", {"primary_key": [["x"]]}, {}), "primary key"),
     ],
 )
-def test_who_wrote_once_must_go_on_so(where: Where, now: Sender, what: str) -> None:
+def test_another_recipe_of_the_key_is_rejected(
+    where: LedgerSettings, now: StreamKeys, what: str
+) -> None:
     # Until somebody was written, everything may change.
     with ledger.opened(where, [now], CLOCK):
         pass
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
-        opened.note(ENTRY, again=False)
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        opened.note(ENTRY)
     with pytest.raises(ConfigError, match=what), ledger.opened(where, [now], CLOCK):
         pass
-    with pytest.raises(ConfigError, match=what):
-        ledger.make(where, [now], CLOCK)
+    with (
+        pytest.raises(ConfigError, match=what),
+        ledger.opened(where, [now], CLOCK, to_write=False),
+    ):
+        pass
     # A stream that wrote nobody may still change.
-    with ledger.opened(where, [SENDERS[0], Sender("others", "new:", "comeet")], CLOCK):
+    with ledger.opened(
+        where, [STREAMS[0], StreamKeys("others", "new:", "comeet", BY_ID, {})], CLOCK
+    ):
         pass
 
 
-def test_the_key_of_a_ledger_that_is_there_stays(where: Where) -> None:
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+def test_the_key_of_a_ledger_that_is_there_stays(where: LedgerSettings) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         before = opened.hashes({"a": 1})
-    ledger.make(where, SENDERS, CLOCK)
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+    make(where)
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.hashes({"a": 1}) == before

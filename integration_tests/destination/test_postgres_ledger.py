@@ -10,20 +10,26 @@ import psycopg
 import pytest
 
 from destination_comeet import ledger
-from destination_comeet.ledger import Where
+from destination_comeet.config import PostgresLedger
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.destination import bare, partners, people, written_in_two_runs
 from integration_tests.support.postgres import Postgres
 from integration_tests.support.writer import COMMAND, Writer, record, state
 from source_ats.errors import ConfigError, TransientError
-from unit_tests.destination_comeet.samples import CLOCK, ENTRY, SENDERS
+from unit_tests.destination_comeet.samples import (
+    CLOCK,
+    ENTRY,
+    STREAMS,
+    make,
+    postgres_ledger,
+)
 
 
 @pytest.fixture
-def where(postgres: Postgres) -> Where:
+def where(postgres: Postgres) -> PostgresLedger:
     """A ledger in a database of its own."""
-    place = Where(path=None, url=postgres.fresh())
-    assert ledger.make(place, SENDERS, CLOCK) == ""
+    place = postgres_ledger(postgres.fresh())
+    make(place)
     return place
 
 
@@ -44,36 +50,38 @@ def writer(world: Sandbox, postgres: Postgres, tmp_path: Path) -> Writer:
 
 
 def test_a_database_without_a_ledger(postgres: Postgres) -> None:
-    where = Where(path=None, url=postgres.fresh())
-    with pytest.raises(ConfigError, match="first run"), ledger.opened(where, SENDERS, CLOCK):
+    where = postgres_ledger(postgres.fresh())
+    with pytest.raises(ConfigError, match="first run"), ledger.opened(where, STREAMS, CLOCK):
         pass
 
 
 def test_a_database_that_does_not_exist(postgres: Postgres) -> None:
-    where = Where(path=None, url=postgres.url("nowhere"))
-    with pytest.raises(TransientError, match="check ledger"):
-        ledger.make(where, SENDERS, CLOCK)
+    where = postgres_ledger(postgres.url("nowhere"))
+    with pytest.raises(ConfigError, match="does not know the database"):
+        make(where)
 
 
-def test_ledgers_in_two_databases_do_not_lock_each_other(where: Where, postgres: Postgres) -> None:
-    other = Where(path=None, url=postgres.fresh())
-    ledger.make(other, SENDERS, CLOCK)
-    with ledger.opened(where, SENDERS, CLOCK), ledger.opened(other, SENDERS, CLOCK):
+def test_ledgers_in_two_databases_do_not_lock_each_other(
+    where: PostgresLedger, postgres: Postgres
+) -> None:
+    other = postgres_ledger(postgres.fresh())
+    make(other)
+    with ledger.opened(where, STREAMS, CLOCK), ledger.opened(other, STREAMS, CLOCK):
         pass
 
 
-def test_a_lost_connection_ends_the_run_as_transient(where: Where) -> None:
+def test_a_lost_connection_ends_the_run_as_transient(where: PostgresLedger) -> None:
     def cut_off() -> None:
         assert where.url is not None
         with (
-            ledger.opened(where, SENDERS, CLOCK) as opened,
+            ledger.opened(where, STREAMS, CLOCK) as opened,
             psycopg.connect(where.url, autocommit=True) as other,
         ):
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
-            opened.note(ENTRY, again=False)
+            opened.note(ENTRY)
 
     with pytest.raises(TransientError, match="ledger"):
         cut_off()
@@ -89,7 +97,7 @@ def test_the_same_again_sends_nothing(writer: Writer) -> None:
     assert partners(writer) == {"people:1": 1, "people:2": 1}
 
 
-@pytest.mark.parametrize("step", ["note committed", "call sent", "call answered", "not settled"])
+@pytest.mark.parametrize("step", ["note committed", "call sent", "call answered", "not flushed"])
 def test_killed_nobody_is_created_twice_or_missing(writer: Writer, step: str) -> None:
     def recruiters_are_quick() -> None:
         writer.control("move", status="Rejected")

@@ -24,7 +24,10 @@ CONNECTORS: dict[str, tuple[str | Path, Path]] = {
 """The program of each connector, and where its own files are."""
 
 # Of pyproject.toml one check wants a package's description; it holds settings of tools only.
-LEFT_OUT = (".*", "*.egg-info", "*_tests", "__pycache__", "build", "docs", "pyproject.toml")
+LEFT_OUT = (
+    *(".*", "*.egg-info", "*_tests", "__pycache__", "build", "docs", "pyproject.toml"),
+    *("sandbox", "tools"),
+)
 # To compile what it imports takes 15 seconds, once.
 QUIETLY = {"DO_NOT_TRACK": "1", "AIRBYTE_OFFLINE_MODE": "1", "PYTHONDONTWRITEBYTECODE": ""}
 STRICTEST = {"supportLevel": "certified", "ab_internal": {"sl": 300, "ql": 300}}

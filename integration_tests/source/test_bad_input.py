@@ -19,14 +19,13 @@ from airbyte_cdk.models import AirbyteMessageSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from destination_comeet import ledger
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support import failures
 from integration_tests.support.connector import Connector, QuickClock, Run, catalog, state
 from integration_tests.support.failures import CANARY
 from integration_tests.support.writer import Writer, configured, person
 from integration_tests.support.writer import state as passed_state
-from source_ats.clock import SystemClock
+from unit_tests.destination_comeet.samples import make, sqlite
 
 quick = settings(
     max_examples=60,
@@ -308,7 +307,7 @@ def written(
         writer = Writer(sandbox, Path(folder))
         writer.config = destination_config(writer)
         writer.catalog = destination_catalog()
-        ledger.make(ledger.Where(Path(folder) / "ledger.db", None), [], SystemClock())
+        make(sqlite(Path(folder) / "ledger.db"))
         change(writer)
         done = writer.write(*lines, clock=QuickClock(threading.Event()))
     # A STATE is passed on as it came.

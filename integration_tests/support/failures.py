@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from destination_comeet import ledger
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support import writer
 from integration_tests.support.connector import Connector, QuickClock, Run, catalog
 from integration_tests.support.writer import Writer, person, record, state
-from source_ats.clock import SystemClock
+from unit_tests.destination_comeet.samples import make, sqlite
 
 CANARY = "Canaryqvist"
 """Ends every text that the vendors tell of people, and that is written to them."""
@@ -282,8 +281,7 @@ class Writes:
         """Begin with an empty ledger and an empty Comeet."""
         self.writer = Writer(sandbox, folder)
         self.writer.config["rejected_path"] = str(folder / "rejected.jsonl")
-        where = ledger.Where(path=folder / "ledger.db", url=None)
-        ledger.make(where, [], SystemClock())
+        make(sqlite(folder / "ledger.db"))
         self.person = person(1, first_name=CANARY, email=f"mira@{CANARY}.example.org")
 
     def run(self) -> Seen:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import urllib3
+from sqlalchemy import Connection
 
 from destination_comeet.cli import destination_comeet
 from destination_comeet.delivery import Delivery
@@ -44,17 +45,17 @@ Step = tuple[type, str, str, Callable[..., bool]]
 STEPS: dict[str, Step] = {
     "record read": (Delivery, "deliver", "before", always),
     "note not written": (Ledger, "note", "before", always),
-    "note not committed": (Ledger, "_commit", "before", always),
+    "note not committed": (Connection, "commit", "before", always),
     "note committed": (Ledger, "note", "after", always),
     "call not sent": (Client, "send", "before", is_post),
     "call half sent": (urllib3.connection.HTTPConnection, "endheaders", "after", always),
     "call sent": (urllib3.connection.HTTPConnection, "request", "after", is_post),
     "call answered": (Client, "send", "after", is_post),
-    "entry not closed": (Ledger, "close", "before", always),
-    "entry closed": (Ledger, "close", "after", always),
+    "entry not saved": (Ledger, "save", "before", always),
+    "entry saved": (Ledger, "save", "after", always),
     "record done": (Delivery, "deliver", "after", always),
-    "not settled": (Ledger, "settle", "before", always),
-    "settled": (Ledger, "settle", "after", always),
+    "not flushed": (Ledger, "flush", "before", always),
+    "flushed": (Ledger, "flush", "after", always),
     "state not passed on": (Output, "write", "before", is_state),
     "state passed on": (Output, "write", "after", is_state),
 }

@@ -111,6 +111,8 @@ class Client:
         self._slots = threading.Semaphore(connections)
         self._turn = threading.Lock()
         self._vendor_ahead = timedelta(0)
+        self.has_vendor_time = False
+        """Whether the last response told the vendor's time."""
         self._last_took: deque[float] = deque(maxlen=9)
 
     def answers_at_once(self) -> bool:
@@ -136,17 +138,18 @@ class Client:
         read: Callable[[Response], T],
         *,
         retry_policy: RetryPolicy | None = None,
+        before_send: Callable[[], None] = lambda: None,
     ) -> T:
         """Send the request until it is answered, and return what `read` makes of the response.
 
         `retry_policy` replaces the client's for this request, as to how often and how long it is
-        tried.
+        tried. `before_send` is called before each attempt, when nothing is left to wait for.
 
         Raises `ConfigError`, `TransientError`, `ContractError` (`RequestRefused`: this request was
         refused), `OutcomeUnknown` for a request that creates, and `Stopped`; also what `read`
         raises.
         """
-        policy = retry_policy or self._retry_policy
+        policy = self._retry_policy.limited_to(retry_policy)
         if self._circuit_breaker.is_open():
             minutes = self._circuit_breaker.silent_for() / 60
             what = f"{self._vendor.name} has answered no request for {minutes:.0f} minutes."
@@ -156,7 +159,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(RetryableError),
             wait=retry.wait,
             stop=retry.stop_condition(
-                self._retry_policy.limited_to(retry_policy),
+                policy,
                 self._clock,
                 self._circuit_breaker,
                 rate_limit_attempts=self._retry_policy.attempts,
@@ -166,7 +169,7 @@ class Client:
             reraise=True,
         )
         try:
-            answer: T = retrying(self._attempt, request, read, policy)
+            answer: T = retrying(self._attempt, request, read, policy, before_send)
         except RetryableError:
             self._circuit_breaker.gave_up(request.source)
             raise
@@ -177,6 +180,7 @@ class Client:
         request: Request,
         read: Callable[[Response], T],
         policy: RetryPolicy,
+        before_send: Callable[[], None],
         *,
         is_repeat: bool = False,
     ) -> T:
@@ -184,7 +188,7 @@ class Client:
 
         A read that is answered with a complete body that is not valid JSON is repeated at once.
         """
-        response, failure = self._authorized(request, policy)
+        response, failure = self._authorized(request, policy, before_send)
         answered_before = request.source in self._answered
         for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
             if not _may_be_a_gateway(request, failure):
@@ -193,7 +197,7 @@ class Client:
                 "%s Trying again in %.1f s. [%s]", self._denial(response), pause, response.where
             )
             self._clock.sleep(pause)
-            response = self._exchange(request, self._auth.headers(), policy)
+            response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
         match failure:
             case FailureKind.DENIED | WrongAddress() if answered_before and _may_be_a_gateway(
@@ -220,7 +224,7 @@ class Client:
                 self._vendor.name,
                 error.detail,
             )
-            return self._attempt(request, read, policy, is_repeat=True)
+            return self._attempt(request, read, policy, before_send, is_repeat=True)
         except IncompleteResponse as error:
             what = f"{self._vendor.name} sent an incomplete response."
             raise self._no_answer(request, what, error.detail, policy) from None
@@ -229,15 +233,15 @@ class Client:
         return answer
 
     def _authorized(
-        self, request: Request, policy: RetryPolicy
+        self, request: Request, policy: RetryPolicy, before_send: Callable[[], None]
     ) -> tuple[Response, AtsError | FailureKind | None]:
         """Send once, and once more if the credentials are refused and can be renewed."""
         sent_with = self._auth.headers()
-        response = self._exchange(request, sent_with, policy)
+        response = self._exchange(request, sent_with, policy, before_send)
         failure = self._classify(request, response)
         refused = failure in {FailureKind.UNAUTHORIZED, FailureKind.DENIED}
         if refused and self._auth.renew(sent_with):
-            response = self._exchange(request, self._auth.headers(), policy)
+            response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
         return response, failure
 
@@ -279,7 +283,11 @@ class Client:
         return ConfigError(message, detail=response.where)
 
     def _exchange(
-        self, request: Request, credentials: Mapping[str, str], policy: RetryPolicy
+        self,
+        request: Request,
+        credentials: Mapping[str, str],
+        policy: RetryPolicy,
+        before_send: Callable[[], None],
     ) -> Response:
         """Wait for the rate limiter, send once, and return the complete response."""
         where = f"{self._vendor.name} {request.endpoint}"
@@ -290,6 +298,7 @@ class Client:
             self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
         self._rate_limiter.acquire()
         self._on_rate_limit(None)
+        before_send()
         began = self._clock.monotonic()
         try:
             with self._slot():
@@ -315,6 +324,7 @@ class Client:
         seconds = self._clock.monotonic() - began
         self._last_took.append(seconds)
         date = retry.http_date(received.headers.get("Date"))
+        self.has_vendor_time = date is not None
         if date is not None:
             self._vendor_ahead = date - self._clock.now()
         request_id = safe_identifier(received.headers.get("X-Request-Id")) or ""

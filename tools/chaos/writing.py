@@ -2,12 +2,15 @@
 
 People are changed and sent as a platform does it: after a cut, all since the last state that was
 passed on is sent again, as it is by then. Recruiters move candidates on at any moment, so that
-whoever was created without an answer draws no conflict any more.
+whoever was created without an answer draws no conflict any more. Strangers who share a contact come
+from elsewhere. In some lives the ledger is lost, or an old copy of it is put back; there addresses
+stay as they are, so that people can be recognised.
 """
 
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,9 @@ from typing import Any
 
 from destination_comeet.cli import destination_comeet
 from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.hostile_comeet import HostileComeet
 from integration_tests.support.writer import (
+    OPEN,
     Message,
     Run,
     Writer,
@@ -40,7 +45,8 @@ class Source:
     people: dict[int, dict[str, Any]] = field(default_factory=dict)
     changes: list[int] = field(default_factory=list)
     done: int = 0
-    """So many changes are covered by the last state."""
+    """This many changes are covered by the last state."""
+    moves_addresses: bool = True
 
     def change(self) -> None:
         """Add some people, and change some."""
@@ -50,9 +56,9 @@ class Source:
             self.changes.append(number)
         for number in self.dice.choices(range(len(self.people)), k=self.dice.randint(0, 3)):
             change = len(self.changes)
-            new = self.dice.choice(
-                ({"phone": f"+00 {change}"}, {"email": f"mira{number}.{change}@example.org"})
-            )
+            new = {"phone": f"+00 555 {change:06}"}
+            if self.moves_addresses and self.dice.random() < 0.5:
+                new = {"email": f"mira{number}.{change}@example.org"}
             self.people[number] |= new
             self.changes.append(number)
 
@@ -65,16 +71,22 @@ class Source:
                 yield state(place)
 
 
-def write(seed: int, folder: Path) -> int:
-    """Live through one seed and return how many runs were cut.
+def write(seed: int, folder: Path, ledger: dict[str, Any] | None = None) -> int:
+    """Live through one seed and return how many runs were cut. Default: a ledger in the folder.
 
     Raises `AssertionError` if somebody is missing, twice or outdated.
     """
     dice = random.Random(seed)
-    source = Source(dice)
+    loses_ledgers = dice.random() < 0.4 and ledger is None
+    source = Source(dice, moves_addresses=not loses_ledgers)
     runs: list[Run] = []
-    with Sandbox.start(candidates=1, seed=seed) as sandbox:
+    with (
+        Sandbox.start(candidates=1, seed=seed) as sandbox,
+        HostileComeet.running(sandbox) as comeet,
+    ):
         writer = Writer(sandbox, folder)
+        writer.config["ledger"] = ledger or writer.config["ledger"]
+        strangers: dict[str, dict[str, Any]] = {}
         answer = writer.check().status()
         assert answer["status"] == "SUCCEEDED", answer
         writer.control("settings", drift=dice.choice((0.0, 0.3)))
@@ -92,13 +104,56 @@ def write(seed: int, folder: Path) -> int:
             )
             runs.append(_write(writer, source, fate))
             sandbox.control(*_recruiters_decide(dice))
+            sandbox.clear_faults()
+            if dice.random() < 0.5:
+                _a_stranger_comes(comeet, source, strangers)
+            if loses_ledgers:
+                _lose_ledger(writer, dice)
+            strike(sandbox, "comeet.*", dice)
             sandbox.advance(dice.choice((0, MINUTE, HOUR, 25 * HOUR)))
         sandbox.clear_faults()
         last = _write(writer, source, Fate(sandbox.url))
         assert last.code == 0, last.output
         assert source.done == len(source.changes)
         _assert_everybody_is_there_once(writer, source)
+        _assert_strangers_are_as_they_were(writer, strangers)
     return sum(run.code not in {0, 1} for run in runs)
+
+
+def _a_stranger_comes(
+    comeet: HostileComeet, source: Source, strangers: dict[str, dict[str, Any]]
+) -> None:
+    """Create somebody else, by another name, with the phone of one of ours."""
+    ours = source.people[source.dice.randrange(len(source.people))]
+    number = len(strangers)
+    fields = {
+        "first_name": "Jonas",
+        "last_name": f"Ngata {number}",
+        "email": f"jonas{number}@example.org",
+        "phone": ours.get("phone", "+00 555 999999"),
+    }
+    strangers[comeet.create(OPEN, **fields)] = fields
+
+
+def _lose_ledger(writer: Writer, dice: random.Random) -> None:
+    """Lose the ledger, keep a copy of it, or put the copy back."""
+    copy = writer.folder / "copy"
+    files = list(writer.folder.glob("ledger.db*"))
+    match dice.choice(("lost", "copied", "restored", "kept")):
+        case "lost":
+            for each in files:
+                each.unlink()
+            assert writer.check().status()["status"] == "SUCCEEDED"
+        case "copied":
+            shutil.rmtree(copy, ignore_errors=True)
+            copy.mkdir()
+            for each in files:
+                shutil.copy2(each, copy)
+        case "restored" if copy.exists():
+            for each in files:
+                each.unlink()
+            for each in copy.iterdir():
+                shutil.copy2(each, writer.folder)
 
 
 def _recruiters_decide(dice: random.Random) -> Wish:
@@ -130,7 +185,11 @@ def _write(writer: Writer, source: Source, fate: Fate) -> Run:
 
 
 def _assert_everybody_is_there_once(writer: Writer, source: Source) -> None:
-    there = [(each["partner_candidate_id"], each["fields"]) for each in writer.truth()]
+    there = [
+        (each["partner_candidate_id"], each["fields"])
+        for each in writer.truth()
+        if each["partner_candidate_id"] is not None
+    ]
     expected = {
         f"people:{number}": {name: value for name, value in fields.items() if name != "id"}
         for number, fields in source.people.items()
@@ -138,3 +197,10 @@ def _assert_everybody_is_there_once(writer: Writer, source: Source) -> None:
     assert sorted(key for key, _ in there) == sorted(expected)
     different = [key for key, fields in there if not expected[key].items() <= fields.items()]
     assert not different, different
+
+
+def _assert_strangers_are_as_they_were(
+    writer: Writer, strangers: dict[str, dict[str, Any]]
+) -> None:
+    there = {each["uid"]: each["fields"] for each in writer.truth()}
+    assert {uid: there[uid] for uid in strangers} == strangers

@@ -76,7 +76,7 @@ def test_secrets_are_marked() -> None:
 
 def test_the_names_that_users_type() -> None:
     assert set(form()["properties"]) == {
-        "api_key", "secret", "streams", "ledger", "rejected_path", "max_rejected",
+        "api_key", "secret", "streams", "ledger", "match_existing", "rejected_path", "max_rejected",
         "requests_per_minute", "base_url",
     }  # fmt: skip
     item = form()["properties"]["streams"]["items"]["properties"]
@@ -85,8 +85,8 @@ def test_the_names_that_users_type() -> None:
     assert kinds == ["comeet", "kombo_candidates", "talemetry_profiles", "custom"]
     ledgers = form()["properties"]["ledger"]["oneOf"]
     assert [set(each["properties"]) for each in ledgers] == [
-        {"ledger_type", "url"},
-        {"ledger_type", "path"},
+        {"ledger_type", "url", "new_until"},
+        {"ledger_type", "path", "new_until"},
     ]
 
 

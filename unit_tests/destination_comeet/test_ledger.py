@@ -9,83 +9,88 @@ from pathlib import Path
 import pytest
 
 from destination_comeet import ledger
-from destination_comeet.ledger import Where
+from destination_comeet.config import SqliteLedger
 from source_ats.errors import ConfigError
-from unit_tests.destination_comeet.samples import CLOCK, ENTRY, SENDERS
+from unit_tests.destination_comeet.samples import (
+    CLOCK,
+    ENTRY,
+    STREAMS,
+    make,
+    postgres_ledger,
+    sqlite,
+)
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Where:
-    place = Where(path=tmp_path / "ledger.db", url=None)
-    assert ledger.make(place, SENDERS, CLOCK) == ""
+def where(tmp_path: Path) -> SqliteLedger:
+    place = sqlite(tmp_path / "ledger.db")
+    make(place)
     return place
 
 
-def test_hashes_are_keyed_and_tell_changes_only(where: Where, tmp_path: Path) -> None:
+def test_hashes_are_keyed_and_tell_changes_only(where: SqliteLedger, tmp_path: Path) -> None:
     fields = {"first_name": "Mira", "last_name": "Mira", "address": {"a": "1", "b": "2"}}
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         hashes = opened.hashes(fields)
         assert opened.hashes({**fields, "address": {"b": "2", "a": "1"}}) == hashes
         assert hashes["first_name"] != hashes["last_name"]
         assert opened.hashes({"first_name": "Mire"})["first_name"] != hashes["first_name"]
         assert all(len(each) == 12 for each in hashes.values())
-    another = Where(path=tmp_path / "another.db", url=None)
-    ledger.make(another, SENDERS, CLOCK)
-    with ledger.opened(another, SENDERS, CLOCK) as opened:
+    another = sqlite(tmp_path / "another.db")
+    make(another)
+    with ledger.opened(another, STREAMS, CLOCK) as opened:
         assert opened.hashes(fields)["first_name"] != hashes["first_name"]
 
 
-def test_nobody_is_named_in_the_file(where: Where) -> None:
-    with ledger.opened(where, SENDERS, CLOCK) as opened:
+def test_nobody_is_named_in_the_file(where: SqliteLedger) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
         hashes = opened.hashes({"email": "mira@example.org", "last_name": "Kowalczyk"})
-        opened.note(replace(ENTRY, hashes=hashes), again=False)
-    assert where.path is not None
-    content = where.path.read_bytes()
+        opened.note(replace(ENTRY, hashes=hashes))
+    content = Path(where.path).read_bytes()
     assert b"people:1" in content
     assert b"mira@" not in content
     assert b"Kowalczyk" not in content
 
 
 def test_a_missing_ledger_is_never_made_by_a_run(tmp_path: Path) -> None:
-    where = Where(path=tmp_path / "ledger.db", url=None)
-    with pytest.raises(ConfigError, match=r"first run.*lost"), ledger.opened(where, SENDERS, CLOCK):
+    where = sqlite(tmp_path / "ledger.db")
+    with pytest.raises(ConfigError, match=r"first run.*lost"), ledger.opened(where, STREAMS, CLOCK):
         pass
     assert not list(tmp_path.iterdir())
     (tmp_path / "ledger.db").touch()
-    with pytest.raises(ConfigError, match=r"first run.*lost"), ledger.opened(where, SENDERS, CLOCK):
+    with pytest.raises(ConfigError, match=r"first run.*lost"), ledger.opened(where, STREAMS, CLOCK):
         pass
 
 
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("something else, and quite long " * 100)
-    where = Where(path=path, url=None)
+    where = sqlite(path)
     with pytest.raises(ConfigError, match="not a ledger"):
-        ledger.make(where, SENDERS, CLOCK)
-    with pytest.raises(ConfigError, match="not a ledger"), ledger.opened(where, SENDERS, CLOCK):
+        make(where)
+    with pytest.raises(ConfigError, match="not a ledger"), ledger.opened(where, STREAMS, CLOCK):
         pass
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    where = Where(path=tmp_path / "missing" / "ledger.db", url=None)
+    where = sqlite(tmp_path / "missing" / "ledger.db")
     with pytest.raises(ConfigError, match=r"ledger\.path"):
-        ledger.make(where, SENDERS, CLOCK)
+        make(where)
 
 
-def test_a_ledger_of_another_version(where: Where) -> None:
-    assert where.path is not None
+def test_a_ledger_of_another_version(where: SqliteLedger) -> None:
     with sqlite3.connect(where.path) as connection:
         connection.execute("UPDATE ats_ledger SET version = 99")
     connection.close()
-    with pytest.raises(ConfigError, match="version"), ledger.opened(where, SENDERS, CLOCK):
+    with pytest.raises(ConfigError, match="version"), ledger.opened(where, STREAMS, CLOCK):
         pass
 
 
 def test_a_bad_url_is_told_without_its_password() -> None:
-    where = Where(path=None, url="postgresql://user:hunter2@127.0.0.1:1/none")
+    where = postgres_ledger("postgresql://user:hunter2@127.0.0.1:1/none")
     for go in (
-        lambda: ledger.make(where, SENDERS, CLOCK),
-        lambda: ledger.opened(where, SENDERS, CLOCK).__enter__(),
+        lambda: make(where),
+        lambda: ledger.opened(where, STREAMS, CLOCK).__enter__(),
     ):
         with pytest.raises(Exception, match="ledger") as caught:
             go()

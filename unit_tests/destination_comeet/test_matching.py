@@ -15,7 +15,6 @@ from destination_comeet.matching import (
     CandidateIndex,
     Comparison,
     Identity,
-    ShownCandidate,
     Verdict,
     compare,
     identity,
@@ -23,6 +22,7 @@ from destination_comeet.matching import (
     traits,
 )
 from source_ats.errors import TransientError
+from source_ats.vendors.comeet.responses import Candidate
 
 HERE, ELSEWHERE = "4A.1C2", "4C.0F7"
 SAME, DIFFERS, CANNOT_TELL = Identity.SAME, Identity.DIFFERS, Identity.CANNOT_TELL
@@ -42,8 +42,8 @@ EVERYTHING = NAMES | EMAIL | PHONE | LINKEDIN
 Fields = Mapping[str, Any]
 
 
-def shown(uid: str = "B3.000", **fields: Any) -> ShownCandidate:
-    return ShownCandidate(**{"uid": uid, "position_uid": HERE, **fields})
+def shown(uid: str = "B3.000", **fields: Any) -> Candidate:
+    return Candidate(**{"uid": uid, "position_uid": HERE, **fields})
 
 
 def nobody_is_held(uid: str) -> bool:
@@ -210,14 +210,14 @@ VERDICTS = [
 
 
 def everywhere(
-    position: str, fields: Fields, rows: list[ShownCandidate], *, has_note: bool
+    position: str, fields: Fields, rows: list[Candidate], *, has_note: bool
 ) -> Comparison:
     """Compare with every row and through the index: the answers must not differ."""
 
     def is_held(uid: str) -> bool:
         return uid == "held"
 
-    direct = compare(position, fields, rows, has_note=has_note, is_held=is_held)
+    direct = compare(position, traits(fields), rows, has_note=has_note, is_held=is_held)
     with CandidateIndex.opened() as index:
         index.add(iter(rows))
         indexed = index.compare(position, fields, has_note=has_note, is_held=is_held)
@@ -250,7 +250,7 @@ def test_one_differing_name_is_enough_in_matching_only() -> None:
 
 def test_same_position() -> None:
     assert is_same_position(HERE, shown())
-    assert is_same_position(HERE, ShownCandidate("B3.000"))
+    assert is_same_position(HERE, Candidate("B3.000"))
     assert not is_same_position(HERE, shown(position_uid=ELSEWHERE))
 
 
@@ -331,7 +331,7 @@ def test_the_index_finds_every_row_that_can_influence_a_verdict(has_note: bool) 
             fields = dict(itertools.compress(OURS.items(), known))
             every, found = set[str](), set[str]()
             # The ledger is asked about each row that does not differ, and here it holds them all.
-            compare(HERE, fields, rows, has_note=has_note, is_held=holding(every))
+            compare(HERE, traits(fields), rows, has_note=has_note, is_held=holding(every))
             index.compare(HERE, fields, has_note=has_note, is_held=holding(found))
             assert found == every
 
@@ -373,7 +373,7 @@ def test_any_text_can_be_compared(text: str, field: str) -> None:
 # The index on disk --------------------------------------------------------------------------------
 
 
-def many(count: int) -> Iterator[ShownCandidate]:
+def many(count: int) -> Iterator[Candidate]:
     for number in range(count):
         yield shown(
             f"B{number:X}.000",
@@ -430,7 +430,7 @@ def test_a_record_is_found_without_reading_all_rows() -> None:
 
 
 def test_rows_can_be_added_after_a_comparison_and_after_a_listing_that_failed() -> None:
-    def broken() -> Iterator[ShownCandidate]:
+    def broken() -> Iterator[Candidate]:
         yield shown("B3.000", **EVERYTHING)
         raise TransientError("The list ended early.")
 

@@ -76,17 +76,17 @@ def candidate(base_url: str, uid: str | int) -> Request:
     return Request("candidate", _candidate(base_url, str(uid)), headers=headers)
 
 
-def created_between(base_url: str, after: datetime, before: datetime) -> Request:
+def created_between(
+    base_url: str,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    *,
+    limit: int = CANDIDATES_PER_PAGE,
+) -> Request:
     """List the candidates of all positions and statuses that were created in that time."""
-    return Request(
-        "candidates",
-        f"{base_url}/candidates",
-        params={
-            "time_created:after": rfc3339(after),
-            "time_created:before": rfc3339(before),
-            "limit": str(CANDIDATES_PER_PAGE),
-        },
-    )
+    times = {"time_created:after": after, "time_created:before": before}
+    params = {name: rfc3339(time) for name, time in times.items() if time is not None}
+    return Request("candidates", f"{base_url}/candidates", params={**params, "limit": str(limit)})
 
 
 def position(base_url: str, uid: str) -> Request:

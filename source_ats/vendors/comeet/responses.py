@@ -33,6 +33,13 @@ class _Error(msgspec.Struct):
 
 _error = msgspec.json.Decoder(_Error)
 
+CONFLICT = "candidate_post_conflict"
+"""The code of the one error of a create that is documented."""
+_NO_PERMISSION = (
+    "Comeet does not allow this request. Ask Comeet to give the integration the permission, then "
+    "activate it again."
+)
+
 
 def classify(response: Response) -> AtsError | FailureKind | None:
     """Return what an error means, by its code where it has one; None leaves it to the client."""
@@ -41,22 +48,18 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _without_envelope(response)
     code = safe_identifier(error.error) or "no code"
+    is_conflict = response.status == 409 or error.error == CONFLICT
     where = f"{response.where} {code}"
     found: AtsError | FailureKind | None = None
-    if response.status == 409:
+    if is_conflict and 400 <= response.status <= 499:
         message = "Comeet has such a candidate in progress."
-        found = Conflict(
-            message, status=409, code=code, uid=_conflicting_uid(error.candidate_uid), detail=where
-        )
+        uid = _conflicting_uid(error.candidate_uid)
+        found = Conflict(message, status=response.status, code=code, uid=uid, detail=where)
     elif response.status == 401 and error.error == "duplicate_candidate":
         message = "The candidate was merged into another one."
         found = AlreadyMerged(message, status=401, code=code, detail=where)
     elif response.status == 403:
-        message = (
-            "Comeet does not allow this request. Ask Comeet to give the integration the "
-            "permission, then activate it again."
-        )
-        found = AccessDenied(message, detail=where)
+        found = AccessDenied(_NO_PERMISSION, detail=where)
     elif response.status == 404:
         message = "Comeet does not know what the request names."
         found = NotFound(message, status=404, code=code, detail=where)
@@ -84,6 +87,9 @@ def _without_envelope(response: Response) -> AtsError | FailureKind | None:
     if response.status == 302:
         # A splash page of theirs; third parties ask again (observed).
         return FailureKind.UNAVAILABLE
+    if response.status == 409:
+        message = "Comeet refused the request as a conflict, without saying with what."
+        return Conflict(message, status=409, code=None, uid=None, detail=response.where)
     if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
         message = f"Comeet refused the request with status {response.status}."
         return InvalidInput(message, status=response.status, code=None, detail=response.where)
@@ -107,6 +113,7 @@ class Candidate(msgspec.Struct):
 
     uid: str
     position_uid: str | None = None
+    time_created: str | None = None
     deleted: bool | None = None
     first_name: str | None = None
     middle_name: str | None = None

@@ -26,9 +26,13 @@ from source_ats.errors import (
     ConfigError,
     ContractError,
     RequestRefused,
+    RetryableError,
     TransientError,
 )
 from source_ats.http.client import Client
+from source_ats.http.models import Request
+from source_ats.http.retry import RetryPolicy
+from source_ats.sync.page_size import FirstPage, PageSize
 from source_ats.sync.state import reject_future_state
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
@@ -46,6 +50,8 @@ log = logging.getLogger("airbyte.source_ats.talemetry")
 
 CURSOR_LIFETIME = timedelta(hours=24)
 """Assumed: nothing is documented of the life of a cursor."""
+SECONDS_BETWEEN_404S = (1.0, 3.0, 6.0)
+"""A listing that is not found is requested again after each of these, before that counts."""
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 _TEN_YEARS = timedelta(days=3650)
 _UNTRACKED = (
@@ -101,6 +107,9 @@ class ProfilesListing:
         self._config = config
         self._plan = plan
         self._position: Position = stored
+        current = stored.in_progress
+        kept_size = current.page_size if current else None
+        self._size = PageSize(kept_size or config.page_size, "talemetry.page_size")
         self._known_deleted = known_deleted
         self._listed_until = stored.listed_until
         self._events_seen = set(stored.events_seen)
@@ -123,7 +132,7 @@ class ProfilesListing:
             if window.start is None and self._position.in_progress is None:
                 # Before anybody is printed, so that no later attempt begins after the deletion of
                 # one of them.
-                began = InProgress(None, window.end, "all", None, window.end)
+                began = InProgress(None, window.end, "all", None, window.end, self._size.rows)
                 yield ListedBatch(window, after=Position(self._listed_until, began))
             for page in self._pages(window):
                 ends_the_window = page.event == window.events[-1] and page.next_cursor is None
@@ -150,7 +159,7 @@ class ProfilesListing:
         """Return about `count` of those who were created in the last years."""
         now = self.now()
         window = Window(now - _TEN_YEARS, now - BEHIND_THE_CLOCK)
-        return self._request(window, "created", None, page_size=count).ids
+        return self._request(window, "created", None, rows=count).ids
 
     def events_seen(self) -> list[Event]:
         """Return which of `updated` and `deleted` were listed in this run or an earlier one."""
@@ -183,7 +192,7 @@ class ProfilesListing:
             guess = self.now() - BEHIND_THE_CLOCK
             windows = self._plan.windows(self._position, lambda: guess)
             window = next(windows, Window(guess - OVERLAP, guess))
-            page = self._request(window, window.events[0], None)
+            page = self._first_page_of(window, window.events[0])
             end = page.sent_at.replace(microsecond=0)
             if window.start is None:
                 # Whoever changes while everybody is listed is read in the next run.
@@ -245,6 +254,11 @@ class ProfilesListing:
             page = self._request(window, current.event, cursor)
         except (RequestRefused, AccessDenied):
             return None
+        except RetryableError as error:
+            if error.rate_limit:
+                raise
+            self._size.shrink(error, self._requests_of(window, current.event))
+            return None
         # Now the time is the vendor's.
         is_old = page.sent_at - current.kept_at > CURSOR_LIFETIME
         return page if page.ids and not is_old else None
@@ -267,7 +281,7 @@ class ProfilesListing:
             cursors.add([cursor] if cursor is not None else [])
             while True:
                 try:
-                    page = page or self._request(window, event, cursor)
+                    page = page or self._page_at(window, event, cursor)
                 except (RequestRefused, AccessDenied) as refusal:
                     if cursor is None:
                         self._raise_unless_never_tracked(window, event, refusal)
@@ -278,7 +292,7 @@ class ProfilesListing:
                         raise _CursorLost(refusal) from None
                 new_in_window, new_in_event = seen.add(page.ids)
                 self._listed[event] += len(new_in_event)
-                is_full = len(page.ids) >= self._config.page_size
+                is_full = len(page.ids) >= self._size.rows
                 next_cursor = self._next_cursor(page, cursor)
                 if next_cursor is not None and not new_in_event:
                     if after_full_page:
@@ -298,7 +312,7 @@ class ProfilesListing:
         if all(guid == cursor for guid in page.ids):
             return None
         next_cursor = page.cursor if page.has_cursor_key else page.ids[-1]
-        is_short = len(page.ids) < self._config.page_size
+        is_short = len(page.ids) < self._size.rows
         return None if next_cursor == cursor and is_short else next_cursor
 
     def _page_at_end(self, window: Window, event: Event, cursor: str) -> responses.Listing:
@@ -322,24 +336,45 @@ class ProfilesListing:
         self, window: Window, page: _ListedPage, following: Window | None
     ) -> Position:
         """Return the position once everybody on this page was read."""
-        now = self.now()
         if page.next_cursor is not None:
-            at = InProgress(window.start, window.end, page.event, page.next_cursor, now)
+            at = self._progress(window, page.event, page.next_cursor)
             return Position(self._listed_until, at)
         if page.event != window.events[-1]:
             event = window.events[window.events.index(page.event) + 1]
-            return Position(
-                self._listed_until, InProgress(window.start, window.end, event, None, now)
-            )
+            return Position(self._listed_until, self._progress(window, event, None))
         if following is None:
             return Position(self._listed_until)
         first = following.events[0]
-        return Position(
-            self._listed_until, InProgress(following.start, following.end, first, None, now)
+        return Position(self._listed_until, self._progress(following, first, None))
+
+    def _progress(self, window: Window, event: Event, cursor: str | None) -> InProgress:
+        return InProgress(
+            window.start, window.end, event, cursor, self.now(), page_size=self._size.rows
         )
 
+    def _page_at(self, window: Window, event: Event, cursor: str | None) -> responses.Listing:
+        if cursor is None:
+            return self._first_page_of(window, event)
+        return self._request(window, event, cursor)
+
+    def _first_page_of(self, window: Window, event: Event) -> responses.Listing:
+        """Return the first page of an event, with fewer GUIDs if this number keeps failing."""
+        return self._size.first_page(self._requests_of(window, event))
+
+    def _requests_of(self, window: Window, event: Event) -> FirstPage[responses.Listing]:
+        def request(rows: int, retry_policy: RetryPolicy | None) -> responses.Listing:
+            return self._request(window, event, None, rows=rows, retry_policy=retry_policy)
+
+        return request
+
     def _request(
-        self, window: Window, event: Event, cursor: str | None, *, page_size: int | None = None
+        self,
+        window: Window,
+        event: Event,
+        cursor: str | None,
+        *,
+        rows: int | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> responses.Listing:
         """Request one page of GUIDs. The run's first response sets the end of its last window."""
         request = requests.people_ids(
@@ -347,11 +382,11 @@ class ProfilesListing:
             event=event if window.start else None,
             start=window.start,
             end=window.end,
-            page_size=page_size or self._config.page_size,
+            page_size=rows or self._size.rows,
             cursor=cursor,
         )
         try:
-            page = self._client.send(request, responses.listing)
+            page = self._send(request, retry_policy)
         except RequestRefused as refusal:
             if refusal.status != 404 or cursor is not None or event not in {"all", "created"}:
                 raise
@@ -365,6 +400,18 @@ class ProfilesListing:
         if self._end_of_last_window is None:
             self._end_of_last_window = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
+
+    def _send(self, request: Request, retry_policy: RetryPolicy | None) -> responses.Listing:
+        """Send a request, and again after a 404, which may be a gateway's."""
+        # Where nothing is tracked, each window is refused.
+        for seconds in SECONDS_BETWEEN_404S if self._is_tracked else ():
+            try:
+                return self._client.send(request, responses.listing, retry_policy=retry_policy)
+            except RequestRefused as refusal:
+                if refusal.status != 404:
+                    raise
+            self._client.pause(seconds)
+        return self._client.send(request, responses.listing, retry_policy=retry_policy)
 
     def _raise_unless_never_tracked(
         self, window: Window, event: Event, refusal: RequestRefused | AccessDenied

@@ -26,6 +26,8 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: str | None
     kept_at: Timestamp
     """When the vendor gave the cursor."""
+    page_size: int | None = None
+    """GUIDs on a page of this read. None in states of 0.1.0: as configured."""
 
 
 class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

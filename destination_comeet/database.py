@@ -1,0 +1,321 @@
+"""The database of the ledger: files, connections and locks, and what their failures mean.
+
+A failure says who has to act. Nothing of a row, and no password, gets into a message.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from destination_comeet.config import LedgerSettings, SqliteLedger
+from source_ats.clock import Clock, SystemClock
+from source_ats.errors import AtsError, ConfigError, LedgerInUse, Stopped, TransientError
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 60
+"""How long PostgreSQL may take to answer."""
+STOPPED_SECONDS = 5
+"""The same once the run was asked to end: it has ten seconds for everything."""
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file that only its owner may read; one that exists stays as it is."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        message = (
+            f"The ledger cannot be made: {error.strerror}. ledger.path has to be a file in a "
+            "folder that exists and can be written to."
+        )
+        raise ConfigError(message) from None
+
+
+def check_file(path: Path) -> None:
+    """Raise `ConfigError` if SQLite cannot keep its second file (the WAL) with this one.
+
+    Until it is merged, the newest notes are only in that second file. It lies in the folder of the
+    first one, under its name: a file that is mounted alone, or that has several names, is opened
+    without it the next time.
+    """
+    try:
+        about = path.stat()
+        real = path.resolve(strict=True)
+        is_mounted_alone = str(real) in _mount_points() or os.path.ismount(real)
+    except OSError as error:
+        message = f"The ledger at ledger.path cannot be read: {error.strerror}."
+        raise ConfigError(message) from None
+    problem = None
+    if not stat.S_ISREG(about.st_mode):
+        problem = "is not a file. Name a file in a folder that is kept"
+    elif is_mounted_alone:
+        problem = "is mounted as a single file. Mount the folder that holds it"
+    elif about.st_nlink > 1:
+        problem = "has several names (hard links). Keep one and remove the others"
+    if problem:
+        message = f"The ledger at ledger.path {problem}: its newest notes would be lost otherwise."
+        raise ConfigError(message)
+
+
+def _mount_points() -> set[str]:
+    """Return what is mounted where, as far as this system tells."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return set()
+    return {line.split(" ")[4].encode().decode("unicode_escape") for line in lines}
+
+
+def fingerprint(path: Path) -> tuple[int, ...]:
+    """Return what changes when somebody else writes to the file, or puts another in its place."""
+    about = path.stat()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+# Connections --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def connected(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
+    """Connect, and take the lock. Raises `LedgerInUse` when another run has it."""
+    engine = _engine(settings, clock)
+    with explained():
+        connection = engine.connect()
+    with closing(connection):
+        if isinstance(settings, SqliteLedger):
+            _lock_file(connection)
+        else:
+            _lock_database(connection)
+        yield connection
+
+
+def _engine(settings: LedgerSettings, clock: Clock) -> Engine:
+    if isinstance(settings, SqliteLedger):
+        url = URL.create("sqlite", database=settings.path)
+        return create_engine(url, poolclass=NullPool, connect_args={"timeout": 0})
+    options = {
+        "connect_timeout": CONNECT_SECONDS,
+        # A server that has vanished is noticed within 25 s, also between two statements.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+    }
+    try:
+        url = make_url(settings.url).set(drivername="postgresql+psycopg")
+        engine = create_engine(
+            # What the user says in the URL wins.
+            url,
+            poolclass=NullPool,
+            connect_args={name: value for name, value in options.items() if name not in url.query},
+        )
+    except (ArgumentError, ValueError):
+        raise ConfigError("ledger.url is not a URL of a PostgreSQL database.") from None
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, args: Any, options: Any) -> Any:
+        connection = _TimedConnection.connect(*args, **options)
+        connection.clock = clock
+        return connection
+
+    return engine
+
+
+class _TimedConnection(psycopg.Connection[Any]):
+    """Gives up a statement that is not answered, wherever the server or the network is stuck."""
+
+    clock: Clock = SystemClock()
+
+    def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
+        """Wait for the database; the library asks again ten times a second."""
+        return super().wait(self._timed(gen), *args, **options)
+
+    def _timed(self, gen: Generator[T, Any, Any]) -> Generator[T, Any, Any]:
+        began = self.clock.monotonic()
+        seconds = STATEMENT_SECONDS
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                waited = self.clock.monotonic() - began
+                if waited > min(seconds, STOPPED_SECONDS) and self._is_stopped():
+                    seconds = STOPPED_SECONDS
+                if waited > seconds:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("no answer")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _is_stopped(self) -> bool:
+        try:
+            self.clock.sleep(0)
+        except Stopped:
+            return True
+        return False
+
+
+def _lock_file(connection: Connection) -> None:
+    """Lock the file through SQLite itself: the lock is the process's, and ends with it."""
+    try:
+        for pragma in (
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=0",
+        ):
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        connection.commit()
+    except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_BUSY":
+            raise LedgerInUse from None
+        raise failure(error) from None
+
+
+def _lock_database(connection: Connection) -> None:
+    """Take an advisory lock, which PostgreSQL gives back when the connection ends."""
+    lock = func.pg_try_advisory_lock(
+        func.hashtext("source-ats ledger"), func.hashtext(func.current_schema())
+    )
+    with explained():
+        # Also where the server's own setting trades safety for speed: a note must survive a crash.
+        connection.exec_driver_sql("SET synchronous_commit TO on")
+        connection.exec_driver_sql(f"SET statement_timeout TO '{STATEMENT_SECONDS}s'")
+        got = connection.execute(select(lock)).scalar_one()
+        connection.commit()
+    if not got:
+        raise LedgerInUse
+
+
+# Failures -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise what the database says in our own words: its text shows the row."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise failure(error) from None
+
+
+def damaged() -> ConfigError:
+    """Return the failure of a row that cannot be read."""
+    return ConfigError(
+        "The ledger holds a row that this connector did not write, or that was damaged. Restore "
+        "the ledger from a backup: what was created since then is found in Comeet."
+    )
+
+
+def replaced() -> ConfigError:
+    """Return the failure of a ledger that is no longer the one that was opened."""
+    return ConfigError(
+        "The ledger was removed, replaced or changed by another program while this run was writing "
+        "with it. What was sent since the last state may not be noted there. Put the ledger back, "
+        "and run again."
+    )
+
+
+_SQLITE: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
+    (
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
+        ConfigError,
+        (
+            "The file at ledger.path is not a ledger, or is damaged. Correct the path, or restore "
+            "the ledger from a backup: what was created since then is found in Comeet."
+        ),
+    ),
+    (("SQLITE_FULL",), ConfigError, "The disk of ledger.path is full. Make room there."),
+    (
+        ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"),
+        ConfigError,
+        "The ledger cannot be written: check the rights of ledger.path and of its folder.",
+    ),
+    (("SQLITE_IOERR",), TransientError, "The disk of ledger.path answered with an error."),
+)
+_POSTGRES: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
+    (
+        ("28", "password authentication failed", "no pg_hba.conf entry", "no password supplied"),
+        ConfigError,
+        "PostgreSQL refuses the user of ledger.url: check user and password there.",
+    ),
+    (
+        ("3D", "does not exist"),
+        ConfigError,
+        (
+            "PostgreSQL does not know the database or the role in ledger.url: correct it, or "
+            "create the database."
+        ),
+    ),
+    (
+        ("42501", "3F", "permission denied"),
+        ConfigError,
+        "The user of ledger.url may not create or write tables: grant the rights on the schema.",
+    ),
+    (
+        ("42",),
+        ConfigError,
+        (
+            "The ledger's tables in PostgreSQL are missing, or were changed. Restore them from a "
+            "backup: what was created since then is found in Comeet."
+        ),
+    ),
+    (("25006",), ConfigError, "The database at ledger.url is read-only: name the primary server."),
+    (("53100",), ConfigError, "The disk of the PostgreSQL server at ledger.url is full."),
+    (("22", "XX"), ConfigError, "The ledger in PostgreSQL is damaged. Restore it from a backup."),
+    (
+        ("could not translate host name", "Name or service not known", "No address associated"),
+        ConfigError,
+        "The host in ledger.url is not known: correct the name.",
+    ),
+    (
+        ("Connection refused",),
+        TransientError,
+        "Nothing answers at the host and port of ledger.url: check both, and that PostgreSQL runs.",
+    ),
+    (
+        ("SSL", "certificate"),
+        ConfigError,
+        "The encrypted connection to ledger.url cannot be made: check sslmode and certificates.",
+    ),
+    (
+        ("53300", "too many clients"),
+        TransientError,
+        "PostgreSQL at ledger.url has no connection left for the ledger.",
+    ),
+)
+
+
+def failure(error: SQLAlchemyError) -> AtsError:
+    """Return who has to act, by what the database says; nothing of the row is shown."""
+    cause = getattr(error, "orig", None)
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+    detail = f"{type(cause or error).__name__} {name}".rstrip()
+    is_sqlite = hasattr(cause, "sqlite_errorname")
+    # A refused connection has no code, so its text has to do, which English servers send.
+    said = "" if name or is_sqlite else str(cause)
+    for signs, kind, message in _SQLITE if is_sqlite else _POSTGRES:
+        if any(name.startswith(sign) if name else sign in said for sign in signs):
+            return kind(message, detail=detail)
+    message = (
+        "The file at ledger.path cannot be used now. Check its disk."
+        if is_sqlite
+        else "The PostgreSQL server of the ledger does not answer. Check ledger.url, its network "
+        "and the server."
+    )
+    return TransientError(message, detail=detail)

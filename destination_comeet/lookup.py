@@ -1,0 +1,225 @@
+"""Who is in Comeet: the three reasons to read its list of candidates. One object per run.
+
+| when                                          | what is listed                | unreadable    |
+| --------------------------------------------- | ----------------------------- | ------------- |
+| before the first post of a run (check_ledger) | created since the last note   | a warning     |
+| before the post of an unknown key (match)     | created before match_before   | the run stops |
+| after a post without an answer (around)       | created around the note       | unknown       |
+
+The list of a position is not used: it leaves people out (observed).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Literal
+
+from destination_comeet.ledger import Entry, Ledger
+from destination_comeet.mapping import Candidate
+from destination_comeet.matching import CandidateIndex, Comparison, Traits, compare, traits
+from source_ats.clock import parse_timestamp, rfc3339
+from source_ats.errors import (
+    AccessDenied,
+    ConfigError,
+    ContractError,
+    TransientError,
+    WrongAddress,
+)
+from source_ats.http.client import Client
+from source_ats.http.models import Request
+from source_ats.vendors.comeet import requests, responses
+from source_ats.vendors.comeet.listing import list_pages
+
+log = logging.getLogger("airbyte.source_ats.comeet")
+
+MARGIN = timedelta(seconds=60)
+"""Notes and times of creation may differ by this much: clocks show whole seconds."""
+MARGIN_WITHOUT_DATE = timedelta(minutes=15)
+"""The same where only the machine's clock is known."""
+LONGEST_POSTING = timedelta(hours=4)
+"""A post is given up well before."""
+
+UNREADABLE = (AccessDenied, WrongAddress, ContractError)
+"""The list is observed only: it may not be there, not take our filters, or look different."""
+
+
+class Lookup:
+    """Finds candidates in Comeet. For one thread."""
+
+    def __init__(
+        self,
+        client: Client,
+        ledger: Ledger,
+        base_url: str,
+        match_existing: Literal["new_ledger", "always", "never"],
+    ) -> None:
+        """Nothing is read until it is needed."""
+        self._client = client
+        self._ledger = ledger
+        self._base_url = base_url
+        self._match_existing = match_existing
+        self._is_ledger_checked = False
+        self._match_all_before: datetime | None = None
+        self._index: CandidateIndex | None = None
+        self._indexed_before: datetime | None = None
+        self._resources = ExitStack()
+
+    def close(self) -> None:
+        """Remove the temporary index."""
+        self._resources.close()
+
+    # A ledger that is behind ----------------------------------------------------------------------
+
+    def check_ledger(self) -> None:
+        """Find out, once a run, whether Comeet has candidates that the ledger should know.
+
+        If it has, the ledger was restored from a backup, or candidates also come from elsewhere:
+        from now on new keys are compared with all who are there.
+        """
+        if self._is_ledger_checked:
+            return
+        self._is_ledger_checked = True
+        now = self._client.now()
+        times = [self._ledger.last_noted_at(), self._ledger.checked_at]
+        since = max((each for each in times if each is not None), default=None)
+        first = requests.created_between(self._base_url, since and since - MARGIN)
+        unexplained = self._ledger.without_uid()
+        try:
+            is_behind = any(
+                not self._ledger.knows(row.uid) and not _explain(row, unexplained)
+                for row in self._rows(first)
+                if not row.deleted
+            )
+        except UNREADABLE as error:
+            log.warning(
+                "Comeet's list of candidates cannot be read, so it was not checked whether the "
+                "ledger is up to date. It needs the permission to retrieve candidates. [%s]",
+                error.detail,
+            )
+            return
+        self._ledger.remember_check(now)
+        if is_behind:
+            log.info(
+                "Comeet has candidates that the ledger does not know, so new records are compared "
+                "with all candidates that are there."
+            )
+            self.distrust_ledger()
+
+    def distrust_ledger(self) -> None:
+        """Compare new keys with everybody who is in Comeet now."""
+        if self._ledger.shows_candidates:
+            self._ledger.move_match_before(self._client.now() + MARGIN)
+
+    # Matching -------------------------------------------------------------------------------------
+
+    def match(self, candidate: Candidate) -> Comparison:
+        """Compare a record whose key the ledger does not know with those who may be there.
+
+        Raises `ConfigError` or `TransientError` if the list of those cannot be read.
+        """
+        before = self._match_before()
+        if before is None:
+            return Comparison()
+        if self._index is None or before != self._indexed_before:
+            self._read_index(before)
+        assert self._index is not None  # noqa: S101 - just read
+        return self._index.compare(
+            candidate.position_uid,
+            candidate.fields,
+            has_note=False,
+            is_held=self._held_by_others(candidate),
+        )
+
+    def _match_before(self) -> datetime | None:
+        if self._match_existing == "never":
+            return None
+        moments = [self._ledger.match_before]
+        if self._match_existing == "always":
+            self._match_all_before = self._match_all_before or self._client.now() + MARGIN
+            moments.append(self._match_all_before)
+        return max((each for each in moments if each is not None), default=None)
+
+    def _read_index(self, before: datetime) -> None:
+        self._resources.close()
+        index = self._resources.enter_context(CandidateIndex.opened())
+        log.info("Reading the candidates created before %s, to match them.", rfc3339(before))
+        try:
+            index.add(self._rows(requests.created_between(self._base_url, before=before)))
+        except AccessDenied as error:
+            message = (
+                "Candidates may be in Comeet that the ledger does not know, and the integration "
+                "lacks the permission to retrieve candidates, so nobody can be created safely. Ask "
+                "Comeet for the permission, or set match_existing to never if you know that "
+                "nobody is there yet."
+            )
+            raise ConfigError(message, detail=error.detail) from None
+        except UNREADABLE as error:
+            message = (
+                "Candidates may be in Comeet that the ledger does not know, and its list of "
+                "candidates cannot be read, so nobody can be created safely. Run again later."
+            )
+            raise TransientError(message, detail=error.detail) from None
+        self._index, self._indexed_before = index, before
+
+    # After a post without an answer ---------------------------------------------------------------
+
+    def around(self, candidate: Candidate, entry: Entry) -> Comparison:
+        """Compare the record of an open note with the candidates created around the note.
+
+        Raises one of `UNREADABLE` if the list cannot be read.
+        """
+        note = entry.note
+        margin = MARGIN if note.has_vendor_time else MARGIN_WITHOUT_DATE
+        return self._compare(candidate, entry, entry.noted_at - margin)
+
+    def ever(self, candidate: Candidate, entry: Entry) -> Comparison:
+        """Compare as `around` does, without a lower limit: the candidate may be an old one."""
+        return self._compare(candidate, entry, None)
+
+    def _compare(self, candidate: Candidate, entry: Entry, after: datetime | None) -> Comparison:
+        first = requests.created_between(self._base_url, after, entry.noted_at + LONGEST_POSTING)
+        note = entry.note
+        # As it was sent, for the record may have changed since; 0.1.0 did not note that.
+        ours = Traits(*note.traits) if note.traits else self._traits(candidate.fields)
+        return compare(
+            candidate.position_uid,
+            ours,
+            self._rows(first),
+            has_note=True,
+            is_held=self._held_by_others(candidate),
+            traits_of=self._traits,
+        )
+
+    # Steps ----------------------------------------------------------------------------------------
+
+    def _traits(self, of: responses.Candidate | Mapping[str, object]) -> Traits[str]:
+        return self._ledger.hashed(traits(of))
+
+    def _rows(self, first: Request) -> Iterator[responses.Candidate]:
+        # What was saved is made safe first: a long list takes its time.
+        self._ledger.commit()
+        for page, _ in list_pages(self._client.send, self._base_url, first, responses.candidates):
+            yield from page.candidates
+
+    def _held_by_others(self, candidate: Candidate) -> Callable[[str], bool]:
+        return lambda uid: self._ledger.is_held_by_another(
+            uid, candidate.position_uid, candidate.key
+        )
+
+
+def _explain(row: responses.Candidate, unexplained: list[tuple[str, datetime]]) -> bool:
+    """Use up a note or entry without uid that this row may belong to; False if there is none."""
+    created = parse_timestamp(row.time_created)
+    fitting = [
+        (noted_at, position)
+        for position, noted_at in unexplained
+        if row.position_uid in (None, position) and (created is None or created >= noted_at)
+    ]
+    if not fitting:
+        return False
+    noted_at, position = max(fitting)
+    unexplained.remove((position, noted_at))
+    return True
