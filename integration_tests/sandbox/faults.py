@@ -357,9 +357,11 @@ async def _half(
     body = _body(whole)
     cut = web.StreamResponse(status=whole.status, headers=whole.headers)
     cut.content_length = len(body) if fault.announced is None else fault.announced
-    await cut.prepare(request)
     entry.bytes = len(body) // 2
-    await cut.write(body[: entry.bytes])
+    # The caller may be gone already.
+    with contextlib.suppress(ConnectionError):
+        await cut.prepare(request)
+        await cut.write(body[: entry.bytes])
     if fault.kind == "stall_midway":
         await _stall(request)
     elif fault.kind == "reset_midway":

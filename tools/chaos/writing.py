@@ -109,7 +109,7 @@ def write(seed: int, folder: Path, ledger: dict[str, Any] | None = None) -> int:
                 _a_stranger_comes(comeet, source, strangers)
             if loses_ledgers:
                 _lose_ledger(writer, dice)
-            strike(sandbox, "comeet.*", dice)
+            sandbox.control("/_control/faults", broken("comeet.*", dice))
             sandbox.advance(dice.choice((0, MINUTE, HOUR, 25 * HOUR)))
         sandbox.clear_faults()
         last = _write(writer, source, Fate(sandbox.url))
