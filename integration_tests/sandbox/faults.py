@@ -15,13 +15,13 @@ connection is closed | yes |
 | `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
 | `garbage_midway` | the same, but bytes follow that are no TLS | yes |
 | `half_json` | half of the body, as if it were the whole; an error stays whole | yes |
-| `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
+| `half_gzip` | the body in gzip, and half of that as if it were the whole; likewise | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
 `value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path is \
 the first element of a list that holds the text | yes |
 | `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
-was requested before; a first page stays as it is | yes |
+was requested before this page; the first two pages stay as they are | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
 
@@ -159,9 +159,9 @@ class Fault:
             trail.append(cursor)
 
     def earlier_cursor(self, sent: str, dice: random.Random) -> str:
-        """Return a cursor that came before in this read of a list; empty on the first page."""
-        trail = self.trails[CURSOR.sub("", sent)]
-        return dice.choice(trail) if trail else ""
+        """Return a cursor that came before this one in a read; empty where there is none."""
+        *earlier, _ = self.trails[CURSOR.sub("", sent)] or [""]
+        return dice.choice(earlier) if earlier else ""
 
 
 def _found(pattern: re.Pattern[str], sent: str) -> str:
@@ -315,7 +315,9 @@ def _filled_in(text: str, sent: str, clock: Clock) -> str:
 def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
     body = _body(whole)
     changed = web.Response(status=whole.status, content_type=whole.content_type)
-    if fault.kind == "half_json" and whole.status < 400:
+    if whole.status >= 400:
+        changed.body = body
+    elif fault.kind == "half_json":
         changed.body = body[: len(body) // 2]
     elif fault.kind == "half_gzip":
         packed = gzip.compress(body)
