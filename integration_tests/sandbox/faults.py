@@ -19,7 +19,7 @@ connection is closed | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
 `value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path is \
-the first element of a list that holds the text | yes |
+the first element of a list that holds the text; a backslash precedes a dot in a key | yes |
 | `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
 was requested before this page; the first two pages stay as they are | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
@@ -223,7 +223,7 @@ def _replacing(replacements: list[Fault], handler: Handler) -> Handler:
             # An answer without that place stays as it is.
             with contextlib.suppress(LookupError, TypeError):
                 new = fault.value if fault.raw is None else f"{RAW}{number}."
-                value = _replaced(value, fault.at.split("."), new)
+                value = _replaced(value, _path(fault.at), new)
         body = orjson.dumps(value)
         for number, fault in enumerate(replacements):
             if fault.raw is not None:
@@ -326,6 +326,10 @@ def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
     else:
         changed.body = body
     return changed
+
+
+def _path(at: str) -> list[str]:
+    return [key.replace("\\.", ".") for key in re.split(r"(?<!\\)\.", at)]
 
 
 def _replaced(whole: Any, path: list[str], value: Any) -> Any:
