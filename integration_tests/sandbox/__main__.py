@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -34,11 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--accounts", type=int, default=3, help="Kombo integrations")
     parser.add_argument("--with-parent", action="store_true", help="end when stdin is closed")
+    parser.add_argument("--certificate", help="speak TLS: a PEM file with certificate and key")
     options = parser.parse_args(arguments)
     world = World(seed=options.seed, candidates=options.candidates)
     app = application(world, options.accounts)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(_serve(app, options.port, with_parent=options.with_parent))
+        runner.run(_serve(app, options.port, options.certificate, with_parent=options.with_parent))
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -49,7 +51,9 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(app: web.Application, port: int, *, with_parent: bool) -> None:
+async def _serve(
+    app: web.Application, port: int, certificate: str | None, *, with_parent: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,9 +62,14 @@ async def _serve(app: web.Application, port: int, *, with_parent: bool) -> None:
         threading.Thread(target=_wait_for_parent, args=(loop, stop), daemon=True).start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    await web.TCPSite(runner, HOST, port, ssl_context=context).start()
+    scheme = "http" if context is None else "https"
     port = runner.addresses[0][1]
-    sys.stdout.write(json.dumps({"url": f"http://{HOST}:{port}", "pid": os.getpid()}) + "\n")
+    sys.stdout.write(json.dumps({"url": f"{scheme}://{HOST}:{port}", "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     await stop.wait()
     await runner.cleanup()

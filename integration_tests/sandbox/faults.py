@@ -13,13 +13,19 @@
 connection is closed | yes |
 | `reset_midway` | the same, but the connection is reset | yes |
 | `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
-| `half_json` | half of the body, as if it were the whole | yes |
-| `half_gzip` | the body in gzip, and half of that as if it were the whole | yes |
+| `garbage_midway` | the same, but bytes follow that are no TLS | yes |
+| `half_json` | half of the body, as if it were the whole; an error stays whole | yes |
+| `half_gzip` | the body in gzip, and half of that as if it were the whole; likewise | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
-`value` nothing does; `raw` stands there letter for letter, JSON or not | yes |
+`value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path is \
+the first element of a list that holds the text; a backslash precedes a dot in a key | yes |
+| `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
+was requested before this page; the first two pages stay as they are | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
+
+Of the faults that strike a call, all delays, `replace` and `round` act, and the first other one.
 
 In a `body` and in `headers`, `{sent}` stands for all that the caller sent: the vendor quotes it. In
 `headers`, `{in 600}` stands for the date in so many seconds.
@@ -39,6 +45,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
@@ -54,19 +61,25 @@ if TYPE_CHECKING:
 USUAL_STATUS = {"status": 503, "body": 200, "html": 200, "empty": 200, "bad_gzip": 200}
 """The kinds that answer instead of the handler, with the status they have if none is given."""
 
-MIDWAY = ("truncate", "reset_midway", "stall_midway")
+MIDWAY = ("truncate", "reset_midway", "stall_midway", "garbage_midway")
 """The kinds that break off in the middle of the body."""
 
 DATED = "dated"
 """Where a request keeps that its answer has a `Date` by a fault."""
 
-CHANGED = ("half_json", "half_gzip", "replace", "headers")
+CHANGED = ("half_json", "half_gzip", "headers")
 """The kinds that change the right answer."""
 
-KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, "reset", "stall", "lost_answer", "delay")
+REPLACED = ("replace", "round")
+"""The kinds that change values in the right answer."""
+
+KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, *REPLACED, "reset", "stall", "lost_answer", "delay")
 
 NOTHING = "<nothing>"
 RAW = "<raw>"
+
+CURSOR = re.compile(r'[?&]cursor=([^& ]+)|"Cursor": ?"([^"]+)"')
+ROWS = re.compile(r'[?&](?:page_size|limit)=(\d+)|"PageSize": ?(\d+)')
 
 HTML = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
@@ -85,7 +98,11 @@ class Fault:
     raw: str | None = None
     """What to put in place, one byte for each letter, instead of `value`."""
     containing: str = ""
-    """Strike only calls that hold this text in their path, query or body."""
+    """Strike only calls that hold this text in their path, query, body or integration."""
+    over_rows: int | None = None
+    """Strike only calls that ask for pages of more rows than this."""
+    once_per_request: bool = False
+    """Strike no call that is like one that was struck: to repeat it helps."""
     delay_seconds: float = 0.02
     announced: int | None = None
     """The length that a body which breaks off announces; None: its own."""
@@ -96,6 +113,9 @@ class Fault:
     """Stop after that many hits; None means never."""
     passed: int = field(default=0, init=False)
     hits: int = field(default=0, init=False)
+    struck: set[str] = field(default_factory=set, init=False)
+    trails: dict[str, list[str]] = field(default_factory=dict, init=False)
+    """The cursors that came so far in a read of a list, by the list."""
 
     def __post_init__(self) -> None:
         """Refuse a kind that does not exist: a typo must not make a test pass."""
@@ -103,9 +123,20 @@ class Fault:
             message = f"kind is one of {', '.join(KINDS)}, not {self.kind!r}"
             raise ValueError(message)
 
+    def looks_at_requests(self) -> bool:
+        """Whether it depends on what a call sends."""
+        told = (self.containing, self.over_rows, self.once_per_request, self.kind == "round")
+        return any(told)
+
     def strikes(self, endpoint: str, dice: random.Random, sent: str = "") -> bool:
         """Whether this call is hit. Each question counts as one call that came past."""
         if not fnmatchcase(endpoint, self.endpoint) or self.containing not in sent:
+            return False
+        if self.kind == "round":
+            self._follow(sent)
+        if self.over_rows is not None and int(_found(ROWS, sent) or 0) <= self.over_rows:
+            return False
+        if self.once_per_request and sent in self.struck:
             return False
         if self.times is not None and self.hits >= self.times:
             return False
@@ -113,7 +144,30 @@ class Fault:
         if self.passed <= self.after or dice.random() >= self.probability:
             return False
         self.hits += 1
+        self.struck.add(sent)
         return True
+
+    def _follow(self, sent: str) -> None:
+        """Keep the cursor of a call, and forget those that came after it in an earlier read."""
+        cursor = _found(CURSOR, sent)
+        trail = self.trails.setdefault(CURSOR.sub("", sent), [])
+        if not cursor:
+            trail.clear()
+        elif cursor in trail:
+            del trail[trail.index(cursor) + 1 :]
+        else:
+            trail.append(cursor)
+
+    def earlier_cursor(self, sent: str, dice: random.Random) -> str:
+        """Return a cursor that came before this one in a read; empty where there is none."""
+        *earlier, _ = self.trails[CURSOR.sub("", sent)] or [""]
+        return dice.choice(earlier) if earlier else ""
+
+
+def _found(pattern: re.Pattern[str], sent: str) -> str:
+    """Return the first group that a pattern finds; empty if it finds nothing."""
+    found = pattern.search(sent)
+    return unquote(next(filter(None, found.groups()))) if found else ""
 
 
 async def answer(  # noqa: PLR0913, PLR0917 - one call, and what the desk knows
@@ -124,21 +178,60 @@ async def answer(  # noqa: PLR0913, PLR0917 - one call, and what the desk knows
     entry: Entry,
     clock: Clock,
 ) -> web.StreamResponse:
-    """Answer one call: wait for every delay that strikes, then let the first other fault act.
+    """Answer one call: wait for every delay that strikes, and let the other faults act.
 
     `entry` gets the name of the fault, and the status if the caller will see one.
     """
     sent = ""
-    if any(fault.containing for fault in faults):
-        sent = request.path_qs + (await request.read()).decode()
+    if any(fault.looks_at_requests() for fault in faults):
+        integration = request.headers.get("X-Integration-Id", "")
+        sent = f"{request.path_qs} {integration} {(await request.read()).decode()}"
+    replacements: list[Fault] = []
     for fault in faults:
         if not fault.strikes(entry.endpoint, dice, sent):
             continue
         entry.fault = fault.kind
-        if fault.kind != "delay":
-            return await _act(fault, request, handler, entry, clock)
-        await asyncio.sleep(fault.delay_seconds)
-    return await _run(handler, request, entry)
+        if fault.kind == "delay":
+            await asyncio.sleep(fault.delay_seconds)
+        elif fault.kind == "replace":
+            replacements.append(fault)
+        elif fault.kind == "round":
+            replacements += _back(fault, request, fault.earlier_cursor(sent, dice))
+        else:
+            return await _act(fault, request, _replacing(replacements, handler), entry, clock)
+    return await _run(_replacing(replacements, handler), request, entry)
+
+
+def _back(fault: Fault, request: web.Request, cursor: str) -> list[Fault]:
+    """Return what puts a cursor, or a link that holds it, into an answer."""
+    if not cursor:
+        return []
+    link = str(request.url.update_query(cursor=cursor))
+    value = link if fault.at == "next_page" else cursor
+    return [Fault(fault.endpoint, "replace", at=fault.at, value=value)]
+
+
+def _replacing(replacements: list[Fault], handler: Handler) -> Handler:
+    """Return the handler, with other values in what it answers."""
+    if not replacements:
+        return handler
+
+    async def replaced(request: web.Request) -> web.StreamResponse:
+        whole = await handler(request)
+        value = orjson.loads(_body(whole))
+        for number, fault in enumerate(replacements):
+            # An answer without that place stays as it is.
+            with contextlib.suppress(LookupError, TypeError):
+                new = fault.value if fault.raw is None else f"{RAW}{number}."
+                value = _replaced(value, _path(fault.at), new)
+        body = orjson.dumps(value)
+        for number, fault in enumerate(replacements):
+            if fault.raw is not None:
+                raw = fault.raw.encode("latin-1")
+                body = body.replace(orjson.dumps(f"{RAW}{number}."), raw)
+        return web.Response(status=whole.status, content_type=whole.content_type, body=body)
+
+    return replaced
 
 
 async def _act(
@@ -222,31 +315,28 @@ def _filled_in(text: str, sent: str, clock: Clock) -> str:
 def _changed(fault: Fault, whole: web.StreamResponse) -> web.Response:
     body = _body(whole)
     changed = web.Response(status=whole.status, content_type=whole.content_type)
-    if fault.kind == "half_json":
+    if whole.status >= 400:
+        changed.body = body
+    elif fault.kind == "half_json":
         changed.body = body[: len(body) // 2]
     elif fault.kind == "half_gzip":
         packed = gzip.compress(body)
         changed.headers["Content-Encoding"] = "gzip"
         changed.body = packed[: len(packed) // 2]
-    elif fault.kind == "headers":
-        changed.body = body
     else:
-        whole = orjson.loads(body)
-        with contextlib.suppress(LookupError):
-            # An answer without that place stays as it is.
-            value = fault.value if fault.raw is None else RAW
-            whole = _replaced(whole, fault.at.split("."), value)
-        changed.body = orjson.dumps(whole)
-        if fault.raw is not None:
-            changed.body = changed.body.replace(orjson.dumps(RAW), fault.raw.encode("latin-1"))
+        changed.body = body
     return changed
+
+
+def _path(at: str) -> list[str]:
+    return [key.replace("\\.", ".") for key in re.split(r"(?<!\\)\.", at)]
 
 
 def _replaced(whole: Any, path: list[str], value: Any) -> Any:
     """Return JSON with another value at a path; without the last key if there is no value."""
     if path in ([], [""]):
         return value
-    key = int(path[0]) if isinstance(whole, list) else path[0]
+    key = _place(whole, path[0]) if isinstance(whole, list) else path[0]
     if len(path) > 1:
         whole[key] = _replaced(whole[key], path[1:], value)
     elif value == NOTHING:
@@ -256,19 +346,34 @@ def _replaced(whole: Any, path: list[str], value: Any) -> Any:
     return whole
 
 
+def _place(whole: list[Any], name: str) -> int:
+    """Return which element of a list is meant, by its number or by a text that it holds."""
+    if not name.startswith("?"):
+        return int(name)
+    text = name.removeprefix("?").encode()
+    for place, each in enumerate(whole):
+        if text in orjson.dumps(each):
+            return place
+    raise LookupError(name)
+
+
 async def _half(
     fault: Fault, whole: web.StreamResponse, request: web.Request, entry: Entry
 ) -> web.StreamResponse:
     body = _body(whole)
     cut = web.StreamResponse(status=whole.status, headers=whole.headers)
     cut.content_length = len(body) if fault.announced is None else fault.announced
-    await cut.prepare(request)
     entry.bytes = len(body) // 2
-    await cut.write(body[: entry.bytes])
+    # The caller may be gone already.
+    with contextlib.suppress(ConnectionError):
+        await cut.prepare(request)
+        await cut.write(body[: entry.bytes])
     if fault.kind == "stall_midway":
         await _stall(request)
     elif fault.kind == "reset_midway":
         _reset(request)
+    elif fault.kind == "garbage_midway":
+        _send_garbage(request)
     else:
         _close(request)
     return cut
@@ -295,11 +400,23 @@ def _close(request: web.Request) -> None:
         request.transport.close()
 
 
+def _send_garbage(request: web.Request) -> None:
+    """Send what is no TLS, and close the connection."""
+    if request.transport is not None:
+        with _same_socket(request.transport) as same, contextlib.suppress(OSError):
+            same.send(b"\x00garbage" * 50)
+        request.transport.abort()
+
+
+def _same_socket(transport: asyncio.Transport) -> socket.socket:
+    """Return a duplicate, because uvloop's and asyncio's own sockets allow different things."""
+    return socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+
+
 def _reset(request: web.Request) -> None:
     """Close with RST: a linger time of zero makes the kernel drop what was not sent."""
     if request.transport is None:
         return
-    # A duplicate, because uvloop's and asyncio's own socket objects allow different things.
-    with socket.socket(fileno=os.dup(request.transport.get_extra_info("socket").fileno())) as same:
+    with _same_socket(request.transport) as same:
         same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()

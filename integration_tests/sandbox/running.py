@@ -35,9 +35,17 @@ class Sandbox:
 
     @classmethod
     def start(
-        cls, candidates: int = 10_000, seed: int = 7, accounts: int = 3, port: int = 0
+        cls,
+        candidates: int = 10_000,
+        seed: int = 7,
+        accounts: int = 3,
+        port: int = 0,
+        certificate: Path | None = None,
     ) -> Self:
-        """Start one and return once it listens. `candidates` are made for each vendor."""
+        """Start one and return once it listens. `candidates` are made for each vendor.
+
+        With a certificate (a PEM file that holds the key too) it speaks TLS.
+        """
         process = subprocess.Popen(  # noqa: S603 - our own module, our own arguments
             [
                 sys.executable,
@@ -48,6 +56,7 @@ class Sandbox:
                 f"--accounts={accounts}",
                 f"--port={port}",
                 "--with-parent",
+                *([] if certificate is None else [f"--certificate={certificate}"]),
             ],
             cwd=PROJECT,
             env=os.environ | KEEP_MEMORY,
@@ -60,6 +69,7 @@ class Sandbox:
             message = f"The sandbox ended with code {process.wait()} before it listened."
             raise RuntimeError(message)
         sandbox = cls(url=json.loads(first_line)["url"], process=process)
+        sandbox.http.verify = str(certificate) if certificate else True
         sandbox.http.trust_env = False  # a proxy must not stand before a loopback address
         return sandbox
 

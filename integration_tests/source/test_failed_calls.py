@@ -117,6 +117,37 @@ def test_401_or_403_from_the_first_answer_on_is_a_config_error(
     assert waited < 120
 
 
+@pytest.mark.parametrize(
+    ("stream", "route", "containing"),
+    [
+        ("candidates", "kombo.candidates", ""),
+        ("candidates", "kombo.candidates", "cursor="),
+        ("kombo_jobs", "kombo.integration", ""),
+        ("profiles", "talemetry.ids", "created"),
+        ("profiles", "talemetry.ids", "updated"),
+        ("profiles", "talemetry.ids", "deleted"),
+        ("profiles", "talemetry.ids", '"Cursor"'),
+        ("profiles", "talemetry.profiles", ""),
+    ],
+)
+def test_a_passing_404_loses_nothing(
+    sandbox: Sandbox, tmp_path: Path, stream: str, route: str, containing: str
+) -> None:
+    connector = configured(sandbox, tmp_path, "kombo", "talemetry")
+    connector.config["start_date"] = "2000-01-01T00:00:00Z"
+    connector.config["talemetry"] |= {"window_days": 3650, "ids_per_request": 1}
+    usual = connector.read_quickly(stream)
+    sandbox.reset_log()
+    sandbox.fault(route, "html", status=404, containing=containing, times=1)
+    run = connector.read_quickly(stream)
+    assert run.code == 0
+    assert "html" in {call["fault"] for call in sandbox.log(route)}
+    assert {row["id"] for row in run.records(stream)} == {
+        row["id"] for row in usual.records(stream)
+    }
+    assert run.state(stream).get("events_seen") == usual.state(stream).get("events_seen")
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_one_integration_that_fails_with_html_fails_alone(tmp_path: Path, status: int) -> None:
     def script(request: Request) -> Answer:

@@ -17,6 +17,7 @@ Retries, after the vendor's reader has classified a failed response (`Vendor.cla
 | any other 403 [2]                | new token once, then repeat       | `OutcomeUnknown`    |
 | 302, 303                         | `ConfigError`                     | `OutcomeUnknown`    |
 | another redirect off the host    | `ConfigError`                     | same                |
+| 404 of another server [3]        | repeat, then `WrongAddress`       | `WrongAddress`      |
 | any other 4xx                    | `RequestRefused`                  | same                |
 
 [1] Not trusted, or not usable. A proxy that fails after an answer in this run counts as no
@@ -24,6 +25,8 @@ connection.
 
 [2] It may be a gateway's. From an endpoint (of one partition) that answered in this run it is
 repeated three times within 30 seconds, then it is transient; else once, then it is a `ConfigError`.
+
+[3] As the vendor's reader says (`WrongAddress`). It is repeated as [2] says.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ from source_ats.errors import (
     RequestRefused,
     RetryableError,
     TransientError,
+    WrongAddress,
 )
 from source_ats.http import retry
 from source_ats.http.circuit_breaker import CircuitBreaker
@@ -187,7 +191,7 @@ class Client:
         response, failure = self._authorized(request, policy, before_send)
         answered_before = request.source in self._answered
         for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
-            if failure is not FailureKind.DENIED:
+            if not _may_be_a_gateway(request, failure):
                 break
             log.warning(
                 "%s Trying again in %.1f s. [%s]", self._denial(response), pause, response.where
@@ -196,7 +200,9 @@ class Client:
             response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
         match failure:
-            case FailureKind.DENIED if answered_before:
+            case FailureKind.DENIED | WrongAddress() if answered_before and _may_be_a_gateway(
+                request, failure
+            ):
                 message = f"{self._denial(response)} {policy.advice}"
                 raise TransientError(message, detail=response.where)
             case FailureKind.DENIED | FailureKind.UNAUTHORIZED:
@@ -261,7 +267,8 @@ class Client:
         return RequestRefused(message, status=response.status, code=None, detail=response.where)
 
     def _denial(self, response: Response) -> str:
-        return f"{self._vendor.name} denied access with status {response.status}, without a reason."
+        did = "did not find a page" if response.status == 404 else "denied access"
+        return f"{self._vendor.name} {did} (status {response.status}), without a reason."
 
     def _not_authorized(self, response: Response) -> ConfigError:
         check = f"Check {self._vendor.credentials}."
@@ -412,3 +419,10 @@ class Client:
             )
             if error.rate_limit:
                 self._on_rate_limit(self.now() + timedelta(seconds=state.upcoming_sleep))
+
+
+def _may_be_a_gateway(request: Request, failure: AtsError | FailureKind | None) -> bool:
+    """Return True if a request failed without a reason of the vendor, and may be repeated."""
+    return failure is FailureKind.DENIED or (
+        isinstance(failure, WrongAddress) and not request.creates
+    )

@@ -9,7 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tools.chaos.seeds import KINDS, live_through
+from tools.chaos.seeds import ALL_KINDS, KINDS, live_through
 
 
 def main() -> int:
@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/chaos")
     parser.add_argument("--seeds", type=int, default=200, metavar="N", help="of each kind")
     parser.add_argument("--first-seed", type=int, default=0, metavar="K")
-    parser.add_argument("--stream", choices=KINDS, action="append", help="default: all")
+    parser.add_argument(
+        "--stream", choices=ALL_KINDS, action="append", help="default: " + ", ".join(KINDS)
+    )
     options = parser.parse_args()
     failed: list[str] = []
     for kind in options.stream or KINDS:

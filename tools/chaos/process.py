@@ -28,8 +28,9 @@ from source_ats.http import client
 from source_ats.http.client import Client
 from source_ats.process import Output
 from source_ats.sync import emitter
+from tools.chaos.situations import Wish
 
-__all__ = ["READ_STEPS", "WRITE_STEPS", "Cut", "Ended", "Fate", "Wish", "ended"]
+__all__ = ["READ_STEPS", "WRITE_STEPS", "Cut", "Ended", "Fate", "ended"]
 
 HALF_PRINTED = "lines half printed"
 READ_STEPS: dict[str, Step] = {
@@ -43,9 +44,6 @@ READ_STEPS: dict[str, Step] = {
 }
 LONGEST_RUN = 120
 """Seconds, far more than a run takes: one that waits for ever is a failure."""
-
-Wish = tuple[str, dict[str, Any]]
-"""A path of the sandbox's control door, and what is posted there."""
 
 _imported = (commands, stdin)
 """What the destination imports when it runs; here it is imported once for all."""
@@ -68,6 +66,8 @@ class Fate:
     """All that happens to one run from outside, beside faults."""
 
     sandbox: str
+    certificate: str = ""
+    """The file with the sandbox's own certificate, where it speaks TLS."""
     cut: Cut | None = None
     meanwhile: Sequence[Wish] = ()
     """Happen one after the other ..."""
@@ -113,6 +113,8 @@ def _run(
     # A pipe to the parent of all forks stands there otherwise.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
     sys.argv = [command.__name__, *arguments]
+    if fate.certificate:
+        os.environ["REQUESTS_CA_BUNDLE"] = fate.certificate
     vars(process)["SystemClock"] = QuickClock
     emitter.SECONDS_BETWEEN_STATES = fate.seconds_between_states
     if fate.all_wait:
@@ -141,8 +143,9 @@ def _let_things_happen(fate: Fate) -> None:
     """Arrange for the changes, from within the run: so they come at the same call every time."""
     door = requests.Session()
     door.trust_env = False
+    door.verify = fate.certificate or True
 
-    def happen(path: str, body: dict[str, Any], *_: object) -> None:
+    def happen(path: str, body: Any, *_: object) -> None:
         door.post(fate.sandbox + path, json=body, timeout=LONGEST_RUN).raise_for_status()
 
     for number, (path, body) in enumerate(fate.meanwhile, start=1):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.chaos.reading import STREAMS, read
+from tools.chaos import reading
+from tools.chaos.streams import OTHER_STREAMS, STREAMS
 from tools.chaos.writing import write
 
 WRITE = "write"
 KINDS = (*STREAMS, WRITE)
+"""What is run unless something else is asked for."""
+ALL_KINDS = (*KINDS, *OTHER_STREAMS)
 
 
 def live_through(kind: str, seed: int, folder: Path) -> int:
@@ -16,4 +19,6 @@ def live_through(kind: str, seed: int, folder: Path) -> int:
 
     Raises `AssertionError` if anything of the chaos shows in the end.
     """
-    return write(seed, folder) if kind == WRITE else read(kind, seed, folder)
+    if kind == WRITE:
+        return write(seed, folder)
+    return reading.live_through(kind, {**STREAMS, **OTHER_STREAMS}[kind], seed, folder)

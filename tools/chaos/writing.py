@@ -30,8 +30,9 @@ from integration_tests.support.writer import (
     record,
     state,
 )
-from tools.chaos.process import WRITE_STEPS, Fate, Wish, ended
-from tools.chaos.reading import HOUR, MINUTE, cut, strike
+from tools.chaos.process import WRITE_STEPS, Fate, ended
+from tools.chaos.reading import HOUR, cut
+from tools.chaos.situations import MINUTE, Wish, broken
 
 STATUSES = ("On hold", "Awaiting Decision", "Rejected", "Withdrawn", "Hired")
 
@@ -89,7 +90,7 @@ def write(seed: int, folder: Path, ledger: dict[str, Any] | None = None) -> int:
         answer = writer.check().status()
         assert answer["status"] == "SUCCEEDED", answer
         writer.control("settings", drift=dice.choice((0.0, 0.3)))
-        strike(sandbox, "comeet.*", dice)
+        sandbox.control("/_control/faults", broken("comeet.*", dice))
         for _ in range(dice.randint(2, 5)):
             source.change()
             fate = Fate(
@@ -108,7 +109,7 @@ def write(seed: int, folder: Path, ledger: dict[str, Any] | None = None) -> int:
                 _a_stranger_comes(comeet, source, strangers)
             if loses_ledgers:
                 _lose_ledger(writer, dice)
-            strike(sandbox, "comeet.*", dice)
+            sandbox.control("/_control/faults", broken("comeet.*", dice))
             sandbox.advance(dice.choice((0, MINUTE, HOUR, 25 * HOUR)))
         sandbox.clear_faults()
         last = _write(writer, source, Fate(sandbox.url))

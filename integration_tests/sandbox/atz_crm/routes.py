@@ -132,7 +132,8 @@ async def list_objects(
     listing, downwards = order(crm, request, kept)
     start = 0 if settings.ignore_page else (page - 1) * limit
     places = range(start, min(start + limit, len(listing)))
-    found = [show(listing.at(len(listing) - 1 - place if downwards else place)) for place in places]
+    numbers = [listing.at(len(listing) - 1 - place if downwards else place) for place in places]
+    found = [show(number) for number in numbers if settings.lists(number)]
     if settings.envelope == "data":
         return reply({"data": found})
     if settings.envelope == "data_data":
@@ -273,21 +274,22 @@ async def mark(crm: Crm, request: web.Request) -> web.StreamResponse:
 
 
 async def truth(crm: Crm, request: web.Request) -> web.StreamResponse:
-    """`GET truth`: the history of everybody who is there now, whatever marks and settings say.
+    """`GET truth`: the history of everybody who is listed now, whatever marks say.
 
     With `?candidates=true` the objects of the list instead, with `?deals=true` the deals. NDJSON,
     streamed, oldest first.
     """
     if request.query.get("deals") == "true":
-        deals = crm.deals
-        shown = [crm.deal_json(deals.created.at(place)) for place in range(len(deals.created))]
+        deals = crm.deals.created
+        numbers = filter(crm.settings.lists, map(deals.at, range(len(deals))))
+        shown = map(crm.deal_json, numbers)
         lines = [orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in shown]
         return web.Response(body=b"".join(lines), content_type="application/x-ndjson")
     objects = request.query.get("candidates") == "true"
     answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await answer.prepare(request)
     lines = []
-    for number in crm.everybody():
+    for number in filter(crm.settings.lists, crm.everybody()):
         line = crm.candidate_json(number) if objects else history_of(crm, number)
         lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         if len(lines) == 200:

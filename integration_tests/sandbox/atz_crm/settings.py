@@ -45,6 +45,8 @@ class Settings:
     over_max_limit: Literal["cap", 400, 422] = "cap"
     ignore_page: bool = False
     """Whatever page is asked for, the first is given (Pagination 4, inferred)."""
+    unlisted_one_in: int | None = None
+    """Of so many objects one keeps its place in a list and is not shown: its page is short."""
     list_order: Literal["created_at", "updated_at"] = "created_at"
     """The order when none is asked for or understood."""
     list_direction: Literal["asc", "desc"] = "asc"
@@ -58,6 +60,10 @@ class Settings:
     own hints that it does not (Incremental extraction, inferred)."""
     empty_history: Literal["array", "null", 404] = "array"
     """The answer for a candidate without history (Not documented, inferred)."""
+
+    def lists(self, number: int) -> bool:
+        """Whether a list shows the object with this number."""
+        return self.unlisted_one_in is None or number % self.unlisted_one_in != 0
 
 
 Settable = TypeVar("Settable", RateLimit, Latency, Settings)
@@ -91,6 +97,8 @@ def fits(value: object, hint: Any) -> bool:
         return isinstance(value, bool)
     if hint is int:
         return type(value) is int and value > 0
+    if hint == int | None:
+        return value is None or (type(value) is int and value > 0)
     if hint is float:
         return type(value) in (int, float) and value >= 0  # type: ignore[operator]
     if hint == tuple[str, ...]:

@@ -42,6 +42,7 @@ from integration_tests.sandbox.kombo.data import (
 )
 from integration_tests.sandbox.kombo.records import LETTERS, MODELS, Model
 from integration_tests.sandbox.kombo.settings import take_over
+from integration_tests.sandbox.people import mix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -207,6 +208,8 @@ async def list_rows(kombo: Kombo, model: Model, request: web.Request) -> list[by
     mode, place = cursors.read(cursor) if cursor is not None else (kombo.settings.cursor_mode, 0)
     if mode is None or (unsupported and not drop):
         return [b'{"next":null,"results":[]}']
+    if kombo.settings.short_pages:
+        limit -= mix(kombo.world.seed, place) % (limit // 2 + 1)
     find = table.by_number if mode == "keyed" else table.by_time
     found = find(filters, place, limit + 1)
     following = None

@@ -62,6 +62,8 @@ class Settings:
     rate_limit: RateLimit | None = None
     retry_after: bool = False
     """Whether a 429 has a `Retry-After` too."""
+    short_pages: bool = False
+    """Some pages hold fewer rows than asked for although more follow."""
     unknown_ids: Literal["refused", "ignored"] = "refused"
     """Whether an unknown value in `ids` makes the whole call a 404, as an older page says."""
     most_filter_values: int | None = None

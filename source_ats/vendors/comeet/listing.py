@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from source_ats.errors import TransientError, WrongAddress
 from source_ats.http.models import Request, Response
 from source_ats.sync.cursors import SeenCursors
 from source_ats.vendors.comeet import requests
@@ -27,22 +26,12 @@ def list_pages(
 ) -> Iterator[tuple[PageT, str | None]]:
     """Yield each page from `first` on, with the address of the next page, None after the last.
 
-    Raises `ContractError` instead of a page whose link leads back to a page that was read, and
-    `TransientError` if a link leads to no page.
+    Raises `ContractError` instead of a page whose link leads back to a page that was read.
     """
     seen = SeenCursors(first.url)
     request: Request | None = first
     while request is not None:
-        try:
-            page, where = send(request, lambda response: (read(response), response.where))
-        except WrongAddress as error:
-            if request is first:
-                raise
-            message = (
-                "Comeet answered 404 to its own link to the next page of a list. Read the list "
-                "again later."
-            )
-            raise TransientError(message, detail=error.detail) from None
+        page, where = send(request, lambda response: (read(response), response.where))
         request = requests.next_page(base_url, request, page.next_page, where)
         if request is not None:
             seen.add(request.url, where)

@@ -387,12 +387,6 @@ def _integration_pages(
             started_at = page.sent_at
             seen = SeenCursors()
             reached = position.state
-        except WrongAddress as error:
-            message = (
-                "Kombo answered 404 without an error code in the middle of a list. The next run "
-                "resumes from the last state."
-            )
-            raise TransientError(message, detail=error.detail) from None
     finished = _finished_state(context, position.state, started_at)
     reached = left_out.state_after(page.left_out, page.where, reached, finished)
     yield page.rows, complete(reached)

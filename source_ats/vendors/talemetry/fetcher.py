@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -35,7 +35,7 @@ class FetchResult:
     bad: dict[str, str] = field(default_factory=dict)
     """Why, by GUID: refused, or missing also when requested alone, while others are answered."""
     gone: list[str] = field(default_factory=list)
-    """Answered 404."""
+    """Answered 404 twice."""
 
 
 @dataclass(slots=True)
@@ -46,6 +46,8 @@ class ProfileFetcher:
     config: TalemetryConfig
     some_people: Callable[[int], list[str]]
     """Lists about this many people, to see whether anybody is answered."""
+    set_aside: Collection[str] = ()
+    """Who could not be read in earlier runs: they tell nothing of the vendor."""
     _answered: str | None = None
     """A person who was answered in this run."""
 
@@ -67,7 +69,8 @@ class ProfileFetcher:
             except (RequestRefused, TransientError) as error:
                 if _concerns_everybody(error):
                     raise
-                failed[guid] = error
+                if not _is_not_found(error):
+                    failed[guid] = error
                 continue
             del failed[guid]
             result.people |= people
@@ -88,6 +91,7 @@ class ProfileFetcher:
         """Fetch people, and split every group that fails. Return also the failures by GUID."""
         result = FetchResult()
         failed: dict[str, RequestRefused | TransientError] = {}
+        not_found: set[str] = set()
         failures = 0
         compared = False
         anybody_answered = False
@@ -108,10 +112,14 @@ class ProfileFetcher:
                 ):
                     compared = True
                     anybody_answered = self._others_answered(ids, error)
-                if len(group) == 1:
-                    failed[group[0]] = error
-                else:
+                if len(group) > 1:
                     groups += split(group, error)
+                elif _is_not_found(error) and group[0] not in not_found:
+                    # A 404 may be a gateway's, so it counts when it is repeated.
+                    not_found.add(group[0])
+                    groups.append(group)
+                else:
+                    failed[group[0]] = error
                 continue
             anybody_answered = True
             result.people |= people
@@ -186,12 +194,14 @@ class ProfileFetcher:
         return False
 
     def _others(self, ids: Sequence[str], error: RequestRefused | TransientError) -> list[str]:
+        doubtful = {*ids, *self.set_aside}
         try:
-            return [guid for guid in self.some_people(len(ids) + 2) if guid not in ids][:2]
+            people = self.some_people(len(doubtful) + 2)
         except Stopped:
             raise
         except (RequestRefused, TransientError):
             raise _nobody_is_answered(error) from None
+        return [guid for guid in people if guid not in doubtful][:2]
 
 
 def _concerns_everybody(error: RequestRefused | TransientError) -> bool:
@@ -201,12 +211,16 @@ def _concerns_everybody(error: RequestRefused | TransientError) -> bool:
     return isinstance(error, TransientError)
 
 
+def _is_not_found(error: RequestRefused | TransientError) -> bool:
+    return isinstance(error, RequestRefused) and error.status == 404
+
+
 def _with_failures(
     result: FetchResult, failed: Mapping[str, RequestRefused | TransientError]
 ) -> FetchResult:
     """Return the result with those who failed while others were answered."""
     for guid, error in failed.items():
-        if isinstance(error, RequestRefused) and error.status == 404:
+        if _is_not_found(error):
             result.gone.append(guid)
         else:
             result.bad[guid] = f"{error.message.split('. ')[0]} [{error.detail}]"

@@ -30,6 +30,7 @@ from source_ats.errors import (
     TransientError,
 )
 from source_ats.http.client import Client
+from source_ats.http.models import Request
 from source_ats.http.retry import RetryPolicy
 from source_ats.sync.page_size import FirstPage, PageSize
 from source_ats.sync.state import reject_future_state
@@ -49,6 +50,8 @@ log = logging.getLogger("airbyte.source_ats.talemetry")
 
 CURSOR_LIFETIME = timedelta(hours=24)
 """Assumed: nothing is documented of the life of a cursor."""
+SECONDS_BETWEEN_404S = (1.0, 3.0, 6.0)
+"""A listing that is not found is requested again after each of these, before that counts."""
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 _TEN_YEARS = timedelta(days=3650)
 _UNTRACKED = (
@@ -383,7 +386,7 @@ class ProfilesListing:
             cursor=cursor,
         )
         try:
-            page = self._client.send(request, responses.listing, retry_policy=retry_policy)
+            page = self._send(request, retry_policy)
         except RequestRefused as refusal:
             if refusal.status != 404 or cursor is not None or event not in {"all", "created"}:
                 raise
@@ -397,6 +400,18 @@ class ProfilesListing:
         if self._end_of_last_window is None:
             self._end_of_last_window = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
+
+    def _send(self, request: Request, retry_policy: RetryPolicy | None) -> responses.Listing:
+        """Send a request, and again after a 404, which may be a gateway's."""
+        # Where nothing is tracked, each window is refused.
+        for seconds in SECONDS_BETWEEN_404S if self._is_tracked else ():
+            try:
+                return self._client.send(request, responses.listing, retry_policy=retry_policy)
+            except RequestRefused as refusal:
+                if refusal.status != 404:
+                    raise
+            self._client.pause(seconds)
+        return self._client.send(request, responses.listing, retry_policy=retry_policy)
 
     def _raise_unless_never_tracked(
         self, window: Window, event: Event, refusal: RequestRefused | AccessDenied

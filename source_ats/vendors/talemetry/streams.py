@@ -223,7 +223,9 @@ class _ProfilesRead:
         self.listing = ProfilesListing(
             context.client, context.config, context.plan, stored, known_deleted
         )
-        self._fetcher = ProfileFetcher(context.client, context.config, self.listing.some_people)
+        self._fetcher = ProfileFetcher(
+            context.client, context.config, self.listing.some_people, stored.set_aside.keys()
+        )
 
     def pages(self, windows: Iterator[Window], *, full_refresh: bool) -> Iterator[Page]:
         """Yield the people who are listed in these windows, and those who were set aside."""
