@@ -19,7 +19,8 @@ connection is closed | yes |
 | `headers` | the right answer, with other `headers` | yes |
 | `replace` | the right answer, but at the path `at` (`data.results.0.id`) stands `value`; without \
 `value` nothing does; `raw` stands there letter for letter, JSON or not; `?text` in the path is \
-the first element of a list that holds the text; a backslash precedes a dot in a key | yes |
+the first element of a list that holds the text, `?key=text` the one with that text at that key; a \
+backslash precedes a dot in a key | yes |
 | `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
 was requested before this page; the first two pages stay as they are | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
@@ -347,12 +348,12 @@ def _replaced(whole: Any, path: list[str], value: Any) -> Any:
 
 
 def _place(whole: list[Any], name: str) -> int:
-    """Return which element of a list is meant, by its number or by a text that it holds."""
+    """Return which element of a list is meant: by its number, a field, or a text in it."""
     if not name.startswith("?"):
         return int(name)
-    text = name.removeprefix("?").encode()
+    field_name, is_field, text = name.removeprefix("?").rpartition("=")
     for place, each in enumerate(whole):
-        if text in orjson.dumps(each):
+        if each.get(field_name) == text if is_field else text.encode() in orjson.dumps(each):
             return place
     raise LookupError(name)
 

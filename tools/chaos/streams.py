@@ -223,11 +223,11 @@ def _history_breaks(sandbox: Sandbox, dice: random.Random) -> Broken | None:
 def _other(case: every_stream.Case) -> Stream:
     """Return a stream as the tests of every stream know it. It changes between runs only."""
     at, field = {
-        "kombo": ('data.results.?"id":"{key}"', NEW_FIELD),
-        "atz_candidates": ('?"slug":"{key}"', NEW_FIELD),
-        "atz_deals": ('?"slug":"{key}"', NEW_FIELD),
-        "comeet_candidates": ('candidates.?"uid":"{key}"', "last_name"),
-        "comeet_positions": ('positions.?"uid":"{key}"', NEW_FIELD),
+        "kombo": ("data.results.?id={key}", NEW_FIELD),
+        "atz_candidates": ("?slug={key}", NEW_FIELD),
+        "atz_deals": ("?slug={key}", NEW_FIELD),
+        "comeet_candidates": ("candidates.?uid={key}", "last_name"),
+        "comeet_positions": ("positions.?uid={key}", NEW_FIELD),
         "comeet_deleted_candidates": ("", ""),
     }["kombo" if case.section == "kombo" else case.name]
     cursors = {"kombo": "data.next", "comeet": "next_page", "atz_crm": ""}
@@ -290,7 +290,7 @@ STREAMS = {
         change_between_runs=_happens(_kombo_change),
         missing=_kombo_missing,
         keys=lambda sandbox: sorted(kombo.truth(sandbox)),
-        poison=partial(_value, "kombo.candidates", 'data.results.?"id":"{key}".new_field'),
+        poison=partial(_value, "kombo.candidates", "data.results.?id={key}.new_field"),
         next_at="data.next",
         breaks=partial(_integration_breaks, "candidates"),
     ),
