@@ -13,7 +13,7 @@
 connection is closed | yes |
 | `reset_midway` | the same, but the connection is reset | yes |
 | `stall_midway` | the same, but nothing more comes until the caller goes away | yes |
-| `garbage_midway` | the same, but bytes follow that are no TLS | yes |
+| `garbage_midway` | the same, but over TLS bytes follow that are none | yes |
 | `half_json` | half of the body, as if it were the whole; an error stays whole | yes |
 | `half_gzip` | the body in gzip, and half of that as if it were the whole; likewise | yes |
 | `headers` | the right answer, with other `headers` | yes |
@@ -402,11 +402,11 @@ def _close(request: web.Request) -> None:
 
 
 def _send_garbage(request: web.Request) -> None:
-    """Send what is no TLS, and close the connection."""
-    if request.transport is not None:
+    """Send what is no TLS, unless there is none, and close the connection."""
+    if request.transport is not None and request.transport.get_extra_info("ssl_object"):
         with _same_socket(request.transport) as same, contextlib.suppress(OSError):
             same.send(b"\x00garbage" * 50)
-        request.transport.abort()
+    _close(request)
 
 
 def _same_socket(transport: asyncio.Transport) -> socket.socket:
