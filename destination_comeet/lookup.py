@@ -23,6 +23,7 @@ from destination_comeet.matching import CandidateIndex, Comparison, Traits, comp
 from source_ats.clock import parse_timestamp, rfc3339
 from source_ats.errors import (
     AccessDenied,
+    AnsweredBefore,
     ConfigError,
     ContractError,
     TransientError,
@@ -42,7 +43,7 @@ MARGIN_WITHOUT_DATE = timedelta(minutes=15)
 LONGEST_POSTING = timedelta(hours=4)
 """A post is given up well before."""
 
-UNREADABLE = (AccessDenied, WrongAddress, ContractError)
+UNREADABLE = (AccessDenied, AnsweredBefore, WrongAddress, ContractError)
 """The list is observed only: it may not be there, not take our filters, or look different."""
 
 

@@ -12,6 +12,7 @@ AtsError
 ├── TransientError           time heals: the next run resumes from the last state
 │   ├── Stopped              the run was asked to end (SIGTERM, SIGINT)
 │   ├── RetryableError       no complete answer, or asked to wait; raised after the last attempt
+│   ├── AnsweredBefore       denied or not found now, although it was answered in this run
 │   ├── IncompleteResponse   the body was cut off or is not JSON
 │   │   └── MalformedResponse    it is complete, but not valid JSON
 │   ├── OutcomeUnknown       a POST that creates got no answer
@@ -123,6 +124,10 @@ class RetryableError(TransientError):
         self.rate_limit = rate_limit
         self.after = after
         """Seconds to wait, as the vendor said; None: back off."""
+
+
+class AnsweredBefore(TransientError):
+    """An endpoint that was answered in this run is denied or not found now, without a reason."""
 
 
 class IncompleteResponse(TransientError):

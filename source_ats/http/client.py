@@ -48,6 +48,7 @@ from source_ats.clock import Clock, rfc3339
 from source_ats.decoding import safe_identifier
 from source_ats.errors import (
     AccessDenied,
+    AnsweredBefore,
     AtsError,
     ConfigError,
     ContractError,
@@ -204,7 +205,7 @@ class Client:
                 request, failure
             ):
                 message = f"{self._denial(response)} {policy.advice}"
-                raise TransientError(message, detail=response.where)
+                raise AnsweredBefore(message, detail=response.where)
             case FailureKind.DENIED | FailureKind.UNAUTHORIZED:
                 raise self._not_authorized(response)
             case FailureKind.RATE_LIMITED:
