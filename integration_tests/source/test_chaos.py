@@ -8,7 +8,6 @@ import pytest
 
 from tools.chaos.seeds import ALL_KINDS, KINDS, live_through
 
-
 SEEDS = [(kind, seed) for kind in ALL_KINDS for seed in range(3 if kind in KINDS else 1)]
 
 
