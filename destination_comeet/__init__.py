@@ -1,4 +1,4 @@
-"""The face of the second connector: `DestinationComeet`, imported only when it is asked for."""
+"""The Airbyte destination for Comeet. `DestinationComeet` is imported only when it is needed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@
 The executors share the ledger in PostgreSQL, and one task at a time writes with it; the others wait
 for their turn. More writers would not be faster, since all calls share the pace of one key, and the
 ledger's one lock is what makes sure that nobody is created twice: by a task that is run again, by
-an executor that was given up and still runs, or by another run beside this one.
+an executor that was given up and still runs, or by another concurrent run.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Writer(DataSourceWriter):
 
     def _batches(self, row_iterator: Iterator[Row], clock: Clock) -> Iterator[Sequence[bytes]]:
         """Yield the rows as messages, and at the end a state, which is answered with counts."""
-        # Who had the turn before may have called a moment ago: the pace goes on over the turns.
+        # The task before may have sent a request just now: the rate limit holds across tasks.
         clock.sleep(60 / self._config.requests_per_minute)
         while batch := list(islice(row_iterator, ROWS_BETWEEN_SETTLEMENTS)):
             yield [self._message(row) for row in batch]

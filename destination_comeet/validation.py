@@ -170,4 +170,4 @@ FIELDS: Mapping[str, Callable[[str, object], Problem | None]] = {
     "custom_fields": _custom_fields,
     "note": _text,
 }
-"""Every field of Create a Candidate beside position and key, and its rule."""
+"""Every field of Create a Candidate except position and key, and its rule."""

@@ -70,7 +70,7 @@ class SourceAts(Source):
         return [AirbyteStateMessageSerializer.load(each) for each in content if each]
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Tell whether each configured system can be read."""
+        """Return whether the configured systems can be read, and what the user should know."""
         del logger
         try:
             message = commands.check(commands.configured(config), SystemClock())

@@ -47,9 +47,12 @@ class SystemClock:
             raise Stopped
 
 
-def rfc3339(moment: datetime) -> str:
-    """Return a moment as states hold it: UTC, whole seconds, `2026-01-31T12:00:00Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def rfc3339(moment: datetime, timespec: str = "seconds") -> str:
+    """Return a moment in UTC, as states hold it in whole seconds: `2026-01-31T12:00:00Z`.
+
+    `timespec` is that of `datetime.isoformat`.
+    """
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def epoch_ms(moment: datetime) -> int:

@@ -149,7 +149,7 @@ def reject_future_start_date(config: SourceConfig, now: datetime) -> None:
 
 
 def limits(config: SourceConfig) -> list[int]:
-    """Return the limits of all sections: a token can be shared by so many readers, not more."""
+    """Return the limits of all sections. A token can be shared by at most that many readers."""
     return [
         getattr(section, field)
         for section in _sections(config).values()
@@ -207,7 +207,7 @@ def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _only_defaults(section: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> bool:
-    """Tell whether the form alone may have filled the section."""
+    """True if the form alone may have filled the section."""
     return all(
         _nothing(value) or (name in fields and value == fields[name].default)
         for name, value in section.items()
@@ -215,7 +215,7 @@ def _only_defaults(section: Mapping[str, Any], fields: Mapping[str, FieldInfo]) 
 
 
 def _nothing(value: object) -> bool:
-    """Tell whether a value is empty; a choice of which only the kind is given is."""
+    """True if a value is empty. A choice with nothing but its kind counts as empty."""
     if isinstance(value, Mapping):
         return all(_nothing(each) or name.endswith("_type") for name, each in value.items())
     return value in ("", [])

@@ -9,7 +9,7 @@ came in the column `_rescued_data`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -31,6 +31,7 @@ from pyspark.sql.types import (
     VariantVal,
 )
 
+from source_ats.clock import rfc3339
 from source_ats.errors import ConfigError
 
 RESCUED = "_rescued_data"
@@ -156,7 +157,7 @@ def _json(value: object, column: str) -> object:
             return orjson.Fragment(str(value))
         case datetime():
             # Spark hands over the machine's local time, without a zone.
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return rfc3339(value, "auto")
         case date():
             return value.isoformat()
         case Row():

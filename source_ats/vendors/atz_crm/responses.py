@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import orjson
 
-from source_ats.clock import parse_timestamp
+from source_ats.clock import parse_timestamp, rfc3339
 from source_ats.decoding import decode, encode, text_in
 from source_ats.errors import AtsError, ContractError
 from source_ats.http.models import FailureKind, Response, Vendor
@@ -218,7 +218,7 @@ def history(
         for at in (parse_timestamp(text_in(rows[number].updated_at)) for number in chosen)
     ):
         return History([])
-    read_at = _rfc3339_milliseconds(response.sent_at)
+    read_at = rfc3339(response.sent_at, "milliseconds")
     return History(
         [
             encode(
@@ -269,10 +269,6 @@ def _sort_key(row: Row, whole: Mapping[str, msgspec.Raw]) -> tuple[datetime, byt
     """Return the key that sorts rows from the oldest to the newest, in whatever order they came."""
     at = parse_timestamp(text_in(row.updated_at)) or datetime.min.replace(tzinfo=UTC)
     return at, msgspec.json.encode(decode(encode(whole)), order="sorted")
-
-
-def _rfc3339_milliseconds(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ignore_body(response: Response) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import quote
 
+from source_ats.clock import rfc3339
 from source_ats.http.models import Request, StaticAuth
 
 BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v1"}
@@ -69,5 +70,4 @@ def _integration_header(integration_id: str) -> Mapping[str, str]:
 
 def _format_timestamp(moment: datetime) -> str:
     """Return the documented form of `updated_after`: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    return rfc3339(moment, "milliseconds")

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
+from source_ats.clock import rfc3339
 from source_ats.decoding import encode
 
 Json = dict[str, Any]
@@ -222,7 +223,7 @@ def _rfc3339(text: object) -> str | None:
     try:
         moment = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(moment, "auto")
     except (ValueError, OverflowError):
         return None
 
