@@ -264,7 +264,7 @@ class DestinationConfig(Section):
 GROUPS = (
     forms.Group("comeet", "Comeet", ["api_key", "secret", "base_url", "requests_per_minute"]),
     forms.Group("streams", "Streams", ["streams"]),
-    forms.Group("ledger", "Ledger", ["ledger"]),
+    forms.Group("ledger", "Ledger", ["ledger", "match_existing"]),
     forms.Group("rejected", "Rejected records", ["rejected_path", "max_rejected"]),
 )
 
