@@ -103,12 +103,6 @@ def test_what_has_no_column_or_does_not_fit_it_is_rescued(column: str, value: An
     assert row["contact"] == RECORD["contact"]
 
 
-def test_half_a_character_breaks_nothing() -> None:
-    row = as_row(b'{"id":"cut \\ud83d","contact":{"name":"cut \\ud83d"}}')
-    assert row["id"] == "cut ?"
-    assert row["contact"] == {"name": "cut ?"}
-
-
 @pytest.mark.parametrize("record", [RECORD, {**RECORD, "count": "many", "new_field": [{}]}])
 def test_a_row_is_the_record_again(record: dict[str, Any]) -> None:
     values = rows.reader(SCHEMA, "variant")(json.dumps(record).encode())
