@@ -72,8 +72,11 @@ def _say_rejected(screen: Screen, path: Path) -> None:
     if not records:
         return
     screen.say(f"{len(records):,} records were not written. The most frequent reasons:")
+    # A record for several positions repeats its reason for each of them.
     reasons = Counter(
-        f"{each['field']} {each['reason']}" for record in records for each in record["refusals"]
+        reason
+        for record in records
+        for reason in {f"{each['field']} {each['reason']}" for each in record["refusals"]}
     )
     for reason, count in reasons.most_common(SHOWN_REASONS):
         screen.say(f"  {count:,} because {reason.removesuffix('.')}.")
