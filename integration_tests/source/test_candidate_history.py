@@ -345,7 +345,8 @@ def test_one_that_is_refused_is_set_aside_until_it_answers(
     atz.reset_log()
     third = connector.read(STREAM, state=second.of("STATE"))
     assert {row["candidate_slug"] for row in third.records(STREAM)} == {slug}
-    assert asked(atz)[0] == slug
+    # Requests in flight at the same time may arrive in any order.
+    assert slug in asked(atz)[:20]
     assert "set_aside" not in third.state(STREAM)
     assert delivered(first, second, third) == truth(atz)
 
@@ -504,4 +505,5 @@ def test_an_unknown_token_ends_the_stream_as_a_matter_of_configuration(
     run = connector.read(STREAM)
     assert run.code == 1
     assert [each["failure_type"] for each in run.errors()] == ["config_error"]
-    assert len(pages(atz)) == 1
+    # A 401 without a code is asked about once more, as a gateway may have sent it.
+    assert len(pages(atz)) == 2

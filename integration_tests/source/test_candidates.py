@@ -631,6 +631,7 @@ def test_a_state_from_the_future_is_a_config_error(
 ) -> None:
     ids = integrations(sandbox)
     stored = connector.read().state()
+    sandbox.advance(60)
     for hours, is_error in ((25, True), (23, False)):
         future = utc(sandbox.now() + timedelta(hours=hours))
         entries = {**stored["integrations"]}
