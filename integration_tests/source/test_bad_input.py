@@ -139,7 +139,7 @@ def good_states(sandbox: Sandbox, selections: dict[str, str]) -> dict[str, dict[
         "kept_at": now,
     }
     aside = {"set_aside": {"somebody": now}}
-    rooms: dict[str, dict[str, Any]] = {
+    states: dict[str, dict[str, Any]] = {
         "candidates": {"integrations": {integration["id"]: entry}},
         "profiles": {"listed_until": now, "in_progress": window, **aside},
         "candidate_history": {
@@ -149,7 +149,7 @@ def good_states(sandbox: Sandbox, selections: dict[str, str]) -> dict[str, dict[
             **aside,
         },
     }
-    return {name: {"selection": selections[name], **room} for name, room in rooms.items()}
+    return {name: {"selection": selections[name], **state} for name, state in states.items()}
 
 
 def answers_well(run: Run) -> None:

@@ -34,7 +34,7 @@ from source_ats import commands
 from source_ats.clock import SystemClock
 from source_ats.config import parse
 
-ROOMS = sorted(
+VENDORS = sorted(
     path.parent.name for path in Path(source_ats.__file__).parent.glob("vendors/*/requests.py")
 )
 DOCUMENT = (PROJECT / "integration_tests/support/failure_outcomes.md").read_text("utf-8")
@@ -49,9 +49,9 @@ PASSING = ("503", "429", "429 Retry-After: 600", "429 Retry-After: a date", "res
 """What may happen once, and then no more."""
 
 
-def tables(room: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the head and the rows of each table in a room's part of the document."""
-    _, _, part = DOCUMENT.partition(f"\n## {room}\n")
+def tables(vendor: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield the head and the rows of each table in a vendor's part of the document."""
+    _, _, part = DOCUMENT.partition(f"\n## {vendor}\n")
     part, _, _ = part.partition("\n## ")
     for text in re.findall(r"(?:^\|.*\|\n)+", part, re.MULTILINE):
         head, _, *rows = (
@@ -60,9 +60,9 @@ def tables(room: str) -> Iterator[tuple[list[str], list[list[str]]]]:
         yield head, rows
 
 
-def documented_failures(room: str) -> dict[tuple[str, str], str]:
+def documented_failures(vendor: str) -> dict[tuple[str, str], str]:
     """Return what happens, by endpoint and failure."""
-    (_, *names), rows = next(tables(room))
+    (_, *names), rows = next(tables(vendor))
     return {
         (name, failure): cell
         for first, *cells in rows
@@ -71,9 +71,9 @@ def documented_failures(room: str) -> dict[tuple[str, str], str]:
     }
 
 
-def documented_places(room: str) -> dict[tuple[str, str, str], str]:
+def documented_places(vendor: str) -> dict[tuple[str, str, str], str]:
     """Return what happens, by endpoint, place, and what stands there."""
-    _, ((_, *values), rows) = tables(room)
+    _, ((_, *values), rows) = tables(vendor)
     return {
         (name, place, value): cell
         for first, *cells in rows
@@ -83,25 +83,25 @@ def documented_places(room: str) -> dict[tuple[str, str, str], str]:
 
 
 FAILURE_CASES = [
-    pytest.param(endpoint, {**FAILURES, **FAILURES_OF.get(room, {})}[failure], cell,
-                 id=f"{room}-{endpoint.name}-{failure}")
-    for room in ROOMS
+    pytest.param(endpoint, {**FAILURES, **FAILURES_OF.get(vendor, {})}[failure], cell,
+                 id=f"{vendor}-{endpoint.name}-{failure}")
+    for vendor in VENDORS
     for endpoint in ENDPOINTS
-    if endpoint.room == room
-    for (name, failure), cell in documented_failures(room).items()
+    if endpoint.vendor == vendor
+    for (name, failure), cell in documented_failures(vendor).items()
     if name == (endpoint.like or endpoint.name) and (not endpoint.like or failure in FEW)
 ]  # fmt: skip
 PLACE_CASES = [
     pytest.param(endpoint, failures.replaced(place, *VALUES[value]), cell,
-                 id=f"{room}-{endpoint.name}-{place}-{value}")
-    for room in ROOMS
+                 id=f"{vendor}-{endpoint.name}-{place}-{value}")
+    for vendor in VENDORS
     for endpoint in ENDPOINTS
-    if endpoint.room == room
-    for (name, place, value), cell in documented_places(room).items()
+    if endpoint.vendor == vendor
+    for (name, place, value), cell in documented_places(vendor).items()
     if name == endpoint.name
 ]  # fmt: skip
 PASSING_CASES = [
-    pytest.param(endpoint, failure, id=f"{endpoint.room}-{endpoint.name}-{failure}")
+    pytest.param(endpoint, failure, id=f"{endpoint.vendor}-{endpoint.name}-{failure}")
     for endpoint in ENDPOINTS
     for failure in PASSING
     if not endpoint.name.startswith("check") and not endpoint.like
@@ -117,34 +117,34 @@ def vendors() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_document_leaves_no_failure_and_no_endpoint_out(room: str) -> None:
-    endpoints = [each for each in ENDPOINTS if each.room == room]
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_document_leaves_no_failure_and_no_endpoint_out(vendor: str) -> None:
+    endpoints = [each for each in ENDPOINTS if each.vendor == vendor]
     columns = {each.name for each in endpoints if not each.like}
     assert {each.like for each in endpoints if each.like} <= columns
     wanted = {
-        (each, failure) for each in columns for failure in [*FAILURES, *FAILURES_OF.get(room, {})]
+        (each, failure) for each in columns for failure in [*FAILURES, *FAILURES_OF.get(vendor, {})]
     }
-    assert documented_failures(room).keys() == wanted
+    assert documented_failures(vendor).keys() == wanted
     places = {
         (each, place, value)
         for each in columns
         for place in PLACES.get(each, ())
         for value in VALUES
     }
-    assert documented_places(room).keys() == places
+    assert documented_places(vendor).keys() == places
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_call_of_a_room_is_left_out(room: str) -> None:
-    module = import_module(f"source_ats.vendors.{room}.requests")
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_no_call_of_a_vendor_is_left_out(vendor: str) -> None:
+    module = import_module(f"source_ats.vendors.{vendor}.requests")
     calls = {
         name
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if inspect.get_annotations(function).get("return") == "Request"
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert calls == {each.call for each in ENDPOINTS if each.room == room}
+    assert calls == {each.call for each in ENDPOINTS if each.vendor == vendor}
 
 
 def test_no_stream_is_left_out(vendors: Sandbox) -> None:

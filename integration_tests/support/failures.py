@@ -1,4 +1,4 @@
-"""What can go wrong with a call, and the ways on which the calls of all rooms are made.
+"""What can go wrong with a call, and what leads to each call of every vendor.
 
 `test_failures.py` puts each failure before each endpoint; what is to happen then stands in
 `failure_outcomes.md`, vendor by vendor.
@@ -306,10 +306,10 @@ class Writes:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint of a room, and what leads to it. Its name heads a column in the document."""
+    """An endpoint of a vendor, and what leads to it. Its name heads a column in the document."""
 
     name: str
-    room: str
+    vendor: str
     call: str
     """The function of the vendor's `requests.py`."""
     route: str
@@ -544,7 +544,7 @@ ENDPOINTS = (
     Endpoint("deleted", "comeet", "deleted_since", "comeet.deleted",
              reads("comeet_deleted_candidates", comeet), stream="comeet_deleted_candidates"),
 )  # fmt: skip
-"""All endpoints of all rooms; `test_failures.py` fails when one is missing."""
+"""All endpoints of all vendors; `test_failures.py` fails when one is missing."""
 
 
 @dataclass
@@ -566,7 +566,7 @@ def strike(sandbox: Sandbox, folder: Path, endpoint: Endpoint, fault: Fault) -> 
         sandbox.fault(route, **earlier)
     rule = json.loads(json.dumps(fault).replace("{port}", sandbox.url.rpartition(":")[2]))
     if endpoint.one_child:
-        rule["containing"] = a_child(sandbox, endpoint.room)
+        rule["containing"] = a_child(sandbox, endpoint.vendor)
     sandbox.reset_log()
     sandbox.fault(endpoint.route, after=endpoint.after, **rule)
     seen = bench.run()
@@ -575,6 +575,8 @@ def strike(sandbox: Sandbox, folder: Path, endpoint: Endpoint, fault: Fault) -> 
     return Struck(seen, requests, bench)
 
 
-def a_child(sandbox: Sandbox, room: str) -> str:
+def a_child(sandbox: Sandbox, vendor: str) -> str:
     """Return the id of one of the children, neither the first nor the last."""
-    return sorted(_ids(sandbox, {"talemetry": "profiles", "atz_crm": "candidate_history"}[room]))[2]
+    return sorted(_ids(sandbox, {"talemetry": "profiles", "atz_crm": "candidate_history"}[vendor]))[
+        2
+    ]

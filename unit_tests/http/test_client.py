@@ -72,7 +72,7 @@ def no_word(response: Response) -> None:
 
 
 def reset_header(response: Response) -> float | None:
-    """Read the header of a vendor that counts seconds, as a room does."""
+    """Read the header of a vendor that counts seconds, as a vendor package does."""
     value = response.headers.get("quota-reset", "")
     return float(value) if value.isdigit() else None
 

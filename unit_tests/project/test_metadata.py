@@ -82,7 +82,7 @@ def test_the_destination_may_call_comeet_and_the_database_of_its_ledger() -> Non
 
 
 def base_urls(section: str) -> Iterator[str]:
-    """Yield the URLs that a vendor's room calls unless it is told another."""
+    """Yield the URLs that a vendor's package calls unless it is told another."""
     for name, value in vars(import_module(f"source_ats.vendors.{section}.requests")).items():
         if name.endswith("BASE_URL"):
             yield value

@@ -297,7 +297,7 @@ def stored_by(*, full: bool, generation: int | None, finished: bool) -> dict[str
 
 @dataclass(frozen=True)
 class Case:
-    """A state of an earlier run, a catalog, and what the room is given to go on from."""
+    """A state of an earlier run, a catalog, and the bookmark that the stream resumes from."""
 
     name: str
     stored: Callable[[], dict[str, Any] | None]

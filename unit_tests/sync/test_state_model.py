@@ -5,8 +5,8 @@ Reads begin, go on page by page and are cut, while the people change and time pa
 clock and the vendor's `Date` are up to 4 minutes off. In the end two whole reads must make the
 warehouse hold what the vendor holds: the lookback of 60 minutes is enough, and needed.
 
-The rooms are the real ones, with the real client; only the threads are not, so that each schedule
-can be repeated.
+The vendor packages are the real ones, with the real client; only the threads are not, so that each
+schedule can be repeated.
 """
 
 from __future__ import annotations
