@@ -15,6 +15,15 @@ from source_ats.clock import Clock
 from source_ats.errors import ConfigError
 from source_ats.protocol import input_files, messages
 
+DESCRIPTION = """\
+Creates and updates candidates in Comeet (Spark Hire Recruit). `write` takes the
+messages of Airbyte's protocol on standard input, one JSON object per line, and
+prints the states of what is done."""
+EXAMPLES = """\
+destination-comeet check --config destination.json
+source-ats read --config source.json --catalog catalog.json \\
+  | destination-comeet write --config destination.json --catalog catalog.json"""
+
 
 def destination_comeet() -> None:
     """Run `destination-comeet` with the arguments of the process, and end the process."""
@@ -68,10 +77,16 @@ def main(
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line as Airbyte's protocol has it; ends the process if it is wrong."""
-    parser, add_verb = process.argument_parser(
-        "destination-comeet", "Write the records of standard input."
+    parser, add_verb = process.argument_parser("destination-comeet", DESCRIPTION, EXAMPLES)
+    add_verb(
+        "check",
+        help="Check whether Comeet can be written to, and make the ledger if there is none.",
     )
-    add_verb("check", help="test the configuration and make the ledger")
-    write = add_verb("write", help="write the records of standard input")
-    write.add_argument("--catalog", required=True, metavar="FILE", help="the streams to write")
-    return parser.parse_args(argv)
+    write = add_verb("write", help="Write the records of standard input to Comeet.")
+    write.add_argument(
+        "--catalog",
+        required=True,
+        metavar="FILE",
+        help="The configured catalog: which streams to write, with their primary keys.",
+    )
+    return process.parsed_arguments(parser, argv)

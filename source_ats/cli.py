@@ -12,6 +12,14 @@ from source_ats.clock import Clock
 from source_ats.errors import IncompleteRead
 from source_ats.protocol import messages
 
+DESCRIPTION = """\
+Reads people data from applicant tracking systems. Prints the messages of
+Airbyte's protocol on standard output, one JSON object per line."""
+EXAMPLES = """\
+source-ats check --config source.json
+source-ats discover --config source.json
+source-ats read --config source.json --catalog catalog.json > messages.jsonl"""
+
 
 def source_ats() -> None:
     """Run `source-ats` with the arguments of the process, and end the process."""
@@ -22,7 +30,8 @@ def main(argv: Sequence[str], output: process.Output, stop: threading.Event, clo
     """Run one command of `source-ats` and return its exit code; all messages go to `output`.
 
     0: done (`check`: answered). 1: failed, and a message says why. 143: stopped cleanly by `stop`;
-    the process makes 130 of it after SIGINT. 141: standard output is closed.
+    the process makes 130 of it after SIGINT. 141: standard output is closed. Wrong arguments end
+    the process with 2.
     """
     arguments = _source_arguments(argv)
 
@@ -67,12 +76,19 @@ def _configured_verb(
 
 def _source_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line as Airbyte's protocol has it; ends the process if it is wrong."""
-    parser, add_verb = process.argument_parser(
-        "source-ats", "Read people data, as messages on standard output."
+    parser, add_verb = process.argument_parser("source-ats", DESCRIPTION, EXAMPLES)
+    add_verb("check", help="Check whether the configured systems can be read.")
+    add_verb("discover", help="Print the streams of the configured systems, with their columns.")
+    read = add_verb("read", help="Read the streams of a catalog and print records and states.")
+    read.add_argument(
+        "--catalog",
+        required=True,
+        metavar="FILE",
+        help="The configured catalog: which streams to read, and in which sync mode.",
     )
-    add_verb("check", help="try the configuration")
-    add_verb("discover", help="print the streams")
-    read = add_verb("read", help="print the records")
-    read.add_argument("--catalog", required=True, metavar="FILE", help="the streams to read")
-    read.add_argument("--state", metavar="FILE", help="where an earlier run stood")
-    return parser.parse_args(argv)
+    read.add_argument(
+        "--state",
+        metavar="FILE",
+        help="The states that the last run printed. Without it everything is read.",
+    )
+    return process.parsed_arguments(parser, argv)

@@ -9,22 +9,40 @@ import os
 import select
 import signal
 import sys
+import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from source_ats.clock import Clock, SystemClock
 from source_ats.errors import AtsError, OutputFailed, Stopped
 from source_ats.protocol import messages
+from source_ats.version import VERSION
 
 C = TypeVar("C")
+
+
+class AddVerb(Protocol):
+    """Adds a verb to a command line."""
+
+    def __call__(
+        self,
+        name: str,
+        *,
+        help: str,  # noqa: A002 - argparse's name
+        takes_config: bool = True,
+    ) -> argparse.ArgumentParser:
+        """Return the parser of the verb, for its own arguments. `help` is a whole sentence."""
+        ...
+
 
 log = logging.getLogger("airbyte.source_ats.cli")
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
@@ -177,17 +195,55 @@ def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Ou
 
 
 def argument_parser(
-    program: str, description: str
-) -> tuple[argparse.ArgumentParser, Callable[..., argparse.ArgumentParser]]:
-    """Return a parser that knows `spec`, and what adds a verb that takes a configuration."""
-    parser = argparse.ArgumentParser(prog=program, description=description)
+    program: str, description: str, examples: str
+) -> tuple[argparse.ArgumentParser, AddVerb]:
+    """Return a parser that knows `--version` and `spec`, and what adds a verb."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=f"Examples:\n{textwrap.indent(examples, '  ')}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{program} {VERSION}",
+        help="Print the version and exit.",
+    )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="print debug log lines")
+    common.add_argument("--debug", action="store_true", help="Log each request, without its data.")
     with_config = argparse.ArgumentParser(add_help=False, parents=[common])
-    with_config.add_argument("--config", required=True, metavar="FILE", help="the configuration")
-    commands = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    commands.add_parser("spec", parents=[common], help="print the form of the configuration")
-    return parser, partial(commands.add_parser, parents=[with_config])
+    with_config.add_argument(
+        "--config", required=True, metavar="FILE", help="The configuration, as JSON."
+    )
+    commands = parser.add_subparsers(
+        dest="verb", required=True, title="commands", metavar="COMMAND"
+    )
+
+    def add_verb(
+        name: str,
+        *,
+        help: str,  # noqa: A002 - argparse's name
+        takes_config: bool = True,
+    ) -> argparse.ArgumentParser:
+        parents = [with_config if takes_config else common]
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, help=help, description=help, parents=parents
+        )
+        return added
+
+    add_verb(
+        "spec", help="Print the form of the configuration, as JSON Schema.", takes_config=False
+    )
+    return parser, add_verb
+
+
+def parsed_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments. Ends the process if they are wrong; without any, prints the help."""
+    if not argv:
+        parser.print_help(sys.stderr)
+        parser.exit(EXIT_USAGE)
+    return parser.parse_args(argv)
 
 
 class _LogLines(logging.Handler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -13,8 +12,9 @@ import requests
 
 from source_ats.errors import NoConnection
 from source_ats.http.models import Request
+from source_ats.version import VERSION
 
-USER_AGENT = f"airbyte-source-ats/{version('airbyte-source-ats')}"
+USER_AGENT = f"airbyte-source-ats/{VERSION}"
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
 MOST_REDIRECTS = 3
 LARGEST_BODY = 256 * 1024 * 1024

@@ -16,7 +16,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 VENDORS = {"kombo": "kombo", "talemetry": "talemetry|jobvite", "atz_crm": "atz", "comeet": "comeet"}
 LAYERS = (
-    {"errors", "clock", "decoding"},
+    {"errors", "clock", "decoding", "version"},
     {"protocol", "http"},
     {"sync"},
     {"vendors"},
