@@ -52,17 +52,23 @@ def check(config: DestinationConfig, client: Client) -> Findings:
         notes.append("The positions cannot be checked: the integration may not retrieve positions.")
     else:
         _check_positions(config, known)
+    shows_candidates, is_anybody_there = True, False
     try:
-        page = client.send(requests.created_between(base_url, limit=1), responses.candidates)
-        shows_candidates, has_candidates = True, bool(page.candidates)
+        is_anybody_there = has_candidates(base_url, client)
     except UNREADABLE as error:
-        shows_candidates = has_candidates = False
+        shows_candidates = False
         notes.append(
             "The integration may not retrieve candidates: a record whose post gets no answer is "
             "rejected as unknown, and people who are in Comeet already are not recognised. Ask "
             f"Comeet for the permission. [{error.detail}]"
         )
-    return Findings([*notes, CREATE_IS_NOT_TESTED], shows_candidates, has_candidates)
+    return Findings([*notes, CREATE_IS_NOT_TESTED], shows_candidates, is_anybody_there)
+
+
+def has_candidates(base_url: str, client: Client) -> bool:
+    """Return True if Comeet shows any candidate. Raises one of `UNREADABLE` if it may not."""
+    first = requests.created_between(base_url, limit=1)
+    return bool(client.send(first, responses.candidates).candidates)
 
 
 def _check_positions(config: DestinationConfig, known: dict[str, str | None]) -> None:

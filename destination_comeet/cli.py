@@ -63,7 +63,12 @@ def main(
                     message = "Standard input is closed. Pipe the messages of a source into it."
                     raise ConfigError(message)
                 batches = stdin.lines_at_hand(descriptor, stop)
-                written = commands.write(configuration, catalog, batches, clock)
+                if arguments.dry_run:
+                    written = commands.rehearse(
+                        configuration, catalog, batches, clock, arguments.plan
+                    )
+                else:
+                    written = commands.write(configuration, catalog, batches, clock)
                 with contextlib.closing(written) as lines:
                     for line in lines:
                         output.write(line)
@@ -89,4 +94,17 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="The configured catalog: which streams to write, with their primary keys.",
     )
-    return process.parsed_arguments(parser, argv)
+    write.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Report what would become of each record. Nothing is written.",
+    )
+    write.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="With --dry-run: a file for the outcome of each record, without its values.",
+    )
+    arguments = process.parsed_arguments(parser, argv)
+    if arguments.verb == "write" and arguments.plan and not arguments.dry_run:
+        write.error("--plan needs --dry-run")
+    return arguments

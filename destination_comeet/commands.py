@@ -1,4 +1,4 @@
-"""What `destination-comeet` does: check, write. The table of contents of the write side.
+"""What `destination-comeet` does: check, write, rehearse. The table of contents of the write side.
 
 Free of the CDK. `cli.py` gives these to the command line, `cdk.py` to Airbyte's own entry point.
 """
@@ -6,8 +6,8 @@ Free of the CDK. `cli.py` gives these to the command line, `cdk.py` to Airbyte's
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -21,10 +21,11 @@ from destination_comeet.config import (
     parse,
 )
 from destination_comeet.delivery import Delivery
-from destination_comeet.ledger import StreamKeys
-from destination_comeet.lookup import MARGIN, Lookup
+from destination_comeet.ledger import NewLedger, StreamKeys
+from destination_comeet.lookup import MARGIN, UNREADABLE, Lookup, Sender
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.mapping.model import KEY
+from destination_comeet.rehearsal import Plan, Rehearsal
 from destination_comeet.rejects import Rejected
 from destination_comeet.stdin import Line
 from destination_comeet.writer import Deliver, Writer
@@ -74,31 +75,16 @@ def write(
     ends it, what was passed on is done, and what was done is on disk.
     """
     primary_keys = _primary_keys(catalog, config)
-    base_url = config.base_url or requests.BASE_URL
     client = _client(config, clock, retry_policy=READ_POLICY)
     mappers = _mappers(config, primary_keys)
     keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
-        closing(Rejected(config.rejected_path, clock)) as rejected,
         ledger.opened(config.ledger, keys, clock) as opened,
-        closing(Lookup(client, opened, base_url, config.match_existing)) as lookup,
+        closing(Rejected(config.rejected_path, clock)) as rejected,
+        _delivery(config, mappers, client, opened, clock) as delivery,
     ):
-        for warning in opened.warnings:
-            log.warning(warning)
-        delivery = Delivery(
-            client=client,
-            ledger=opened,
-            lookup=lookup,
-            clock=clock,
-            base_url=base_url,
-            mappers=mappers,
-        )
-        streams: dict[str, Deliver | None] = {
-            name: partial(delivery.deliver, name) if name in mappers else None
-            for name in primary_keys
-        }
         writer = Writer(
-            streams,
+            _deliver_each(primary_keys, mappers, delivery),
             opened.flush,
             rejected,
             clock,
@@ -111,6 +97,91 @@ def write(
         yield from writer.write(batches)
         # The input was read to its end: the next run counts from zero.
         opened.reset_rejected()
+
+
+def rehearse(
+    config: DestinationConfig,
+    catalog: object,
+    batches: Iterable[Sequence[Line]],
+    clock: Clock,
+    plan_path: str | None,
+) -> Generator[bytes, None, None]:
+    """Log what `write` would do with the lines, and add it to the plan if there is a path.
+
+    Comeet is asked what a write would ask, and sent nothing. Nothing is written but the plan,
+    nothing is locked, and no state is passed on. Raises what `write` raises.
+    """
+    primary_keys = _primary_keys(catalog, config)
+    client = _client(config, clock, retry_policy=READ_POLICY)
+    mappers = _mappers(config, primary_keys)
+    keys = [_stream_keys(each, primary_keys) for each in config.streams]
+    with (
+        closing(Plan(plan_path)) as plan,
+        ledger.rehearsing(
+            config.ledger, keys, clock, partial(_missing_ledger, config, client)
+        ) as copy,
+        _delivery(config, mappers, Rehearsal(client), copy, clock) as delivery,
+    ):
+        writer = Writer(
+            _deliver_each(primary_keys, mappers, delivery),
+            copy.commit,
+            Rejected(None, clock),
+            clock,
+            on_outcomes=plan.add,
+            is_rehearsal=True,
+        )
+        yield from writer.write(batches)
+        for each in plan.summary():
+            log.info(each)
+
+
+@contextmanager
+def _delivery(
+    config: DestinationConfig,
+    mappers: Mapping[str, Mapper],
+    client: Sender,
+    opened: ledger.Ledger,
+    clock: Clock,
+) -> Iterator[Delivery]:
+    """Yield what brings records to Comeet, after the warnings of the ledger."""
+    for warning in opened.warnings:
+        log.warning(warning)
+    base_url = config.base_url or requests.BASE_URL
+    with closing(Lookup(client, opened, base_url, config.match_existing)) as lookup:
+        yield Delivery(
+            client=client,
+            ledger=opened,
+            lookup=lookup,
+            clock=clock,
+            base_url=base_url,
+            mappers=mappers,
+        )
+
+
+def _deliver_each(
+    names: Iterable[str], mappers: Mapping[str, Mapper], delivery: Delivery
+) -> Mapping[str, Deliver | None]:
+    """Return how the records of each stream are delivered; None for one that is ignored."""
+    return {name: partial(delivery.deliver, name) if name in mappers else None for name in names}
+
+
+def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
+    """Return what a rehearsal begins with where there is no ledger yet: nobody is known."""
+    shows_candidates = True
+    try:
+        comeet.has_candidates(config.base_url or requests.BASE_URL, client)
+    except UNREADABLE as error:
+        shows_candidates = False
+        log.warning(
+            "There is no ledger yet, and Comeet does not show who exists: people who are there "
+            "already count as new in this rehearsal. Ask Comeet for the permission to retrieve "
+            "candidates. [%s]",
+            error.detail,
+        )
+    else:
+        log.info("There is no ledger yet: all records are compared with who is in Comeet now.")
+    now = client.now()
+    return NewLedger(now, now + MARGIN if shows_candidates else None, shows_candidates)
 
 
 def _checked_ledger(
@@ -135,13 +206,7 @@ def _checked_ledger(
             )
             raise ConfigError(message) from None
         match_before = now + MARGIN if findings.has_candidates else None
-        ledger.make(
-            config.ledger,
-            clock,
-            now=now,
-            match_before=match_before,
-            shows_candidates=findings.shows_candidates,
-        )
+        ledger.make(config.ledger, clock, NewLedger(now, match_before, findings.shows_candidates))
     note = "A new ledger was made."
     if match_before is not None:
         note += " Comeet has candidates already: new records are compared with them first."

@@ -6,14 +6,28 @@ A failure says who has to act. Nothing of a row, and no password, gets into a me
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import stat
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -28,6 +42,8 @@ STATEMENT_SECONDS = 60
 """How long PostgreSQL may take to answer."""
 STOPPED_SECONDS = 5
 """The same once the run was asked to end: it has ten seconds for everything."""
+COPY_ATTEMPTS = 10
+ROWS_COPIED_AT_ONCE = 10_000
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -200,6 +216,71 @@ def _lock_database(connection: Connection) -> None:
         connection.commit()
     if not got:
         raise LedgerInUse
+
+
+# Copies -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def copied(settings: LedgerSettings, tables: Sequence[str], clock: Clock) -> Iterator[Connection]:
+    """Connect to a temporary copy of these tables, as they are at one moment.
+
+    Nothing is locked and nothing is changed, so another run can write with the ledger meanwhile.
+    The copy is a database without a name, which is gone with the process.
+    """
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool)
+    with closing(engine.connect()) as copy:
+        with explained():
+            copy.exec_driver_sql("PRAGMA journal_mode = MEMORY")
+            with _reading(settings, clock) as original:
+                _copy_tables(original, copy, tables)
+        yield copy
+
+
+@contextmanager
+def _reading(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
+    if isinstance(settings, SqliteLedger):
+        # To read the file itself takes a lock, and another run may hold it.
+        with tempfile.TemporaryDirectory() as folder:
+            path = _copy_file(Path(settings.path), Path(folder), clock)
+            engine = _engine(settings.model_copy(update={"path": str(path)}), clock)
+            with closing(engine.connect()) as connection:
+                yield connection
+        return
+    with closing(_engine(settings, clock).connect()) as connection:
+        yield connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+
+def _copy_file(path: Path, folder: Path, clock: Clock) -> Path:
+    """Copy a SQLite file with its WAL. Raises `LedgerInUse` if it changes at every attempt."""
+    files = [path.with_name(f"{path.name}-wal"), path]
+    for attempt in range(COPY_ATTEMPTS):
+        clock.sleep(0.1 if attempt else 0)
+        before = [fingerprint(each) for each in files if each.exists()]
+        try:
+            for each in files:
+                (folder / each.name).unlink(missing_ok=True)
+                if each.exists():
+                    shutil.copyfile(each, folder / each.name)
+        except OSError as error:
+            message = f"The ledger cannot be copied to {folder.parent}: {error.strerror}."
+            raise ConfigError(message) from None
+        if before == [fingerprint(each) for each in files if each.exists()]:
+            return folder / path.name
+    raise LedgerInUse
+
+
+def _copy_tables(original: Connection, copy: Connection, tables: Sequence[str]) -> None:
+    about = MetaData()
+    about.reflect(original, only=lambda name, _: name in tables)
+    about.create_all(copy)
+    for table in about.sorted_tables:
+        rows = original.execute(select(table), execution_options={"stream_results": True})
+        for part in rows.mappings().partitions(ROWS_COPIED_AT_ONCE):
+            copy.execute(insert(table), [dict(row) for row in part])
+    copy.commit()
 
 
 # Failures -----------------------------------------------------------------------------------------

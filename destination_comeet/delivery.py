@@ -31,7 +31,7 @@ import tenacity
 
 from destination_comeet import validation
 from destination_comeet.ledger import Entry, KeyStatus, Ledger, Note, NoteReason
-from destination_comeet.lookup import UNREADABLE, Lookup
+from destination_comeet.lookup import UNREADABLE, Lookup, Sender
 from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
 from destination_comeet.matching import (
     Comparison,
@@ -57,7 +57,6 @@ from source_ats.errors import (
     RetryableError,
     WrongAddress,
 )
-from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
 
@@ -124,7 +123,7 @@ class Delivery:
     def __init__(  # noqa: PLR0913 - what a run consists of
         self,
         *,
-        client: Client,
+        client: Sender,
         ledger: Ledger,
         lookup: Lookup,
         clock: Clock,
@@ -265,7 +264,7 @@ class Delivery:
             raise
         self._answered()
         self._save(replace(posting.entry, status=KeyStatus.THERE, uid=uid))
-        return _outcome(candidate, Result.CREATED)
+        return _outcome(candidate, Result.CREATED, sent=list(candidate.fields))
 
     def _note(self, posting: _Posting) -> None:
         """Note the post right before it is sent: a run that is stopped earlier leaves no note."""
@@ -519,7 +518,8 @@ class Delivery:
                 refusal.code or "no code",
             )
         self._save(replace(after, status=KeyStatus.THERE))
-        return _outcome(candidate, Result.UPDATED, left_out=[*left_out, *refused])
+        sent = [name for name in changes if name not in refused]
+        return _outcome(candidate, Result.UPDATED, left_out=[*left_out, *refused], sent=sent)
 
     def _patch(self, uid: str, changes: Mapping[str, object]) -> Mapping[str, RequestRefused]:
         """Send the changes; return the fields that were refused. The others have arrived.
@@ -659,15 +659,24 @@ def _uids(found: Comparison) -> str:
     return ", ".join(found.same or found.cannot_tell)
 
 
-def _outcome(
+def _outcome(  # noqa: PLR0913 - what an outcome consists of
     candidate: Candidate,
     result: Result,
     *,
     field: str = "",
     reason: str = "",
     left_out: Sequence[str] = (),
+    sent: Sequence[str] = (),
 ) -> Outcome:
-    return Outcome(result, candidate.position_uid, candidate.key, field, reason, left_out=left_out)
+    return Outcome(
+        result,
+        candidate.position_uid,
+        candidate.key,
+        field,
+        reason,
+        left_out=left_out,
+        sent=sent,
+    )
 
 
 def _refused(candidate: Candidate, field: str, reason: str) -> Outcome:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +56,7 @@ from destination_comeet.config import LedgerSettings, SqliteLedger
 from destination_comeet.database import (
     check_file,
     connected,
+    copied,
     damaged,
     explained,
     failure,
@@ -190,6 +191,16 @@ class StreamKeys:
     None: not known now, because there is no catalog."""
     positions: Mapping[str, str]
     """The configured position of each job; that of records without a job under an empty name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLedger:
+    """What an empty ledger begins with."""
+
+    made_at: datetime
+    """Comeet's time, up to which the ledger is not behind."""
+    match_before: datetime | None
+    shows_candidates: bool
 
 
 class Ledger:
@@ -446,8 +457,6 @@ def opened(
         check_file(path)
     with connected(settings, clock) as connection:
         with explained():
-            if not inspect(connection).has_table(_about.name):
-                raise LedgerMissing
             _upgrade(connection)
             ledger = Ledger(connection, path, clock)
         ledger.admit(streams, record_positions=to_write)
@@ -460,39 +469,66 @@ def opened(
                 ledger.flush()
 
 
-def make(
+@contextmanager
+def rehearsing(
     settings: LedgerSettings,
+    streams: Sequence[StreamKeys],
     clock: Clock,
-    *,
-    now: datetime,
-    match_before: datetime | None,
-    shows_candidates: bool,
-) -> None:
-    """Make an empty ledger. `now` is Comeet's time, up to which the ledger is not behind.
+    new: Callable[[], NewLedger],
+) -> Iterator[Ledger]:
+    """Open a temporary copy of the ledger, or of the one that `new` describes if there is none.
 
-    Raises `ConfigError` if it cannot be made there.
+    Takes no lock. What is written goes into the copy and is gone at the end. Raises `ConfigError`
+    as `opened` does.
     """
+    path = _path(settings)
+    if path is not None and path.exists():
+        check_file(path)
+    is_there = path is None or path.exists()
+    tables = [each.name for each in _metadata.sorted_tables] if is_there else []
+    with copied(settings, tables, clock) as connection:
+        with explained():
+            try:
+                _upgrade(connection)
+            except LedgerMissing:
+                _make_tables(connection, new())
+            ledger = Ledger(connection, None, clock)
+        ledger.admit(streams, record_positions=False)
+        yield ledger
+
+
+def make(settings: LedgerSettings, clock: Clock, new: NewLedger) -> None:
+    """Make an empty ledger. Raises `ConfigError` if it cannot be made there."""
     path = _path(settings)
     if path is not None:
         make_file(path)
         check_file(path)
     with connected(settings, clock) as connection, explained():
-        _metadata.create_all(connection)
-        if connection.execute(select(_about)).first() is None:
-            about = {
-                "version": VERSION,
-                "hash_key": secrets.token_hex(32),
-                "checked_at": rfc3339(now),
-                "match_before": match_before and rfc3339(match_before),
-                "shows_candidates": int(shows_candidates),
-                "rejected": 0,
-            }
-            connection.execute(insert(_about), about)
-        connection.commit()
+        _make_tables(connection, new)
+
+
+def _make_tables(connection: Connection, new: NewLedger) -> None:
+    _metadata.create_all(connection)
+    if connection.execute(select(_about)).first() is None:
+        about = {
+            "version": VERSION,
+            "hash_key": secrets.token_hex(32),
+            "checked_at": rfc3339(new.made_at),
+            "match_before": new.match_before and rfc3339(new.match_before),
+            "shows_candidates": int(new.shows_candidates),
+            "rejected": 0,
+        }
+        connection.execute(insert(_about), about)
+    connection.commit()
 
 
 def _upgrade(connection: Connection) -> None:
-    """Bring the tables of 0.1.0 up to date. Cut at any moment, it is completed the next time."""
+    """Bring the tables of 0.1.0 up to date. Cut at any moment, it is completed the next time.
+
+    Raises `LedgerMissing` if there are none.
+    """
+    if not inspect(connection).has_table(_about.name):
+        raise LedgerMissing
     version = connection.execute(select(_about.c.version)).scalar_one_or_none()
     if version is None:
         raise LedgerMissing

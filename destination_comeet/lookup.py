@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from destination_comeet.ledger import Entry, Ledger
 from destination_comeet.mapping import Candidate
@@ -29,10 +29,11 @@ from source_ats.errors import (
     TransientError,
     WrongAddress,
 )
-from source_ats.http.client import Client
-from source_ats.http.models import Request
+from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import list_pages
+
+T = TypeVar("T")
 
 log = logging.getLogger("airbyte.source_ats.comeet")
 
@@ -47,12 +48,35 @@ UNREADABLE = (AccessDenied, AnsweredBefore, WrongAddress, ContractError)
 """The list is observed only: it may not be there, not take our filters, or look different."""
 
 
+class Sender(Protocol):
+    """What answers requests: Comeet through a `Client`, or in a rehearsal a `Rehearsal`."""
+
+    @property
+    def has_vendor_time(self) -> bool:
+        """Whether the last response told the vendor's time."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time by the vendor's clock; by the machine's until the first response."""
+        ...
+
+    def send(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        *,
+        before_send: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Return what `read` makes of the response. Raises as `Client.send` does."""
+        ...
+
+
 class Lookup:
     """Finds candidates in Comeet. For one thread."""
 
     def __init__(
         self,
-        client: Client,
+        client: Sender,
         ledger: Ledger,
         base_url: str,
         match_existing: Literal["new_ledger", "always", "never"],

@@ -70,6 +70,8 @@ class Outcome:
     """What the vendor said: it may hold values, and goes to the rejected file only."""
     left_out: Sequence[str] = ()
     """Changed fields that cannot be updated."""
+    sent: Sequence[str] = ()
+    """The names of the fields that Comeet was sent."""
 
 
 Record = dict[str, Any]
@@ -145,6 +147,8 @@ class Writer:
         count_rejected: Callable[[int], None] = lambda number: None,
         is_decided: Callable[[], bool] = lambda: True,
         finish: Callable[[], None] = lambda: None,
+        on_outcomes: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+        is_rehearsal: bool = False,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
@@ -152,6 +156,7 @@ class Writer:
         states that were passed on; `count_rejected` notes, before the next `settle`, how many the
         state that is passed on then adds to them. While `is_decided` is false, an outcome may
         still turn into a failure of the run, and states wait; `finish` decides at the end.
+        `on_outcomes` gets the outcomes of each record. A rehearsal passes no state on.
         """
         self._streams = streams
         self._settle_ledger = settle
@@ -161,6 +166,8 @@ class Writer:
         self._count_rejected = count_rejected
         self._is_decided = is_decided
         self._finish = finish
+        self._on_outcomes = on_outcomes
+        self._is_rehearsal = is_rehearsal
         self._waiting_states: list[tuple[bytes, _Tally]] = []
         self._lines = 0
         self._messages = 0
@@ -202,7 +209,10 @@ class Writer:
             )
             raise ConfigError(message)
         self._summarize_rejected()
-        log.info("Finished: %s.", self._progress())
+        finished = (
+            "Finished the rehearsal, nothing was written" if self._is_rehearsal else "Finished"
+        )
+        log.info("%s: %s.", finished, self._progress())
 
     def _line(self, line: bytes) -> Iterator[bytes]:
         text = line.strip().removeprefix(BYTE_ORDER_MARK)
@@ -273,6 +283,7 @@ class Writer:
             outcomes = deliver(data)
         tally.records += 1
         self._count(outcomes)
+        self._on_outcomes(outcomes)
         if any(outcome.result in REJECTED for outcome in outcomes):
             tally.rejected += 1
             kept = raw if data is not None else raw.decode("utf-8", "replace")
@@ -286,7 +297,7 @@ class Writer:
         skipped = [each for each in outcomes if each.result is Result.SKIPPED]
         if len(skipped) == len(outcomes):
             self._results[Result.SKIPPED] += 1
-            self._skipped_because[_because(skipped[0])] += 1
+            self._skipped_because[because(skipped[0])] += 1
             return
         for outcome in outcomes:
             if outcome.result is not Result.SKIPPED:
@@ -297,7 +308,7 @@ class Writer:
         bad = [outcome for outcome in outcomes if outcome.result in REJECTED]
         self._rejected_records += 1
         for each in bad:
-            reason = _because(each)
+            reason = because(each)
             self._rejected_because[reason] += 1
             if self._rejected_because[reason] > WARNINGS_OF_EACH_REASON:
                 self._is_summary_due = True
@@ -349,7 +360,8 @@ class Writer:
         except msgspec.DecodeError as error:
             raise self._not_a_message(str(error)) from None
         covered = self._covered(stream.stream_descriptor.name if stream else None)
-        self._waiting_states.append((line, covered))
+        if not self._is_rehearsal:
+            self._waiting_states.append((line, covered))
 
     def _safe_states(self) -> Iterator[bytes]:
         """Settle what the states cover, and yield them as received, with their counts."""
@@ -477,7 +489,7 @@ def _with_statistics(line: bytes, covered: _Tally) -> bytes:
     return head + comma + b'"destinationStats":' + value + b"}" + line[state.end :]
 
 
-def _because(outcome: Outcome) -> str:
+def because(outcome: Outcome) -> str:
     """Return the reason as records share it: without the number of an element of a list."""
     field = outcome.field.partition(".")[0]
     return " ".join(filter(None, (field, outcome.reason)))

@@ -66,3 +66,22 @@ def writer(without_ledger: Writer) -> Writer:
         pytest.fail(status["message"])
     without_ledger.sandbox.reset_log()
     return without_ledger
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_without_ledger(request: pytest.FixtureRequest, without_ledger: Writer) -> Writer:
+    """A writer that was never checked, for a ledger of each kind."""
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").fresh()
+        without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": url}
+    return without_ledger
+
+
+@pytest.fixture
+def either(either_without_ledger: Writer) -> Writer:
+    """A writer with a ledger of each kind, made while Comeet was empty."""
+    status = either_without_ledger.check().status()
+    if status["status"] != "SUCCEEDED":
+        pytest.fail(status["message"])
+    either_without_ledger.sandbox.reset_log()
+    return either_without_ledger

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from integration_tests.support.hostile_comeet import HostileComeet
-from integration_tests.support.outcomes import counts
+from integration_tests.support.outcomes import counts, stored
 from integration_tests.support.writer import OPEN, Message, Writer, configured, record, state
 
 SECOND = "4C.0F7"
@@ -200,3 +200,13 @@ def test_another_key_after_the_upgrade_is_a_config_error(upgraded: Writer) -> No
     assert done.code == 1
     assert done.error()["failure_type"] == "config_error"
     assert len(upgraded.truth()) == 7
+
+
+def test_a_rehearsal_leaves_the_ledger_as_it_is(upgraded: Writer) -> None:
+    before = stored(upgraded)
+    done = upgraded.rehearse(*CLOSED, record({**someone(1), "phone": "+47 555 999 999"}), OPEN_NOTE)
+    assert done.code == 0, done.output
+    plan = [each for each in done.logs().splitlines() if each.startswith("Plan: ")]
+    assert plan == ["Plan: 7 already there and unchanged.", "Plan: 1 already there and updated."]
+    assert stored(upgraded) == before
+    assert upgraded.calls("create") == upgraded.calls("update") == 0

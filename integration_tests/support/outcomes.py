@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 from integration_tests.support.writer import Message, Run, Writer, person, record
 
 
@@ -47,3 +50,22 @@ def counts(done: Run) -> tuple[int, int]:
 def cursors(done: Run) -> list[Any]:
     """Return the cursors of the passed states."""
     return [each["stream"]["stream_state"]["cursor"] for each in done.states()]
+
+
+def stored(writer: Writer) -> dict[str, Any]:
+    """Return all files of the folder, but those of a test, and all rows of the database."""
+    inputs = {"config.json", "catalog.json", "plan.jsonl"}
+    found: dict[str, Any] = {
+        each.name: each.read_bytes() for each in writer.folder.iterdir() if each.name not in inputs
+    }
+    ledger = writer.config["ledger"]
+    if ledger["ledger_type"] == "postgres":
+        with psycopg.connect(ledger["url"]) as connection:
+            tables = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+            ).fetchall()
+            for (name,) in tables:
+                select = sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))
+                rows = connection.execute(select)
+                found[name] = ([each.name for each in rows.description or []], rows.fetchall())
+    return found

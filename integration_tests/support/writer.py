@@ -128,6 +128,11 @@ class Writer:
         """Write these messages, or lines: the command line, without a process of its own."""
         return self._in_this_process("write", lines_of(messages), **options)
 
+    def rehearse(self, *messages: Message | bytes, plan: Path | None = None, **options: Any) -> Run:
+        """Rehearse the writing of these messages, or lines."""
+        more = ["--dry-run", *(["--plan", str(plan)] if plan else [])]
+        return self._in_this_process("write", lines_of(messages), more=more, **options)
+
     def write_by(self, command: Sequence[str], *messages: Message | bytes) -> Run:
         """Write these messages with a process of its own."""
         return self.run_by(command, "write", lines_of(messages))
@@ -149,12 +154,18 @@ class Writer:
         return self.write_by([*KILLED, step, str(occurrence)], *messages)
 
     def _in_this_process(
-        self, verb: str, lines: bytes, *, clock: Clock | None = None, debug: bool = False
+        self,
+        verb: str,
+        lines: bytes,
+        *,
+        clock: Clock | None = None,
+        debug: bool = False,
+        more: Sequence[str] = (),
     ) -> Run:
         """Run a verb; unless `clock` is given, waits pass at once here and in the sandbox."""
         stop = threading.Event()
         clock = clock or SandboxClock(self.sandbox, stop)
-        arguments = self.arguments(verb, debug=debug)
+        arguments = [*self.arguments(verb, debug=debug), *more]
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed:
             given.write(lines)
             given.seek(0)

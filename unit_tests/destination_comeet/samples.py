@@ -42,4 +42,4 @@ def postgres_ledger(url: str) -> PostgresLedger:
 
 def make(settings: LedgerSettings) -> None:
     """Make a ledger while Comeet is empty."""
-    ledger.make(settings, CLOCK, now=NOON, match_before=None, shows_candidates=True)
+    ledger.make(settings, CLOCK, ledger.NewLedger(NOON, None, shows_candidates=True))
