@@ -201,21 +201,16 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     data = envelope.data
     if data is None:
         raise _without_data(response)
-    # Valid JSON has raw line breaks between its tokens only.
-    spans_lines = b"\n" in response.body or b"\r" in response.body
-    may_have_own = b'integration_id"' in response.body
+    encoded = list(map(bytes, data.results))
+    _validate_rows(encoded, response)
+    if b"\n" in response.body or b"\r" in response.body:
+        # Valid JSON has raw line breaks between its tokens only.
+        encoded = [row.translate(None, b"\r\n") for row in encoded]
+    if b'integration_id"' in response.body:
+        encoded = list(map(_without_integration_id, encoded))
     tail = b',"integration_id":%b}' % json.dumps(integration_id).encode()
-    encoded = []
-    for number, raw in enumerate(data.results):
-        row = bytes(raw)
-        _validate_row(row, number, response)
-        if spans_lines:
-            row = row.translate(None, b"\r\n")
-        if may_have_own:
-            row = _without_integration_id(row)
-        encoded.append(row[:-1] + tail)
     return RowsPage(
-        rows=encoded,
+        rows=[row[:-1] + tail for row in encoded],
         next_cursor=(data.next or "").strip() or None,
         sent_at=response.sent_at.replace(microsecond=0),
         where=response.where,
@@ -223,19 +218,20 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     )
 
 
-def _validate_row(row: bytes, number: int, response: Response) -> None:
-    """Raise `ContractError` unless a row has what the code relies on."""
-    if row.startswith(b'{"id":"'):
-        # Nearly all rows begin so: decoding each would take as long as all the rest.
-        return
-    try:
-        _row.decode(row)
-    except msgspec.ValidationError as error:
-        message = (
-            f"Row {number} of Kombo's response does not have the documented shape: "
-            f"{describe_mismatch(error)}."
-        )
-        raise ContractError(message, detail=response.where) from None
+def _validate_rows(rows: Sequence[bytes], response: Response) -> None:
+    """Raise `ContractError` unless each row has what the code relies on."""
+    for number, row in enumerate(rows):
+        if row.startswith(b'{"id":"'):
+            # Nearly all rows begin so: decoding each would take as long as all the rest.
+            continue
+        try:
+            _row.decode(row)
+        except msgspec.ValidationError as error:
+            message = (
+                f"Row {number} of Kombo's response does not have the documented shape: "
+                f"{describe_mismatch(error)}."
+            )
+            raise ContractError(message, detail=response.where) from None
 
 
 def _without_integration_id(row: bytes) -> bytes:
