@@ -155,6 +155,7 @@ def _delivery(
             clock=clock,
             base_url=base_url,
             mappers=mappers,
+            rejects_bad_fields=config.on_bad_field == "reject",
         )
 
 
@@ -273,10 +274,11 @@ def _stream_keys(
     """Return how a stream's keys are made. A check has no catalog, so it knows no primary key."""
     primary_key = primary_keys.get(settings.stream)
     source: Mapping[str, object] | None = {}
-    expression = None
-    if isinstance(settings.mapping, CustomMapping):
-        fields = {each.comeet_field: each.expression for each in settings.mapping.fields}
-        expression = fields.get(KEY)
+    expression: str | None = None
+    own = settings.mapping.fields if isinstance(settings.mapping, CustomMapping) else []
+    for each in (*own, *(settings.extra_fields or ())):
+        if each.comeet_field == KEY:
+            expression = each.expression
     if expression is not None:
         source = {"expression": expression.strip()}
     elif isinstance(settings.mapping, ComeetMapping | CustomMapping):

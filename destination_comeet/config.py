@@ -61,6 +61,14 @@ class TalemetryMapping(Section):
     mapping_type: Literal["talemetry_profiles"]
 
 
+class AtzMapping(Section):
+    """The stream atz_candidates of source-ats."""
+
+    model_config = ConfigDict(title="Candidates from ATZ CRM")
+
+    mapping_type: Literal["atz_candidates"]
+
+
 class CustomField(Section):
     """One field of Comeet, and how it is made."""
 
@@ -107,11 +115,28 @@ class StreamSettings(Section):
         examples=["candidates"],
     )
     mapping: Annotated[
-        ComeetMapping | KomboMapping | TalemetryMapping | CustomMapping,
+        ComeetMapping | KomboMapping | TalemetryMapping | AtzMapping | CustomMapping,
         Field(discriminator="mapping_type"),
     ] = Field(
         title="Mapping",
         description="How a record becomes a candidate of Comeet.",
+    )
+    extra_fields: list[CustomField] | None = Field(
+        None,
+        title="Extra fields",
+        description=(
+            "Fields of Comeet that are made by an expression. They win over the mapping. A "
+            "constant stands in single quotes: 'Sourced'."
+        ),
+    )
+    skip_when: _Text | None = Field(
+        None,
+        title="Skip when",
+        description=(
+            "JMESPath expression. A record for which it is true is skipped: neither written nor "
+            "rejected."
+        ),
+        examples=["source == 'Comeet'", "tags[?name == 'Do not move']"],
     )
     position_uid: _Text | None = Field(
         None,
@@ -138,9 +163,21 @@ class StreamSettings(Section):
         ),
     )
 
+    verbatim_partner_id: bool = Field(
+        default=False,
+        title="Partner IDs without a prefix",
+        description=(
+            "The record's key becomes partner_candidate_id as it is. For one stream at most, with "
+            "a key of one column. A key with @, with letters outside ASCII or of more than 64 "
+            "characters is rejected. It cannot be changed once people were written."
+        ),
+    )
+
     @property
     def prefix(self) -> str:
-        """Return what precedes the record's key."""
+        """Return what precedes the record's key. Only a verbatim key has none."""
+        if self.verbatim_partner_id:
+            return ""
         return self.partner_id_prefix or f"{self.stream}:"
 
 
@@ -233,6 +270,14 @@ class DestinationConfig(Section):
             "restored. always: with all, also those who come from elsewhere. never: not at all."
         ),
     )
+    on_bad_field: Literal["drop", "reject"] = Field(
+        "drop",
+        title="Optional field with a problem",
+        description=(
+            "What is done with an optional field that Comeet would refuse. drop: it is left out, "
+            "and the log names it. reject: its record is rejected."
+        ),
+    )
     rejected_path: _Text | None = Field(
         None,
         title="File of rejected records",
@@ -265,7 +310,7 @@ GROUPS = (
     forms.Group("comeet", "Comeet", ["api_key", "secret", "base_url", "requests_per_minute"]),
     forms.Group("streams", "Streams", ["streams"]),
     forms.Group("ledger", "Ledger", ["ledger", "match_existing"]),
-    forms.Group("rejected", "Rejected records", ["rejected_path", "max_rejected"]),
+    forms.Group("rejected", "Rejected records", ["on_bad_field", "rejected_path", "max_rejected"]),
 )
 
 
@@ -309,6 +354,18 @@ def _check_streams(streams: list[StreamSettings]) -> None:
         before = streams[:number]
         if any(other.stream == each.stream for other in before):
             message = f"{where}.stream: {each.stream} is listed twice. Remove one of the two."
+            raise ConfigError(message)
+        if each.verbatim_partner_id and each.partner_id_prefix:
+            message = (
+                f"{where}: verbatim_partner_id and partner_id_prefix exclude each other. Remove "
+                "one of the two."
+            )
+            raise ConfigError(message)
+        if each.verbatim_partner_id and any(other.verbatim_partner_id for other in before):
+            message = (
+                f"{where}.verbatim_partner_id: another stream has it too, so the people of the two "
+                "could not be told apart. Set it for one stream at most."
+            )
             raise ConfigError(message)
         if any(other.prefix == each.prefix for other in before):
             message = (

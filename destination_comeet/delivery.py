@@ -129,14 +129,19 @@ class Delivery:
         clock: Clock,
         base_url: str,
         mappers: Mapping[str, Mapper],
+        rejects_bad_fields: bool,
     ) -> None:
-        """`mappers` has the mapping of each stream."""
+        """`mappers` has the mapping of each stream.
+
+        `rejects_bad_fields`: an optional field with a problem rejects its record.
+        """
         self._client = client
         self._ledger = ledger
         self._lookup = lookup
         self._clock = clock
         self._base_url = base_url
         self._mappers = mappers
+        self._rejects_bad_fields = rejects_bad_fields
         self._positions: dict[str, str | None] = {}
         self._posts = _Posts()
         self._may_update = True
@@ -180,9 +185,21 @@ class Delivery:
         entry = self._ledger.find(candidate.position_uid, candidate.key)
         if entry is None and candidate.skip_unless_known is not None:
             return self._outcome_of(stream, candidate.skip_unless_known)
-        problem = validation.problem(candidate.fields)
+        checked = validation.checked(candidate.fields)
+        problem = self._why_rejected(checked)
         if problem is not None:
             return _refused(candidate, *problem)
+        candidate = replace(candidate, fields=checked.fields)
+        outcome = self._bring(stream, candidate, entry)
+        return replace(outcome, dropped=checked.problems)
+
+    def _why_rejected(self, checked: validation.Checked) -> validation.Problem | None:
+        """Return what rejects the record: a required field, or any problem where that is set."""
+        rejects = self._rejects_bad_fields
+        bad = (each for each in checked.problems if rejects or each[0] in validation.REQUIRED)
+        return next(bad, None) or validation.missing(checked.fields)
+
+    def _bring(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
         if entry is None:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:

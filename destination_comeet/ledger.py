@@ -569,7 +569,8 @@ def _compare(before: StreamKeys, now: StreamKeys) -> None:
     """Raise `ConfigError` if the keys would be made in another way than before."""
     what = ""
     if before.prefix != now.prefix:
-        what = f"partner_id_prefix was {before.prefix} and is {now.prefix} now"
+        was, is_now = (each.prefix or "none (verbatim_partner_id)" for each in (before, now))
+        what = f"partner_id_prefix was {was} and is {is_now} now"
     elif before.mapping_type != now.mapping_type:
         what = f"mapping was {before.mapping_type} and is {now.mapping_type} now"
     elif None not in (before.key_source, now.key_source) and before.key_source != now.key_source:

@@ -1,15 +1,21 @@
-"""Whether Comeet takes a candidate, as far as can be told before it is asked.
+"""What Comeet takes of a candidate, as far as can be told before it is asked.
 
-Facts: Comeet's API reference; where captures disagree, the strictest. A bad file fails the
-whole call (documented for the add-file endpoint, assumed for this one).
+Facts: Comeet's API reference; where captures disagree, the strictest that still accepts the
+reference's own example: a file named without an extension, a picture without a name, a source
+contact without one. A bad file fails the whole call (documented for the add-file endpoint, assumed
+for this one).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 LONGEST_FILE = 6_000_000
 """Bytes, decoded. "6 MB" is documented; decoded and decimal is the strictest reading."""
@@ -33,6 +39,7 @@ FILE_TYPES = RESUME_TYPES | IMAGE_TYPES | {
     "ipynb", "rtf", "log", "pages",
 }  # fmt: skip
 
+REQUIRED = ("first_name", "last_name")
 UPDATABLE = frozenset({
     "first_name", "middle_name", "last_name", "email", "phone", "mobile_phone", "national_id",
     "linkedin_url", "prospect_status", "address", "custom_fields",
@@ -43,106 +50,185 @@ Problem = tuple[str, str]
 """Field and reason; no value of the record."""
 
 
-def problem(fields: Mapping[str, object]) -> Problem | None:
-    """Return the first thing that Comeet would refuse, None if all looks well."""
-    for name in ("first_name", "last_name"):
-        if name not in fields:
-            return name, "is missing, and Comeet requires it"
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A candidate's fields as Comeet takes them, and what had to be left out for that."""
+
+    fields: Mapping[str, Any]
+    problems: Sequence[Problem]
+
+
+class _BadField(Exception):
+    """A value that Comeet would refuse."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.problem = (field, reason)
+
+
+def missing(fields: Mapping[str, object]) -> Problem | None:
+    """Return the first field that Comeet requires and that is not there; None if all are."""
+    absent = (name for name in REQUIRED if name not in fields)
+    return next(((name, "is missing, and Comeet requires it") for name in absent), None)
+
+
+def checked(fields: Mapping[str, object]) -> Checked:
+    """Return the fields as Comeet takes them: numbers as text, base64 in its plain spelling.
+
+    What it would refuse is left out: a part of an object or list where the rest stands without it.
+    """
+    problems: list[Problem] = []
+    good = {}
     for name, value in fields.items():
-        found = FIELDS[name](name, value)
-        if found is not None:
-            return found
-    if _characters_of_files(fields) > LONGEST_BODY:
-        return "files", f"are more than {LONGEST_BODY} bytes together"
-    return None
+        try:
+            good[name] = FIELDS[name](name, value, problems)
+        except _BadField as bad:
+            problems.append(bad.problem)
+    while _characters_of_files(good) > LONGEST_BODY:
+        problems.append(("files", f"are more than {LONGEST_BODY} bytes together"))
+        good["files"] = good["files"][:-1]
+    kept = {name: value for name, value in good.items() if value not in ({}, [])}
+    return Checked(kept, problems)
 
 
-def _text(name: str, value: object) -> Problem | None:
+Rule = Callable[[str, object, list[Problem]], Any]
+"""Returns a field's value as Comeet takes it. Parts that it would refuse are left out, with a
+problem; raises `_BadField` if nothing is left."""
+
+
+def _text(name: str, value: object, problems: list[Problem]) -> str:
+    del problems
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        # The spelling of JSON: true, 5003, 1.5.
+        return json.dumps(value)
     if not isinstance(value, str):
-        return name, "has to be text"
-    return None
+        raise _BadField(name, "has to be text")
+    return value
 
 
-def _prospect_status(name: str, value: object) -> Problem | None:
+def _prospect_status(name: str, value: object, problems: list[Problem]) -> str:
+    del problems
     if value not in PROSPECT_STATUSES:
-        return name, f"has to be spelled as one of: {', '.join(PROSPECT_STATUSES)}"
-    return None
+        raise _BadField(name, f"has to be spelled as one of: {', '.join(PROSPECT_STATUSES)}")
+    return str(value)
 
 
 def _object(
-    name: str, value: object, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> Problem | None:
-    """Check an object of texts with these keys."""
-    if not isinstance(value, dict):
-        return name, "has to be an object"
+    name: str,
+    value: object,
+    problems: list[Problem],
+    *,
+    required: tuple[str, ...] = (),
+    optional: tuple[str, ...] | None = (),
+) -> dict[str, str]:
+    """Return an object of texts. `optional`: the other keys that Comeet knows; None: any."""
+    if not isinstance(value, Mapping):
+        raise _BadField(name, "has to be an object")
     for key in required:
         if key not in value:
-            return f"{name}.{key}", "is missing, and Comeet requires it"
+            raise _BadField(f"{name}.{key}", "is missing, and Comeet requires it")
+    parts = {}
     for key, each in value.items():
-        if key not in required + optional:
-            return name, "has a key that Comeet does not know"
-        if not isinstance(each, str):
-            return f"{name}.{key}", "has to be text"
-    return None
+        if key in required:
+            parts[key] = _text(f"{name}.{key}", each, problems)
+        elif optional is not None and key not in optional:
+            problems.append((name, "has a key that Comeet does not know"))
+        else:
+            try:
+                # The keys of custom fields are the user's, and may say something of a person.
+                parts[key] = _text(name if optional is None else f"{name}.{key}", each, problems)
+            except _BadField as bad:
+                problems.append(bad.problem)
+    return parts
 
 
-def _address(name: str, value: object) -> Problem | None:
+def _address(name: str, value: object, problems: list[Problem]) -> dict[str, str]:
     # The keys are known from a sample only.
-    return _object(name, value, (), ("country", "city", "state", "zip", "street"))
+    return _object(name, value, problems, optional=("country", "city", "state", "zip", "street"))
 
 
-def _source_contact(name: str, value: object) -> Problem | None:
-    return _object(name, value, ("full_name", "email"), ("phone",))
+def _source_contact(name: str, value: object, problems: list[Problem]) -> dict[str, str]:
+    return _object(name, value, problems, required=("email",), optional=("full_name", "phone"))
 
 
-def _custom_fields(name: str, value: object) -> Problem | None:
-    if not isinstance(value, dict):
-        return name, "has to be an object"
-    if not all(isinstance(each, str) for each in value.values()):
-        return name, "may hold texts only"
-    return None
+def _custom_fields(name: str, value: object, problems: list[Problem]) -> dict[str, str]:
+    return _object(name, value, problems, optional=None)
 
 
-def _links(name: str, value: object) -> Problem | None:
-    return _each(name, value, lambda part, link: _object(part, link, ("url",)))
+def _links(name: str, value: object, problems: list[Problem]) -> list[dict[str, str]]:
+    return _each(
+        name,
+        value,
+        problems,
+        lambda part, link, _: _object(part, link, problems, required=("url",)),
+    )
 
 
-def _files(name: str, value: object) -> Problem | None:
-    return _each(name, value, lambda part, file: _file(part, file, FILE_TYPES))
+def _files(name: str, value: object, problems: list[Problem]) -> list[dict[str, str]]:
+    return _each(name, value, problems, lambda part, file, _: _file(part, file, FILE_TYPES))
 
 
-def _resume(name: str, value: object) -> Problem | None:
+def _resume(name: str, value: object, problems: list[Problem]) -> dict[str, str]:
+    del problems
     return _file(name, value, RESUME_TYPES)
 
 
-def _picture(name: str, value: object) -> Problem | None:
+def _picture(name: str, value: object, problems: list[Problem]) -> dict[str, str]:
     # Limits of pictures are not documented; those of other files are assumed.
+    del problems
     return _file(name, value, IMAGE_TYPES)
 
 
-def _each(
-    name: str, value: object, check: Callable[[str, object], Problem | None]
-) -> Problem | None:
+def _each(name: str, value: object, problems: list[Problem], rule: Rule) -> list[Any]:
     if not isinstance(value, list):
-        return name, "has to be a list"
-    found = (check(f"{name}.{number}", each) for number, each in enumerate(value))
-    return next(filter(None, found), None)
+        raise _BadField(name, "has to be a list")
+    good = []
+    for number, each in enumerate(value):
+        try:
+            good.append(rule(f"{name}.{number}", each, problems))
+        except _BadField as bad:
+            problems.append(bad.problem)
+    return good
 
 
-def _file(name: str, value: object, types: frozenset[str]) -> Problem | None:
-    found = _object(name, value, ("name", "file"))
-    if found is not None or not isinstance(value, dict):
-        return found
-    stem, _, extension = value["name"].rpartition(".")
-    if not stem or extension.lower() not in types:
-        return f"{name}.name", "has a type of file that Comeet does not take there"
-    if len(value["file"]) // 4 * 3 - value["file"][-2:].count("=") > LONGEST_FILE:
-        return f"{name}.file", f"is larger than {LONGEST_FILE} bytes"
+def _file(field: str, value: object, types: frozenset[str]) -> dict[str, str]:
+    required = ("file",) if types is IMAGE_TYPES else ("name", "file")
+    odd: list[Problem] = []
+    file = _object(field, value, odd, required=required, optional=("name",))
+    if odd:
+        raise _BadField(*odd[0])
+    if "name" in file and not _is_of_type(file["name"], types):
+        raise _BadField(f"{field}.name", "has a type of file that Comeet does not take there")
+    return {**file, "file": plain_base64(f"{field}.file", file["file"])}
+
+
+def _is_of_type(name: str, types: frozenset[str]) -> bool:
+    stem, dot, extension = name.rpartition(".")
+    if not dot:
+        # The reference's example has such a name among the files.
+        return types is FILE_TYPES
+    return bool(stem) and extension.lower() in types
+
+
+def plain_base64(field: str, text: str) -> str:
+    """Return base64 as the standard spells it: padded, in one line, without a `data:` prefix."""
+    if text[:5].lower() == "data:":
+        header, _, text = text.partition(",")
+        if not header.lower().endswith(";base64"):
+            raise _BadField(field, "is a data: address that is not base64")
+        text = unquote(text)
+    text = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    text += "=" * (-len(text) % 4)
+    if len(text) // 4 * 3 - text[-2:].count("=") > LONGEST_FILE:
+        raise _BadField(field, f"is larger than {LONGEST_FILE} bytes")
     try:
-        base64.b64decode(value["file"], validate=True)
+        base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return f"{name}.file", "is not clean base64: no line breaks, no data: prefix"
-    return None
+        raise _BadField(field, "is not base64") from None
+    return text
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def _characters_of_files(fields: Mapping[str, Any]) -> int:
@@ -150,7 +236,7 @@ def _characters_of_files(fields: Mapping[str, Any]) -> int:
     return sum(len(file.get("file", "")) for file in files)
 
 
-FIELDS: Mapping[str, Callable[[str, object], Problem | None]] = {
+FIELDS: Mapping[str, Rule] = {
     "first_name": _text,
     "middle_name": _text,
     "last_name": _text,

@@ -72,6 +72,8 @@ class Outcome:
     """Changed fields that cannot be updated."""
     sent: Sequence[str] = ()
     """The names of the fields that Comeet was sent."""
+    dropped: Sequence[tuple[str, str]] = ()
+    """Optional fields that were left out, each with the reason, without values."""
 
 
 Record = dict[str, Any]
@@ -181,6 +183,7 @@ class Writer:
         self._skipped_because: Counter[str] = Counter()
         self._is_summary_due = False
         self._left_out: Counter[str] = Counter()
+        self._dropped_because: Counter[str] = Counter()
         self._odd: set[str] = set()
         self._progress_at = clock.monotonic()
 
@@ -208,7 +211,7 @@ class Writer:
                 "Standard input has no message of Airbyte's protocol. Check what writes to it."
             )
             raise ConfigError(message)
-        self._summarize_rejected()
+        self._summarize()
         finished = (
             "Finished the rehearsal, nothing was written" if self._is_rehearsal else "Finished"
         )
@@ -284,6 +287,7 @@ class Writer:
         tally.records += 1
         self._count(outcomes)
         self._on_outcomes(outcomes)
+        self._warn_of_dropped(record.stream, outcomes)
         if any(outcome.result in REJECTED for outcome in outcomes):
             tally.rejected += 1
             kept = raw if data is not None else raw.decode("utf-8", "replace")
@@ -308,10 +312,7 @@ class Writer:
         bad = [outcome for outcome in outcomes if outcome.result in REJECTED]
         self._rejected_records += 1
         for each in bad:
-            reason = because(each)
-            self._rejected_because[reason] += 1
-            if self._rejected_because[reason] > WARNINGS_OF_EACH_REASON:
-                self._is_summary_due = True
+            if self._is_one_of_many(self._rejected_because, because(each)):
                 continue
             log.warning(
                 "Record %d of stream %s, key %s, is %s: %s.",
@@ -343,11 +344,36 @@ class Writer:
             )
             raise ConfigError(message)
 
-    def _summarize_rejected(self) -> None:
+    def _warn_of_dropped(self, stream: str, outcomes: Sequence[Outcome]) -> None:
+        for each in outcomes:
+            for field, reason in each.dropped:
+                if self._is_one_of_many(self._dropped_because, _reason(field, reason)):
+                    continue
+                log.warning(
+                    "Record %d of stream %s, key %s: %s %s; it is left out.",
+                    self._records[stream],
+                    stream,
+                    each.key or "none",
+                    field,
+                    reason,
+                )
+
+    def _is_one_of_many(self, counts: Counter[str], reason: str) -> bool:
+        """Count a reason; True if it is left to the summary."""
+        counts[reason] += 1
+        if counts[reason] > WARNINGS_OF_EACH_REASON:
+            self._is_summary_due = True
+            return True
+        return False
+
+    def _summarize(self) -> None:
         """Warn of all reasons, if there are more records than were warned of one by one."""
         if self._is_summary_due:
             self._is_summary_due = False
-            log.warning("Not written so far: %s.", _listed(self._rejected_because))
+            if self._rejected_because:
+                log.warning("Not written so far: %s.", _listed(self._rejected_because))
+            if self._dropped_because:
+                log.warning("Fields left out so far: %s.", _listed(self._dropped_because))
 
     def _settle(self) -> None:
         self._rejected.settle()
@@ -369,7 +395,7 @@ class Writer:
             line, covered = self._waiting_states.pop(0)
             self._count_rejected(covered.rejected)
             self._settle()
-            self._summarize_rejected()
+            self._summarize()
             yield _with_statistics(line, covered) + b"\n"
 
     def _covered(self, stream: str | None) -> _Tally:
@@ -434,6 +460,8 @@ class Writer:
             parts.append(f"not written because: {_listed(self._rejected_because)}")
         if self._skipped_because:
             parts.append(f"skipped because: {_listed(self._skipped_because)}")
+        if self._dropped_because:
+            parts.append(f"fields left out because: {_listed(self._dropped_because)}")
         if self._ignored:
             parts.append(f"{self._ignored} records of other streams ignored")
         if self._left_out:
@@ -490,9 +518,13 @@ def _with_statistics(line: bytes, covered: _Tally) -> bytes:
 
 
 def because(outcome: Outcome) -> str:
-    """Return the reason as records share it: without the number of an element of a list."""
-    field = outcome.field.partition(".")[0]
-    return " ".join(filter(None, (field, outcome.reason)))
+    """Return the reason as records share it."""
+    return _reason(outcome.field, outcome.reason)
+
+
+def _reason(field: str, reason: str) -> str:
+    """Return a reason as records share it: without the number of an element of a list."""
+    return " ".join(filter(None, (field.partition(".")[0], reason)))
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from destination_comeet.config import (
+    AtzMapping,
     ComeetMapping,
     CustomMapping,
     KomboMapping,
     StreamSettings,
     TalemetryMapping,
 )
+from destination_comeet.mapping.atz_candidates import from_atz_candidates
 from destination_comeet.mapping.comeet import from_comeet
-from destination_comeet.mapping.custom import from_custom, targets_of
+from destination_comeet.mapping.expressions import (
+    Expression,
+    Target,
+    compiled,
+    from_custom,
+    skipped_by,
+    targets_of,
+    with_extra_fields,
+)
 from destination_comeet.mapping.keys import PrimaryKey, partner_candidate_id
 from destination_comeet.mapping.kombo_candidates import from_kombo_candidates
 from destination_comeet.mapping.model import (
+    KEY,
     POSITION,
     Candidate,
     Mapper,
@@ -34,6 +46,7 @@ from destination_comeet.mapping.model import (
 )
 from destination_comeet.mapping.talemetry_profiles import from_talemetry_profiles
 from destination_comeet.mapping.values import cleaned
+from source_ats.errors import ConfigError
 
 __all__ = ["Candidate", "Mapper", "PrimaryKey", "Rejection", "Skipped", "mapper"]
 
@@ -41,39 +54,74 @@ _POSITION_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Documented: two groups of hexadecimal digits with a dot. It becomes part of an address."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How the records of a stream are mapped."""
+
+    settings: StreamSettings
+    kind: MappingKind
+    jobs: Mapping[str, str]
+    extra: Sequence[Target]
+    skip_when: Expression | None
+
+
 def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
     """Return how the records of a stream are mapped. Raises `ConfigError` for a bad expression."""
+    where = f"Stream {settings.stream}"
+    extra = targets_of(settings.extra_fields or (), f"{where}, extra_fields")
     kind: MappingKind
+    uses_primary_key = False
     match settings.mapping:
         case ComeetMapping():
             kind = partial(from_comeet, primary_key=primary_key)
+            uses_primary_key = True
         case KomboMapping():
             kind = from_kombo_candidates
         case TalemetryMapping():
             kind = from_talemetry_profiles
+        case AtzMapping():
+            kind = from_atz_candidates
         case CustomMapping() as custom:
-            targets = targets_of(settings, custom)
+            targets = targets_of(custom.fields, f"{where}, mapping.fields")
             kind = partial(from_custom, targets=targets, primary_key=primary_key)
+            uses_primary_key = not any(target.path == (KEY,) for target in targets)
+    uses_primary_key &= not any(target.path == (KEY,) for target in extra)
+    if settings.verbatim_partner_id and uses_primary_key and len(primary_key) > 1:
+        message = (
+            f"{where}: verbatim_partner_id needs a key of one column, and the primary key of the "
+            f"catalog has {len(primary_key)}. Take one of them as partner_candidate_id in "
+            "extra_fields, or turn verbatim_partner_id off."
+        )
+        raise ConfigError(message)
+    skip_when = None
+    if settings.skip_when is not None:
+        skip_when = compiled(settings.skip_when, f"{where}, skip_when")
     jobs = {each.job_id: each.position_uid for each in settings.positions or ()}
-    return partial(_mapped, settings=settings, kind=kind, jobs=jobs)
+    return partial(_mapped, rules=_Rules(settings, kind, jobs, extra, skip_when))
 
 
-def _mapped(
-    record: Record, settings: StreamSettings, kind: MappingKind, jobs: Mapping[str, str]
-) -> Sequence[Candidate | Rejection | Skipped]:
+def _mapped(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
     if record.get("_ab_cdc_deleted_at") is not None:
         return [Skipped("_ab_cdc_deleted_at", "is set: the record is deleted")]
     try:
-        person = kind(record)
+        skipped = None if rules.skip_when is None else skipped_by(record, rules.skip_when)
+        if skipped is not None:
+            return [skipped]
+        person = rules.kind(record)
+        if isinstance(person, Person) and rules.extra:
+            person = with_extra_fields(person, record, rules.extra)
         if isinstance(person, Rejection | Skipped):
             return [person]
         fields = cleaned(person.fields)
     except RecursionError:
         return [Rejection("record", "is nested too deeply")]
-    key = partner_candidate_id(settings.prefix, person.source_key)
+    settings = rules.settings
+    key = partner_candidate_id(
+        settings.prefix, person.source_key, verbatim=settings.verbatim_partner_id
+    )
     if isinstance(key, Rejection):
         return [key]
-    positions = _positions(person, key, settings.position_uid, jobs)
+    positions = _positions(person, key, settings.position_uid, rules.jobs)
     if isinstance(positions, Rejection | Skipped):
         return [positions]
     return [Candidate(uid, key, fields, skip) for uid, skip in positions.items()]

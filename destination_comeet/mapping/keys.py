@@ -19,8 +19,13 @@ def primary_key_of(record: Record, primary_key: PrimaryKey) -> Sequence[object]:
     return [_value_at(record, path) for path in primary_key]
 
 
-def partner_candidate_id(prefix: str, source_key: Sequence[object]) -> str | Rejection:
+def partner_candidate_id(
+    prefix: str, source_key: Sequence[object], *, verbatim: bool = False
+) -> str | Rejection:
     """Return the name of a person in Comeet; always the same for the same key.
+
+    `verbatim`: the key as it is. One that Comeet may not take is rejected, never replaced by a
+    hash.
 
     Different keys never get the same name, also where they hold halves of characters: those go
     into the hash as they are.
@@ -31,12 +36,22 @@ def partner_candidate_id(prefix: str, source_key: Sequence[object]) -> str | Rej
     columns = list(map(str, source_key))
     if any("@" in each for each in columns):
         return Rejection(KEY, "would contain @: an address must not be a key, choose another one")
+    if verbatim:
+        (key,) = columns
+        if _is_safe(key):
+            return key
+        reason = f"has to be at most {LONGEST_KEY} characters of ASCII with verbatim_partner_id"
+        return Rejection(KEY, reason)
     if len(columns) > 1:
         columns = [quote(each, safe=" ", errors="surrogatepass") for each in columns]
     key = prefix + ":".join(columns)
-    if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable():
+    if _is_safe(key):
         return key
     return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:48]}"
+
+
+def _is_safe(key: str) -> bool:
+    return len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()
 
 
 def _is_usable(value: object) -> bool:

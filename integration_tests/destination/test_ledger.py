@@ -88,6 +88,7 @@ def test_a_second_writer_is_turned_away_and_the_next_let_in(where: LedgerSetting
     ("now", "what"),
     [
         (StreamKeys("people", "p:", "comeet", BY_ID, {}), "partner_id_prefix was people: "),
+        (StreamKeys("people", "", "comeet", BY_ID, {}), "is none .verbatim_partner_id. now"),
         (StreamKeys("people", "people:", "custom", BY_ID, {}), "mapping was comeet "),
         (StreamKeys("people", "people:", "comeet", {"primary_key": [["x"]]}, {}), "primary key"),
     ],

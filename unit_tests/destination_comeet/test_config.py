@@ -76,13 +76,18 @@ def test_secrets_are_marked() -> None:
 
 def test_the_names_that_users_type() -> None:
     assert set(form()["properties"]) == {
-        "api_key", "secret", "streams", "ledger", "match_existing", "rejected_path", "max_rejected",
-        "requests_per_minute", "base_url",
+        "api_key", "secret", "streams", "ledger", "match_existing", "on_bad_field",
+        "rejected_path", "max_rejected", "requests_per_minute", "base_url",
     }  # fmt: skip
     item = form()["properties"]["streams"]["items"]["properties"]
-    assert set(item) == {"stream", "mapping", "position_uid", "positions", "partner_id_prefix"}
+    assert set(item) == {
+        "stream", "mapping", "extra_fields", "skip_when", "position_uid", "positions",
+        "partner_id_prefix", "verbatim_partner_id",
+    }  # fmt: skip
     kinds = [each["properties"]["mapping_type"]["const"] for each in item["mapping"]["oneOf"]]
-    assert kinds == ["comeet", "kombo_candidates", "talemetry_profiles", "custom"]
+    assert kinds == [
+        "comeet", "kombo_candidates", "talemetry_profiles", "atz_candidates", "custom",
+    ]  # fmt: skip
     ledgers = form()["properties"]["ledger"]["oneOf"]
     assert [set(each["properties"]) for each in ledgers] == [
         {"ledger_type", "url", "new_until"},
@@ -129,6 +134,20 @@ def test_emptied_fields_of_the_form_are_not_set() -> None:
             {"streams": [stream(positions=[{"job_id": "x", "position_uid": "1"}] * 2)]},
             "streams.0.positions",
         ),
+        (
+            {
+                "streams": [
+                    stream(verbatim_partner_id=True),
+                    {**stream(verbatim_partner_id=True), "stream": "b"},
+                ]
+            },
+            "streams.1.verbatim_partner_id",
+        ),
+        (
+            {"streams": [stream(verbatim_partner_id=True, partner_id_prefix="a")]},
+            "streams.0: verbatim_partner_id",
+        ),
+        ({"on_bad_field": CANARY}, "on_bad_field"),
         ({"ledger": {"ledger_type": CANARY}}, "ledger"),
         (
             {"ledger": {"ledger_type": "postgres", "url": f"mysql://{CANARY}"}},

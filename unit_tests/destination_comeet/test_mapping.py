@@ -1,4 +1,4 @@
-"""Records into candidates: four kinds of mapping, keys, positions, and who is left out."""
+"""Records into candidates: the kinds of mapping, keys, positions, and who is left out."""
 
 from __future__ import annotations
 
@@ -484,3 +484,141 @@ _json = st.recursive(
 def test_no_record_whatever_breaks_a_mapping(kind: str, record: dict[str, Any]) -> None:
     for found in mapped(kind, record, position_uid="p", positions=POSITIONS):
         assert isinstance(found, Candidate | Rejection | Skipped)
+
+
+# Every kind of mapping ----------------------------------------------------------------------------
+
+ATZ: dict[str, Any] = {
+    "id": 7,
+    "slug": "candidate_0123456789abcdef0123",
+    "first_name": "Noor",
+    "last_name": "Haddad",
+    "email": "noor@example.org",
+    "phone": "+00 555 3",
+    "resume": "noor.pdf",
+    "address": "1 Made-up Row",
+    "city": "Ghent",
+    "state": None,
+    "country": "BE",
+    "socials": {"linkedin": "https://linkedin.com/in/noor", "xing": "https://xing.example/noor"},
+}
+
+
+def test_atz() -> None:
+    assert candidate("atz_candidates", ATZ) == Candidate(
+        "4A.1C2",
+        "s:candidate_0123456789abcdef0123",
+        {
+            "first_name": "Noor",
+            "last_name": "Haddad",
+            "email": "noor@example.org",
+            "mobile_phone": "+00 555 3",
+            "linkedin_url": "https://linkedin.com/in/noor",
+            "links": [{"url": "https://xing.example/noor"}],
+            "address": {"country": "BE", "city": "Ghent", "street": "1 Made-up Row"},
+        },
+    )
+
+
+@pytest.mark.parametrize("socials", [None, {}, [], {"xing": None}])
+def test_atz_without_optional_keys(socials: object) -> None:
+    record = {"slug": "candidate_1", "first_name": "Noor", "socials": socials}
+    assert candidate("atz_candidates", record).fields == {"first_name": "Noor"}
+
+
+KINDS: list[tuple[Any, dict[str, Any]]] = [
+    ("comeet", {"id": 1, "first_name": "Mira", "address": {"city": "Cork", "zip": "T12"}}),
+    ("kombo_candidates", KOMBO),
+    ("talemetry_profiles", TALEMETRY),
+    ("atz_candidates", ATZ),
+    (CUSTOM, {"id": 1, "name": {"given": "Mira"}, "towns": ["Cork"], "zip": "T12"}),
+]
+each_kind = pytest.mark.parametrize(("kind", "record"), KINDS)
+
+
+def extra(**expressions: str) -> list[dict[str, str]]:
+    fields: list[dict[str, str]] = custom(**expressions)["fields"]
+    return fields
+
+
+@each_kind
+def test_extra_fields_win_over_every_mapping(kind: Any, record: dict[str, Any]) -> None:
+    plain = candidate(kind, record)
+    fields = extra(first_name="'Constant'", address__city="town", note="to_string(rank)")
+    found = candidate(kind, {**record, "town": "Bergen", "rank": 5}, extra_fields=fields)
+    address = {**plain.fields.get("address", {}), "city": "Bergen"}
+    expected = {**plain.fields, "first_name": "Constant", "address": address, "note": "5"}
+    assert (found.key, found.position_uid) == (plain.key, "4A.1C2")
+    assert found.fields == expected
+
+
+@each_kind
+def test_an_extra_field_without_a_value_is_left_out(kind: Any, record: dict[str, Any]) -> None:
+    found = candidate(kind, record, extra_fields=extra(first_name="nothing"))
+    assert "first_name" not in found.fields
+
+
+@each_kind
+def test_extra_fields_set_key_position_and_job(kind: Any, record: dict[str, Any]) -> None:
+    fields = extra(partner_candidate_id="code", position_uid="place")
+    found = candidate(kind, {**record, "code": "c-9", "place": "4C.0F7"}, extra_fields=fields)
+    assert (found.key, found.position_uid) == ("s:c-9", "4C.0F7")
+    job = candidate(kind, record, extra_fields=extra(job_id="'J-2'"), positions=POSITIONS)
+    assert job.position_uid == "4C.0F7"
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("expression", "is_skipped"),
+    [("tag == 'no'", True), ("tag == 'yes'", False), ("`true`", True), ("nothing", False)],
+)
+def test_records_are_skipped_by_an_expression(
+    kind: Any, record: dict[str, Any], expression: str, is_skipped: bool
+) -> None:
+    (found,) = mapped(kind, {**record, "tag": "no"}, skip_when=expression, position_uid="4A.1C2")
+    assert isinstance(found, Skipped) is is_skipped
+
+
+def test_an_expression_that_does_not_fit_rejects_the_record() -> None:
+    record = {"id": 1, "tag": None}
+    assert rejected("comeet", record, skip_when="contains(tag, 'x')") == "skip_when"
+    fields = extra(note="contains(tag, 'x')")
+    assert rejected("comeet", record, extra_fields=fields) == "note"
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"skip_when": "a["}, "skip_when"),
+        ({"extra_fields": extra(note="a[")}, "extra_fields.0.expression"),
+        ({"extra_fields": extra(color="a")}, "extra_fields.0.comeet_field"),
+    ],
+)
+def test_bad_expressions_are_named(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        mapped("comeet", {}, **settings)
+
+
+# Verbatim keys ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["0042", 42, "a" * 64, "a:b c"])
+def test_a_verbatim_key_is_sent_as_it_is(key: object) -> None:
+    assert candidate("comeet", {"id": key}, verbatim_partner_id=True).key == str(key)
+
+
+@pytest.mark.parametrize("key", ["a" * 65, "é", "a@b", "", None, "a\nb"])
+def test_a_verbatim_key_that_comeet_may_not_take_is_rejected(key: object) -> None:
+    found = rejected("comeet", {"id": key}, verbatim_partner_id=True)
+    assert found == "partner_candidate_id"
+
+
+def test_a_verbatim_key_has_one_column() -> None:
+    columns = [["id"], ["version"]]
+    with pytest.raises(ConfigError, match="verbatim_partner_id needs a key of one column"):
+        mapped("comeet", {}, verbatim_partner_id=True, primary_key=columns)
+    fields = extra(partner_candidate_id="id")
+    found = candidate(
+        "comeet", {"id": 1}, verbatim_partner_id=True, primary_key=columns, extra_fields=fields
+    )
+    assert found.key == "1"

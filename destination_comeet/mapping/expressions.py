@@ -1,4 +1,4 @@
-"""The mapping `custom`: a JMESPath expression for each field."""
+"""JMESPath expressions: the mapping `custom`, `extra_fields` and `skip_when`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
-from destination_comeet.config import CustomMapping, StreamSettings
+from destination_comeet.config import CustomField
 from destination_comeet.mapping.comeet import from_own_names
 from destination_comeet.mapping.keys import PrimaryKey, primary_key_of
-from destination_comeet.mapping.model import JOB, KEY, POSITION, Person, Record, Rejection
+from destination_comeet.mapping.model import (
+    JOB,
+    KEY,
+    POSITION,
+    Application,
+    Person,
+    Record,
+    Rejection,
+    Skipped,
+)
 from destination_comeet.validation import FIELDS
 from source_ats.errors import ConfigError
 
@@ -50,40 +59,46 @@ class _Functions(functions.Functions):
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
+Expression = jmespath.parser.ParsedResult
+DOES_NOT_FIT = "cannot be evaluated: the expression does not fit the record"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A place in the candidate, and the expression that fills it."""
 
     path: Sequence[str]
-    expression: jmespath.parser.ParsedResult = field(repr=False)
+    expression: Expression = field(repr=False)
 
 
-def targets_of(settings: StreamSettings, mapping: CustomMapping) -> Sequence[Target]:
+def compiled(text: str, where: str) -> Expression:
+    """Return the compiled expression. Raises `ConfigError` that says where a bad one stands."""
+    try:
+        return jmespath.compile(text)
+    except _FAILURES as error:
+        at = getattr(error, "lex_position", None)
+        place = "" if at is None else f" (at character {at + 1})"
+        message = f"{where}: This is not a JMESPath expression{place}. See https://jmespath.org."
+        raise ConfigError(message) from None
+
+
+def targets_of(fields: Sequence[CustomField], where: str) -> Sequence[Target]:
     """Return the compiled expressions, whole fields before their parts.
 
     Raises `ConfigError` for a field that Comeet does not have, or a bad expression.
     """
     targets = []
-    for number, each in enumerate(mapping.fields):
-        where = f"Stream {settings.stream}, mapping.fields.{number}"
+    for number, each in enumerate(fields):
+        place = f"{where}.{number}"
         name, _, part = each.comeet_field.partition(".")
         if name not in (OBJECTS if part else {*FIELDS, KEY, POSITION, JOB}):
             message = (
-                f"{where}.comeet_field: Comeet has no such field. The fields are "
+                f"{place}.comeet_field: Comeet has no such field. The fields are "
                 f"{', '.join(sorted(FIELDS))}. Write a part of {', '.join(OBJECTS)} with a dot, "
                 "as in address.city."
             )
             raise ConfigError(message)
-        try:
-            expression = jmespath.compile(each.expression)
-        except _FAILURES as error:
-            at = getattr(error, "lex_position", None)
-            place = "" if at is None else f" (at character {at + 1})"
-            message = (
-                f"{where}.expression: This is not a JMESPath expression{place}. "
-                "See https://jmespath.org."
-            )
-            raise ConfigError(message) from None
+        expression = compiled(each.expression, f"{place}.expression")
         targets.append(Target((name, part) if part else (name,), expression))
     return sorted(targets, key=lambda target: len(target.path))
 
@@ -92,14 +107,54 @@ def from_custom(
     record: Record, targets: Sequence[Target], primary_key: PrimaryKey
 ) -> Person | Rejection:
     """Return whom a record is about, or why an expression cannot be evaluated for it."""
-    values: dict[str, Any] = {}
+    values = _evaluated(record, targets, {})
+    if isinstance(values, Rejection):
+        return values
+    own_key = any(target.path == (KEY,) for target in targets)
+    key = [values.get(KEY)] if own_key else primary_key_of(record, primary_key)
+    return from_own_names(values, key)
+
+
+def with_extra_fields(
+    person: Person, record: Record, targets: Sequence[Target]
+) -> Person | Rejection:
+    """Return the person with what the expressions give, which wins over the mapping."""
+    values = _evaluated(record, targets, person.fields)
+    if isinstance(values, Rejection):
+        return values
+    job = values.get(JOB)
+    return Person(
+        source_key=[values[KEY]] if KEY in values else person.source_key,
+        fields={name: value for name, value in values.items() if name in FIELDS},
+        applications=person.applications if job is None else [Application((str(job),))],
+        position_uid=values.get(POSITION, person.position_uid),
+    )
+
+
+def skipped_by(record: Record, skip_when: Expression) -> Skipped | Rejection | None:
+    """Return that the record is skipped, or that it cannot be told; None if it is not."""
+    try:
+        value = skip_when.search(record, options=_OPTIONS)
+    except _FAILURES:
+        # The error's text shows the value.
+        return Rejection("skip_when", DOES_NOT_FIT)
+    # JMESPath's own rule: the number 0 is true.
+    is_false = value is None or value is False or value in ("", [], {})
+    return None if is_false else Skipped("skip_when", "is true for the record")
+
+
+def _evaluated(
+    record: Record, targets: Sequence[Target], given: Mapping[str, Any]
+) -> Mapping[str, Any] | Rejection:
+    """Return the given values with what the expressions make of the record."""
+    values = dict(given)
     for target in targets:
         name = ".".join(target.path)
         try:
             value = target.expression.search(record, options=_OPTIONS)
         except _FAILURES:
             # The error's text shows the value.
-            return Rejection(name, "cannot be evaluated: the expression does not fit the record")
+            return Rejection(name, DOES_NOT_FIT)
         if len(target.path) == 1:
             values[name] = value
             continue
@@ -108,6 +163,4 @@ def from_custom(
         if not isinstance(parts, Mapping):
             return Rejection(name, f"cannot be set: the value of {whole} is not an object")
         values[whole] = {**parts, part: value}
-    own_key = any(target.path == (KEY,) for target in targets)
-    key = [values.get(KEY)] if own_key else primary_key_of(record, primary_key)
-    return from_own_names(values, key)
+    return values
