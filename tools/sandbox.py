@@ -82,6 +82,8 @@ def pass_day(sandbox: Sandbox, candidates: int) -> None:
     for model in ("applications", "jobs"):
         changes = in_proportion(new=2, changed=5, nested=2, deleted=1)
         sandbox.control("/_control/kombo/change", {"model": model, **changes})
+    notes = in_proportion(new=20, changed=5, deleted=2)
+    sandbox.control("/_control/kombo/change", {"model": "notes", **notes})
     sandbox.control("/_control/talemetry/change", in_proportion(new=50, changed=120, deleted=10))
     sandbox.control("/_control/atz_crm/change_deals", in_proportion(new=5, changed=9, deleted=2))
     sandbox.control(

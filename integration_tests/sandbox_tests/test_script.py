@@ -47,7 +47,7 @@ def test_the_commands_that_it_proposes_work_as_they_are(tmp_path: Path) -> None:
     messages = parsed((folder / "first.jsonl").read_bytes())
     catalog = json.loads((folder / "catalog.json").read_text())
     streams = {each["stream"]["name"] for each in catalog["streams"]}
-    assert len(streams) == 16
+    assert len(streams) == 20
     assert {each["record"]["stream"] for each in messages if each["type"] == "RECORD"} == streams
 
 

@@ -31,8 +31,9 @@ ROUTES = {
     "profiles": ("talemetry", "talemetry.profiles"),
 }
 KOMBO_STREAMS = (
-    "candidates", "kombo_applications", "kombo_jobs", "kombo_users", "kombo_tags", "kombo_offers",
-    "kombo_interviews", "kombo_rejection_reasons", "kombo_roles",
+    "candidates", "kombo_applications", "kombo_application_stages", "kombo_jobs", "kombo_users",
+    "kombo_tags", "kombo_offers", "kombo_interviews", "kombo_notes", "kombo_scorecards",
+    "kombo_attachments", "kombo_rejection_reasons", "kombo_roles",
 )  # fmt: skip
 
 

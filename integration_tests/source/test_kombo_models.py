@@ -18,11 +18,15 @@ from integration_tests.support.kombo import integrations, known, kombo_connector
 # Each stream, and the list that it is read from.
 PATHS = {
     "kombo_applications": "applications",
+    "kombo_application_stages": "application-stages",
     "kombo_jobs": "jobs",
     "kombo_users": "users",
     "kombo_tags": "tags",
     "kombo_offers": "offers",
     "kombo_interviews": "interviews",
+    "kombo_notes": "notes",
+    "kombo_scorecards": "scorecards",
+    "kombo_attachments": "attachments",
     "kombo_rejection_reasons": "rejection-reasons",
     "kombo_roles": "roles",
 }
@@ -114,7 +118,7 @@ def test_all_models_match_their_schema_and_each_list_is_requested_once_per_integ
     connector.read(*schemas, state=first.of("STATE"))
     # For each integration one call of each list, and one that asks what it has.
     assert set(calls(sandbox).values()) == {3}
-    assert len(calls(sandbox)) == 10
+    assert len(calls(sandbox)) == 14
 
 
 def test_only_selected_streams_are_requested(sandbox: Sandbox, connector: Connector) -> None:
@@ -228,8 +232,7 @@ def test_one_failing_model_does_not_stop_the_others(sandbox: Sandbox, connector:
 
 def test_check_names_what_an_integration_lacks(sandbox: Sandbox, connector: Connector) -> None:
     ids = integrations(sandbox)
-    everything = ["ats_candidates", *(f"ats_{each}" for each in PATHS.values())]
-    everything[everything.index("ats_rejection-reasons")] = "ats_rejection_reasons"
+    everything = ["ats_candidates", *(f"ats_{each.replace('-', '_')}" for each in PATHS.values())]
     set_up(sandbox, ids[0], read_models_off=["ats_candidates", "ats_jobs"])
     set_up(sandbox, ids[1], read_models_off=everything)
     (status,) = connector.run("check").of("CONNECTION_STATUS")

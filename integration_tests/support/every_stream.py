@@ -356,9 +356,6 @@ def _held_deleted(rows: Iterable[Row]) -> Held:
     return {row["uid"]: "deleted" for row in rows}
 
 
-WITHOUT_STREAM = {"candidates", "application-stages", "attachments", "notes", "scorecards"}
-"""Lists of Kombo that have no stream, or, like candidates, an entry of their own."""
-
 STREAMS = (
     Case(
         name="candidates",
@@ -390,7 +387,7 @@ STREAMS = (
         refuse=_refuse_a_history,
         forgets=True,
     ),
-    *(_model(model) for model in kombo_models.MODELS if model.path not in WITHOUT_STREAM),
+    *(_model(model) for model in kombo_models.MODELS if model.path != "candidates"),
     Case(
         name="atz_candidates",
         section="atz_crm",

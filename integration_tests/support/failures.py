@@ -529,8 +529,10 @@ ENDPOINTS = (
         Endpoint(stream, "kombo", "rows",
                  f"kombo.{stream.removeprefix('kombo_').replace('_', '-')}",
                  reads(stream, kombo), stream=stream, like="candidates")
-        for stream in ("kombo_applications", "kombo_jobs", "kombo_users", "kombo_tags",
-                       "kombo_offers", "kombo_interviews", "kombo_rejection_reasons", "kombo_roles")
+        for stream in ("kombo_applications", "kombo_application_stages", "kombo_jobs",
+                       "kombo_users", "kombo_tags", "kombo_offers", "kombo_interviews",
+                       "kombo_notes", "kombo_scorecards", "kombo_attachments",
+                       "kombo_rejection_reasons", "kombo_roles")
     ),
     *(
         Endpoint(stream, "atz_crm", "list_page", f"atz_crm.{stream.removeprefix('atz_')}",

@@ -106,11 +106,20 @@ CANDIDATES = Model("candidates", "candidates", "ats_candidates", schemas.CANDIDA
 MODELS = (
     CANDIDATES,
     Model("kombo_applications", "applications", "ats_applications", schemas.APPLICATIONS),
+    Model(
+        "kombo_application_stages",
+        "application-stages",
+        "ats_application_stages",
+        schemas.APPLICATION_STAGES,
+    ),
     Model("kombo_jobs", "jobs", "ats_jobs", schemas.JOBS),
     Model("kombo_users", "users", "ats_users", schemas.USERS),
     Model("kombo_tags", "tags", "ats_tags", schemas.TAGS),
     Model("kombo_offers", "offers", "ats_offers", schemas.OFFERS),
     Model("kombo_interviews", "interviews", "ats_interviews", schemas.INTERVIEWS),
+    Model("kombo_notes", "notes", "ats_notes", schemas.NOTES),
+    Model("kombo_scorecards", "scorecards", "ats_scorecards", schemas.SCORECARDS),
+    Model("kombo_attachments", "attachments", "ats_attachments", schemas.ATTACHMENTS),
     Model(
         "kombo_rejection_reasons",
         "rejection-reasons",
