@@ -34,7 +34,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Return the pages."""
-    return [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    contributors = (PROJECT / "CONTRIBUTING.md", PROJECT / "SECURITY.md")
+    return [PROJECT / "README.md", *contributors, *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> list[Block]:
