@@ -73,10 +73,10 @@ def has_candidates(base_url: str, client: Client) -> bool:
 
 def _check_positions(config: DestinationConfig, known: dict[str, str | None]) -> None:
     for number, stream in enumerate(config.streams):
-        where = f"streams.{number}"
+        where = f"streams[{number}]"
         named = [(f"{where}.position_uid", stream.position_uid)]
         named += [
-            (f"{where}.positions.{each}.position_uid", position.position_uid)
+            (f"{where}.positions[{each}].position_uid", position.position_uid)
             for each, position in enumerate(stream.positions or [])
         ]
         for name, uid in named:

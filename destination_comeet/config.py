@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field
 
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
@@ -338,19 +338,15 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
     A `null` means that the field is not set, as Airbyte's form sends it.
     """
     given = forms.without_nulls(raw)
-    try:
-        config = DestinationConfig.model_validate(given)
-    except ValidationError as error:
-        raise forms.refusal(error, _description) from None
+    config, warnings = forms.validated(DestinationConfig, given)
     _check_streams(config.streams)
-    unknown = (name for name in given if name not in DestinationConfig.model_fields)
-    return Parsed(config, forms.warnings_of(unknown))
+    return Parsed(config, warnings)
 
 
 def _check_streams(streams: list[StreamSettings]) -> None:
     """Raise `ConfigError` where two streams, or two jobs, cannot be told apart."""
     for number, each in enumerate(streams):
-        where = f"streams.{number}"
+        where = f"streams[{number}]"
         before = streams[:number]
         if any(other.stream == each.stream for other in before):
             message = f"{where}.stream: {each.stream} is listed twice. Remove one of the two."
@@ -378,10 +374,5 @@ def _check_streams(streams: list[StreamSettings]) -> None:
             raise ConfigError(message)
         jobs = [position.job_id for position in each.positions or []]
         if len(jobs) != len(set(jobs)):
-            message = f"{where}.positions: A job is listed twice. Keep one position for each job."
+            message = f"{where}.positions: a job is listed twice. Keep one position for each job."
             raise ConfigError(message)
-
-
-def _description(location: forms.Location) -> str | None:
-    field = DestinationConfig.model_fields.get(str(location[0])) if location else None
-    return None if field is None else field.description

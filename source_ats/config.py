@@ -6,12 +6,12 @@ The common settings and one section per vendor. A vendor package gets its own se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from source_ats.clock import rfc3339
@@ -121,16 +121,13 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
     that holds nothing but defaults counts as absent.
     """
     given = filled_in(raw)
-    try:
-        config = SourceConfig.model_validate(given)
-    except ValidationError as error:
-        raise forms.refusal(error, _description) from None
+    config, warnings = forms.validated(SourceConfig, given)
     if not any(getattr(config, name) for name in SECTIONS):
         message = (
             f"The configuration names no system to read. Fill in one of: {', '.join(SECTIONS)}."
         )
-        raise ConfigError(message)
-    return Parsed(config, forms.warnings_of(_unknown(given)))
+        raise ConfigError(" ".join([message, *warnings]))
+    return Parsed(config, warnings)
 
 
 def reject_future_start_date(config: SourceConfig, now: datetime) -> None:
@@ -219,19 +216,3 @@ def _nothing(value: object) -> bool:
     if isinstance(value, Mapping):
         return all(_nothing(each) or name.endswith("_type") for name, each in value.items())
     return value in ("", [])
-
-
-def _unknown(given: Mapping[str, Any]) -> Iterator[str]:
-    yield from (name for name in given if name not in SourceConfig.model_fields)
-    for section, model in SECTIONS.items():
-        for name in given.get(section, {}):
-            if name not in model.model_fields:
-                yield f"{section}.{name}"
-
-
-def _description(location: forms.Location) -> str | None:
-    model: type[BaseModel] = SourceConfig
-    if location and location[0] in SECTIONS and len(location) > 1:
-        model, location = SECTIONS[str(location[0])], location[1:]
-    field = model.model_fields.get(str(location[0])) if location else None
-    return None if field is None else field.description

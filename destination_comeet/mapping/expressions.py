@@ -89,7 +89,7 @@ def targets_of(fields: Sequence[CustomField], where: str) -> Sequence[Target]:
     """
     targets = []
     for number, each in enumerate(fields):
-        place = f"{where}.{number}"
+        place = f"{where}[{number}]"
         name, _, part = each.comeet_field.partition(".")
         if name not in (OBJECTS if part else {*FIELDS, KEY, POSITION, JOB}):
             message = (

@@ -103,7 +103,7 @@ def test_check_names_a_position_that_takes_nobody(
     without_ledger.config["streams"][0]["positions"] = [{"job_id": "j", "position_uid": uid}]
     status = without_ledger.check().status()
     assert status["status"] == "FAILED"
-    assert "streams.0.positions.0.position_uid" in status["message"]
+    assert "streams[0].positions[0].position_uid" in status["message"]
     assert what in status["message"]
 
 

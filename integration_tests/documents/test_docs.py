@@ -70,7 +70,8 @@ def test_python_is_written_well(block: Block) -> None:
 @pytest.mark.parametrize("block", of("json"), ids=str)
 def test_json_is_what_the_connectors_take(block: Block) -> None:
     """Whole configurations are; everything else is JSON at least."""
-    content = json.loads(block.text)
+    # The pages show where a secret belongs by "...", which the connectors refuse.
+    content = json.loads(block.text.replace("...", "made-up"))
     if "ledger" in content:
         assert destination_config.parse(content).warnings == []
     elif {"kombo", "talemetry", "atz_crm", "comeet"} & content.keys():

@@ -5,11 +5,13 @@ The models are the one place for a setting; the form that `spec` shows is made f
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,11 +22,21 @@ from pydantic import (
     Field,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
 
 from source_ats.errors import ConfigError
 
-Location = tuple[int | str, ...]
-"""Where a field stands, as pydantic names it."""
+MOST_UNKNOWN_KEYS = 10
+"""So many are warned of one by one."""
+
+_PLACEHOLDER = re.compile(
+    r".*(\.\.\.|\u2026)|<.*>|\$\{.*\}|\{\{.*\}\}"
+    r"|your[-_ ].*(id|key|name|password|secret|slug|token|uid|url)"
+    r"|(enter|insert|paste)[-_ ].*(here|key|token)"
+    r"|(change|fill|replace)[-_ ]?(in|it|me|this)|placeholder|todo|xxx+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What documentation and templates put where a value belongs."""
 
 
 def _checked_url(url: str) -> str:
@@ -100,10 +112,12 @@ Secret = Annotated[
 
 
 class Section(BaseModel):
-    """A group of settings. Unknown keys are left to `unknown_keys` to be warned of."""
+    """A group of settings. `validated` warns of unknown keys."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
+
+S = TypeVar("S", bound=Section)
 
 ALWAYS_SHOW: dict[str, Any] = {"always_show": True}
 """For an optional field that most users need: the form hides the others under a click."""
@@ -190,28 +204,146 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def refusal(error: ValidationError, advice: Callable[[Location], str | None]) -> ConfigError:
-    """Return one sentence for each wrong field: its name, what is wrong, and what it is.
+def validated(model: type[S], given: Mapping[str, Any]) -> tuple[S, list[str]]:
+    """Return a configuration and warnings of keys that are unknown, at every depth.
 
-    No value is shown. `advice` is the description of a field, which tells where to find its value.
+    Raises `ConfigError` with one sentence for each wrong field: its name, what is wrong, and what
+    the field is. No value is shown.
     """
-    sentences = []
-    for each in error.errors(include_input=False, include_url=False, include_context=False):
-        name = ".".join(str(part) for part in each["loc"])
+    unknown = []
+    placeholders = {}
+    for entry in _entries(model, given):
+        if entry.field is None:
+            unknown.append(entry)
+        elif isinstance(entry.value, str) and _PLACEHOLDER.fullmatch(entry.value.strip()):
+            placeholders[entry.path] = entry.field.description
+    parsed: S | None = None
+    mistakes = {}
+    try:
+        parsed = model.model_validate(given)
+    except ValidationError as error:
+        mistakes = _mistakes(model, error)
+    for path, description in placeholders.items():
+        mistakes[path] = _sentence(path, "still holds a placeholder", description)
+    if parsed is None or placeholders:
+        # What is in a wrong place was no field's value.
+        wrong = tuple(f"{path}{mark}" for path in mistakes for mark in ".[")
+        unknown = [each for each in unknown if not each.path.startswith(wrong)]
+        sentences = ["The configuration is not usable.", *mistakes.values(), *_warnings(unknown)]
+        raise ConfigError(" ".join(sentences))
+    return parsed, _warnings(unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One key of a configuration, or one element of a list."""
+
+    path: str
+    value: object
+    field: FieldInfo | None
+    """None: no field has this name."""
+    nearest: str | None = None
+    """The field whose name is nearest to an unknown one."""
+
+
+def _entries(model: type[Section], given: Mapping[str, Any], path: str = "") -> Iterator[_Entry]:
+    """Yield all that a configuration holds, at every depth; keys with `__` are the platform's."""
+    for name, value in given.items():
+        here = f"{path}.{name}" if path else name
+        field = model.model_fields.get(name)
+        if field is not None:
+            yield from _entries_of_field(field, value, here)
+        elif not name.startswith("__"):
+            nearest = difflib.get_close_matches(name, model.model_fields, n=1)
+            yield _Entry(here, value, None, *nearest)
+
+
+def _entries_of_field(field: FieldInfo, value: object, path: str) -> Iterator[_Entry]:
+    yield _Entry(path, value, field)
+    if isinstance(value, list):
+        for number, element in enumerate(value):
+            yield from _entries_of_field(field, element, f"{path}[{number}]")
+    elif isinstance(value, Mapping):
+        model = _section_of(field, value)
+        if model is not None:
+            yield from _entries(model, value, path)
+
+
+def _section_of(field: FieldInfo, given: Mapping[str, Any]) -> type[Section] | None:
+    """Return the model of a nested object; None if there is none, or its kind is not known."""
+    models = _sections(field.annotation)
+    if isinstance(field.discriminator, str):
+        kind = given.get(field.discriminator)
+        return next((each for each in models if kind == _kind(each, field.discriminator)), None)
+    return models[0] if models else None
+
+
+def _sections(annotation: object) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [each for part in get_args(annotation) for each in _sections(part)]
+
+
+def _kind(model: type[Section], discriminator: str) -> str:
+    (kind,) = get_args(model.model_fields[discriminator].annotation)
+    return str(kind)
+
+
+def _mistakes(model: type[Section], error: ValidationError) -> dict[str, str]:
+    """Return a sentence for each wrong field, by its path."""
+    mistakes: dict[str, str] = {}
+    for each in error.errors(include_input=False, include_url=False):
+        path, field = _place(model, each["loc"])
         what = each["msg"].removeprefix("Value error, ")
-        if each["type"] == "union_tag_invalid":
-            # Its text shows the value.
-            what = "is of a type that does not exist"
-        sentences.append(
-            f"{name}: {what[:1].lower()}{what[1:]}. {advice(each['loc']) or ''}".strip()
-        )
-    return ConfigError("The configuration is not usable. " + " ".join(sentences))
+        match each["type"]:
+            case "missing":
+                what = "is required"
+            case "model_type" | "model_attributes_type":
+                # The library's text names a class.
+                what = "must be an object, with keys and values"
+            case "union_tag_invalid" | "union_tag_not_found":
+                # The library's text shows the value.
+                context = each["ctx"]
+                kind = str(context["discriminator"]).strip("'")
+                path = f"{path}.{kind}"
+                kinds = [_kind(model, kind) for model in _sections(field and field.annotation)]
+                what = f"must be one of {', '.join(kinds)}"
+        mistakes.setdefault(path, _sentence(path, what, field and field.description))
+    return mistakes
 
 
-def warnings_of(unknown: Iterable[str]) -> list[str]:
-    """Return a warning for each unknown key, but for those that the platform adds, with `__`."""
-    return [
-        f"The configuration key {name} is unknown and ignored."
-        for name in unknown
-        if not name.startswith("__")
-    ]
+def _place(model: type[Section], location: Sequence[int | str]) -> tuple[str, FieldInfo | None]:
+    """Return where a mistake is, in keys that the user wrote, and the innermost field there.
+
+    The library's location also names the kind of a nested object.
+    """
+    path = ""
+    inner: type[Section] | None = model
+    field = None
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif inner is not None and part in inner.model_fields:
+            path = f"{path}.{part}" if path else part
+            field = inner.model_fields[part]
+            models = _sections(field.annotation)
+            inner = models[0] if len(models) == 1 else None
+        elif field is not None and isinstance(field.discriminator, str):
+            inner = _section_of(field, {field.discriminator: part})
+    return path, field
+
+
+def _sentence(path: str, what: str, description: str | None) -> str:
+    return f"{path}: {what[:1].lower()}{what[1:]}. {description or ''}".strip()
+
+
+def _warnings(unknown: Sequence[_Entry]) -> list[str]:
+    """Return a sentence for each unknown key, up to the first ten."""
+    warnings = []
+    for each in unknown[:MOST_UNKNOWN_KEYS]:
+        advice = "" if each.nearest is None else f" Did you mean {each.nearest}?"
+        warnings.append(f"The configuration key {each.path} is unknown and ignored.{advice}")
+    if len(unknown) > MOST_UNKNOWN_KEYS:
+        number = len(unknown) - MOST_UNKNOWN_KEYS
+        warnings.append(f"{number} more configuration keys are unknown and ignored.")
+    return warnings

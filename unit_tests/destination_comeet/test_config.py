@@ -120,19 +120,25 @@ def test_emptied_fields_of_the_form_are_not_set() -> None:
         ({"api_key": ""}, "api_key"),
         ({"secret": "a b"}, "secret"),
         ({"streams": []}, "streams"),
-        ({"streams": [{"stream": "people"}]}, "streams.0.mapping"),
-        ({"streams": [stream(mapping={"mapping_type": CANARY})]}, "streams.0.mapping"),
-        ({"streams": [stream(mapping={"mapping_type": "custom"})]}, "streams.0.mapping"),
-        ({"streams": [stream(positions=[{"job_id": "x"}])]}, "streams.0.positions.0.position_uid"),
-        ({"streams": [stream(), stream()]}, "streams.1.stream"),
-        ({"streams": [stream(partner_id_prefix="a@b")]}, "streams.0.partner_id_prefix"),
+        ({"streams": [{"stream": "people"}]}, "streams[0].mapping"),
+        (
+            {"streams": [stream(mapping={"mapping_type": CANARY})]},
+            "streams[0].mapping.mapping_type",
+        ),
+        ({"streams": [stream(mapping={"mapping_type": "custom"})]}, "streams[0].mapping.fields"),
+        (
+            {"streams": [stream(positions=[{"job_id": "x"}])]},
+            "streams[0].positions[0].position_uid",
+        ),
+        ({"streams": [stream(), stream()]}, "streams[1].stream"),
+        ({"streams": [stream(partner_id_prefix="a@b")]}, "streams[0].partner_id_prefix"),
         (
             {"streams": [stream(), {**stream(), "stream": "b", "partner_id_prefix": "people:"}]},
-            "streams.1.partner_id_prefix",
+            "streams[1].partner_id_prefix",
         ),
         (
             {"streams": [stream(positions=[{"job_id": "x", "position_uid": "1"}] * 2)]},
-            "streams.0.positions",
+            "streams[0].positions",
         ),
         (
             {
@@ -141,17 +147,18 @@ def test_emptied_fields_of_the_form_are_not_set() -> None:
                     {**stream(verbatim_partner_id=True), "stream": "b"},
                 ]
             },
-            "streams.1.verbatim_partner_id",
+            "streams[1].verbatim_partner_id",
         ),
         (
             {"streams": [stream(verbatim_partner_id=True, partner_id_prefix="a")]},
-            "streams.0: verbatim_partner_id",
+            "streams[0]",
         ),
         ({"on_bad_field": CANARY}, "on_bad_field"),
-        ({"ledger": {"ledger_type": CANARY}}, "ledger"),
+        ({"ledger": {"ledger_type": CANARY}}, "ledger.ledger_type"),
+        ({"ledger": {}}, "ledger.ledger_type"),
         (
             {"ledger": {"ledger_type": "postgres", "url": f"mysql://{CANARY}"}},
-            "ledger.postgres.url",
+            "ledger.url",
         ),
         ({"max_rejected": -1}, "max_rejected"),
         ({"requests_per_minute": 0}, "requests_per_minute"),
@@ -160,7 +167,7 @@ def test_emptied_fields_of_the_form_are_not_set() -> None:
 )
 def test_mistakes_are_named_without_their_values(changes: dict[str, Any], name: str) -> None:
     message = told(**changes)
-    assert name in message
+    assert message.startswith((f"The configuration is not usable. {name}: ", f"{name}: "))
     assert CANARY not in message
 
 
@@ -171,9 +178,47 @@ def test_what_is_no_value_is_explained(changes: dict[str, Any]) -> None:
         parsed(**changes)
 
 
-def test_unknown_keys_are_warned_of() -> None:
-    warnings = config.parse({**LEAST, "apikey": CANARY, "__injected": 1}).warnings
-    assert warnings == ["The configuration key apikey is unknown and ignored."]
+def test_unknown_keys_are_warned_of_at_every_depth() -> None:
+    custom = {
+        "mapping_type": "custom",
+        "fields": [{"comeet_field": "first_name", "expression": "name", "expresion": CANARY}],
+    }
+    raw = {
+        **LEAST,
+        "streams": [stream(), {**stream(mapping=custom), "stream": "b", "postion_uid": CANARY}],
+        "ledger": {"ledger_type": "sqlite", "path": "x", "url": CANARY},
+        "__injected": {"more": 1},
+    }
+    expected = {
+        "streams[1].mapping.fields[0].expresion": " Did you mean expression?",
+        "streams[1].postion_uid": " Did you mean position_uid?",
+        "ledger.url": "",
+    }
+    assert config.parse(raw).warnings == [
+        f"The configuration key {path} is unknown and ignored.{advice}"
+        for path, advice in expected.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"secret": "YOUR_SECRET"}, "secret"),
+        (
+            {"streams": [stream(positions=[{"job_id": "x", "position_uid": "<position uid>"}])]},
+            "streams[0].positions[0].position_uid",
+        ),
+        ({"ledger": {"ledger_type": "postgres", "url": "changeme"}}, "ledger.url"),
+    ],
+)
+def test_a_placeholder_is_named(changes: dict[str, Any], name: str) -> None:
+    assert f" {name}: still holds a placeholder. " in told(**changes)
+
+
+def test_an_expression_in_braces_is_no_placeholder() -> None:
+    fields = [{"comeet_field": "address", "expression": "{city: town}"}]
+    mapping = {"mapping_type": "custom", "fields": fields}
+    assert parsed(streams=[stream(mapping=mapping)]).streams[0].mapping.mapping_type == "custom"
 
 
 def test_a_postgres_ledger() -> None:
