@@ -22,7 +22,7 @@ connection is closed | yes |
 the first element of a list that holds the text, `?key=text` the one with that text at that key; a \
 backslash precedes a dot in a key | yes |
 | `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
-was requested before this page; the first two pages stay as they are | yes |
+was requested so far, its own included; a first page stays as it is | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
 
@@ -160,9 +160,9 @@ class Fault:
             trail.append(cursor)
 
     def earlier_cursor(self, sent: str, dice: random.Random) -> str:
-        """Return a cursor that came before this one in a read; empty where there is none."""
-        *earlier, _ = self.trails[CURSOR.sub("", sent)] or [""]
-        return dice.choice(earlier) if earlier else ""
+        """Return a cursor of this read, up to this page's own; empty where there is none."""
+        trail = self.trails[CURSOR.sub("", sent)]
+        return dice.choice(trail) if trail else ""
 
 
 def _found(pattern: re.Pattern[str], sent: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -215,7 +217,7 @@ def test_links_of_comeet_that_go_round_end_the_read_after_the_first_repeat(
 def test_cursors_of_talemetry_that_go_round_end_the_read_after_the_first_repeat(
     tmp_path: Path,
 ) -> None:
-    """A short page that names the cursor it was requested with is an end, but not a cycle."""
+    """A short page that names its own cursor is not a cycle: see the next test."""
     cycle = ["A", "B"]
     served: list[int] = []
 
@@ -232,6 +234,60 @@ def test_cursors_of_talemetry_that_go_round_end_the_read_after_the_first_repeat(
         run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
     assert run.code == 1
     assert len(served) <= len(cycle) + 4
+
+
+def talemetry_pages(own_cursor_times: int) -> Callable[[Request], Answer]:
+    """Return a Talemetry that lists three short pages and has everybody's details.
+
+    The second page names its own cursor as the next one, this many times.
+    """
+    pages: dict[str | None, tuple[list[int], str | None]] = {
+        None: ([1, 2], "A"), "A": ([3, 4], "B"), "B": ([5], None)
+    }  # fmt: skip
+    requested: Counter[str | None] = Counter()
+
+    def script(request: Request) -> Answer:
+        body = json.loads(request.body)
+        if "profiles" in request.path:
+            people = [
+                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
+                for guid in body["ids"]
+            ]
+            return Answer({"result": {"Candidates": people}})
+        cursor = body.get("Cursor")
+        requested[cursor] += 1
+        numbers, following = pages[cursor]
+        if cursor == "A" and requested["A"] <= own_cursor_times:
+            following = "A"
+        guids = [f"{number:08d}-0000-4000-8000-000000000000" for number in numbers]
+        return Answer({"result": {"Ids": guids, "Cursor": following}})
+
+    return script
+
+
+@pytest.mark.parametrize(("times", "people"), [(1, 5), (3, 5), (99, 4)])
+@pytest.mark.parametrize("resumes", [False, True])
+def test_a_short_page_of_talemetry_that_names_its_own_cursor_is_the_end_only_if_it_always_does(
+    tmp_path: Path, times: int, people: int, *, resumes: bool
+) -> None:
+    pages = talemetry_pages(times)
+    fails = resumes
+
+    def script(request: Request) -> Answer:
+        return Answer(b"", 503) if fails and b'"Cursor"' in request.body else pages(request)
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, talemetry=section("talemetry", vendor.url))
+        runs = [connector.read_quickly("profiles")]
+        if resumes:
+            assert failure_types(runs[0], "profiles") == ["transient_error"]
+            fails = False
+            vendor.requests.clear()
+            runs.append(connector.read_quickly("profiles", state=runs[0].of("STATE")[-1:]))
+    assert runs[-1].code == 0, runs[-1].errors()
+    assert sum(len(run.records("profiles")) for run in runs) == people
+    cursors = [json.loads(each.body).get("Cursor") for each in vendor.requests]
+    assert cursors.count("A") == 1 + min(times, 3)
 
 
 LINKS = {

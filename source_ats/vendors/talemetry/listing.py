@@ -7,7 +7,8 @@ the last GUID of a page is the cursor. Accepted as the end:
 - a page without GUIDs, or with the GUID of the cursor alone;
 - directly after a page that is shorter than requested: a page without new GUIDs, and, if the cursor
   was such a last GUID, a refusal that is repeated;
-- a page that is shorter than requested and names the cursor that it was requested with.
+- a page that is shorter than requested and names the cursor that it was requested with, each time
+  that it is requested.
 
 A shorter page by itself is not the end. Everything else that would end a listing early, or never,
 is a `ContractError`: only known GUIDs directly after a full page, and a cursor seen before.
@@ -50,8 +51,9 @@ log = logging.getLogger("airbyte.source_ats.talemetry")
 
 CURSOR_LIFETIME = timedelta(hours=24)
 """Assumed: nothing is documented of the life of a cursor."""
-SECONDS_BETWEEN_404S = (1.0, 3.0, 6.0)
-"""A listing that is not found is requested again after each of these, before that counts."""
+SECONDS_BETWEEN_REPEATS = (1.0, 3.0, 6.0)
+"""A listing that is not found, or a short page that names its own cursor, is requested again after
+each of these, before that counts."""
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 _TEN_YEARS = timedelta(days=3650)
 _UNTRACKED = (
@@ -251,7 +253,7 @@ class ProfilesListing:
         if self.now() - current.kept_at > CURSOR_LIFETIME:
             return None
         try:
-            page = self._request(window, current.event, cursor)
+            page = self._page_at(window, current.event, cursor)
         except (RequestRefused, AccessDenied):
             return None
         except RetryableError as error:
@@ -294,6 +296,8 @@ class ProfilesListing:
                 self._listed[event] += len(new_in_event)
                 is_full = len(page.ids) >= self._size.rows
                 next_cursor = self._next_cursor(page, cursor)
+                if self._ends_at_its_own_cursor(page, cursor):
+                    next_cursor = None
                 if next_cursor is not None and not new_in_event:
                     if after_full_page:
                         raise _endless(event, "a page that it had returned before")
@@ -311,9 +315,12 @@ class ProfilesListing:
         """Return the cursor after a page that was requested with `cursor`; None at the end."""
         if all(guid == cursor for guid in page.ids):
             return None
-        next_cursor = page.cursor if page.has_cursor_key else page.ids[-1]
+        return page.cursor if page.has_cursor_key else page.ids[-1]
+
+    def _ends_at_its_own_cursor(self, page: responses.Listing, cursor: str | None) -> bool:
+        """Return True if a short page names the cursor that it was requested with as the next."""
         is_short = len(page.ids) < self._size.rows
-        return None if next_cursor == cursor and is_short else next_cursor
+        return cursor is not None and is_short and self._next_cursor(page, cursor) == cursor
 
     def _page_at_end(self, window: Window, event: Event, cursor: str) -> responses.Listing:
         """Request the page after the last one again; a second refusal means that there is none."""
@@ -355,7 +362,13 @@ class ProfilesListing:
     def _page_at(self, window: Window, event: Event, cursor: str | None) -> responses.Listing:
         if cursor is None:
             return self._first_page_of(window, event)
-        return self._request(window, event, cursor)
+        page = self._request(window, event, cursor)
+        for seconds in SECONDS_BETWEEN_REPEATS:
+            if not self._ends_at_its_own_cursor(page, cursor):
+                break
+            self._client.pause(seconds)
+            page = self._request(window, event, cursor)
+        return page
 
     def _first_page_of(self, window: Window, event: Event) -> responses.Listing:
         """Return the first page of an event, with fewer GUIDs if this number keeps failing."""
@@ -404,7 +417,7 @@ class ProfilesListing:
     def _send(self, request: Request, retry_policy: RetryPolicy | None) -> responses.Listing:
         """Send a request, and again after a 404, which may be a gateway's."""
         # Where nothing is tracked, each window is refused.
-        for seconds in SECONDS_BETWEEN_404S if self._is_tracked else ():
+        for seconds in SECONDS_BETWEEN_REPEATS if self._is_tracked else ():
             try:
                 return self._client.send(request, responses.listing, retry_policy=retry_policy)
             except RequestRefused as refusal:
