@@ -73,6 +73,10 @@ class LeftOutRows(Generic[StateT]):
                 )
         return after if self._held is None else self._held
 
+    def request_next_time(self, key: str, why: str) -> None:
+        """Have the next run request a row again that was emitted without a part of it."""
+        self._set_aside.keep(key, self._now(), why)
+
     def release(self, key: str) -> bool:
         """Forget a row that a list shows again; True if an earlier run left it out."""
         was_left_out = key in self._set_aside

@@ -9,13 +9,22 @@ from source_ats.errors import (
     ConfigError,
     CredentialsRefused,
     PartitionUnavailable,
+    RequestRefused,
+    RetryableError,
     Stopped,
     UnknownPartition,
 )
 from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.config import KomboConfig
-from source_ats.vendors.kombo.streams import MODELS, base_url, combined_error, describe_errors
+from source_ats.vendors.kombo.files import CandidateFiles
+from source_ats.vendors.kombo.streams import (
+    CANDIDATES,
+    MODELS,
+    base_url,
+    combined_error,
+    describe_errors,
+)
 
 
 def check(config: KomboConfig, client: Client) -> list[str]:
@@ -61,10 +70,12 @@ def _check_integration(config: KomboConfig, client: Client, integration_id: str)
         )
         raise PartitionUnavailable(message, passes=False, detail=integration.where)
     probe = requests.rows(
-        url, available[0].path, integration_id=integration_id, page_size=1, include_deleted=True
+        url, available[0].path, integration_id=integration_id, page_size=1, include_deleted=False
     )
-    client.send(probe, partial(responses.rows, integration_id=integration_id))
+    page = client.send(probe, partial(responses.rows, integration_id=integration_id))
     notes = []
+    if config.candidate_files and available[0] is CANDIDATES:
+        notes += _check_files(CandidateFiles(client, url, integration_id), page, integration_id)
     if len(available) < len(MODELS):
         names = ", ".join(model.stream for model in MODELS if model not in available)
         notes.append(
@@ -82,3 +93,16 @@ def _check_integration(config: KomboConfig, client: Client, integration_id: str)
             "Comeet."
         )
     return notes
+
+
+def _check_files(files: CandidateFiles, page: responses.RowsPage, integration_id: str) -> list[str]:
+    """Request the files of one candidate. Raises `PartitionUnavailable` if they are not allowed."""
+    if not page.rows:
+        note = "has no candidates yet, so it cannot be tested whether their files can be read."
+        return [f"Integration {integration_id} {note}"]
+    try:
+        files.fetch(responses.candidate_head(page.rows[0]).id)
+    except (RequestRefused, RetryableError) as error:
+        note = f"Integration {integration_id}: the files of a candidate cannot be read now."
+        return [f"{note} [{error.detail}]"]
+    return []

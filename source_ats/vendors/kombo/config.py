@@ -46,6 +46,15 @@ class KomboConfig(Section):
             "remote_deleted_at set. Kombo empties their other fields after 14 days."
         ),
     )
+    candidate_files: bool = Field(
+        default=False,
+        title="Files of candidates",
+        description=(
+            "Add files to each candidate: names, types and links to CVs and other documents. That "
+            "takes one more live call for each candidate that is read, also in full reads, and the "
+            "scope Read document attachments in Kombo."
+        ),
+    )
     full_read_every_days: int = Field(
         7,
         ge=0,

@@ -63,6 +63,19 @@ def rows(  # noqa: PLR0913 - the API's own parameters
     )
 
 
+def candidate_files(base_url: str, integration_id: str, candidate_id: str) -> Request:
+    """Get the files of one candidate, as the applicant tracking system has them now.
+
+    A live call, with a limit of its own (documented).
+    """
+    return Request(
+        "candidate-attachments",
+        f"{base_url}/ats/candidates/{quote(candidate_id, safe='')}/attachments",
+        headers=_integration_header(integration_id),
+        partition=integration_id,
+    )
+
+
 def _integration_header(integration_id: str) -> Mapping[str, str]:
     # Raw, while the path of an integration has it percent-encoded (as the vendor's SDK does).
     return {"X-Integration-Id": integration_id}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -61,9 +62,16 @@ _UNAVAILABLE = {
         "on in Kombo if you need them."
     ),
 }
+ACTION_NOT_AVAILABLE = "INTEGRATION.ACTION_NOT_AVAILABLE"
+ACTION_DISABLED = "INTEGRATION.ACTION_DISABLED"
+CONCURRENCY_LIMIT_EXCEEDED = "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED"
+_REFUSALS = frozenset({
+    ACTION_NOT_AVAILABLE, ACTION_DISABLED, CONCURRENCY_LIMIT_EXCEEDED, "REMOTE.INPUT_INVALID",
+    "REMOTE.UNKNOWN_HTTP_ERROR",
+})  # fmt: skip
+"""Of one live call, whatever the status says."""
 _FAILURE_KINDS = {
     "PLATFORM.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
-    "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
     "REMOTE.RATE_LIMIT_EXCEEDED": FailureKind.RATE_LIMITED,
     "REMOTE.SERVICE_UNAVAILABLE": FailureKind.UNAVAILABLE,
     # The vendor advises against blind repeats of unknown errors; for reads they do no harm.
@@ -100,7 +108,8 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     if code == "PLATFORM.INPUT_INVALID":
         message = "Kombo does not accept a parameter of the request."
         return InvalidInput(message, status=response.status, code=code, detail=where)
-    if code and 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
+    is_refusal = 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}
+    if code and (is_refusal or code in _REFUSALS):
         message = f"Kombo refused a request with {code}."
         return RequestRefused(message, status=response.status, code=code, detail=where)
     if response.status == 404:
@@ -123,7 +132,9 @@ def seconds_to_reset(response: Response) -> float | None:
     `ratelimit-reset` counts seconds; the header names are documented for Kombo's assessment API
     and seen as lower case.
     """
-    if response.status != 429 and response.headers.get("ratelimit-remaining") != "0":
+    remaining = response.headers.get("ratelimit-remaining")
+    # A 429 can also be about the live calls in flight, while the rate limit has room.
+    if remaining != "0" and (response.status != 429 or remaining is not None):
         return None
     reset = response.headers.get("ratelimit-reset", "")
     return float(reset) if reset.isascii() and reset.isdigit() and len(reset) < 10 else None
@@ -235,13 +246,99 @@ def _validate_rows(rows: Sequence[bytes], response: Response) -> None:
 
 
 def _without_integration_id(row: bytes) -> bytes:
-    """Return a row without an `integration_id` of its own; its other fields are copied as bytes."""
+    return _without(row, "integration_id")
+
+
+def _without(row: bytes, field: str) -> bytes:
+    """Return a row without a field of its own; its other fields are copied as bytes."""
     fields = (
         b"%b:%b" % (msgspec.json.encode(name), value)
         for name, value in _row_fields.decode(row).items()
-        if name != "integration_id"
+        if name != field
     )
     return b"{%b}" % b",".join(fields)
+
+
+class CandidateHead(msgspec.Struct):
+    """What has to be known of a candidate before its files are requested."""
+
+    id: str
+    remote_deleted_at: Any = None
+
+
+_candidate_head = msgspec.json.Decoder(CandidateHead)
+
+
+def candidate_head(row: bytes) -> CandidateHead:
+    """Return the head of a row that `rows` has returned."""
+    return _candidate_head.decode(row)
+
+
+def with_field(row: bytes, field: str, value: bytes) -> bytes:
+    """Return a row with one field more, whose encoded value replaces one of its own."""
+    if b'%b"' % field.encode() in row:
+        row = _without(row, field)
+    return b'%b,"%b":%b}' % (row[:-1], field.encode(), value)
+
+
+class _File(msgspec.Struct):
+    """What the code relies on in a file: it is an object and has its key."""
+
+    id: str
+
+
+class _FileList(msgspec.Struct):
+    results: list[msgspec.Raw]
+
+
+class _FilesEnvelope(msgspec.Struct):
+    data: _FileList | None = None
+    warnings: list[Any] | None = None
+
+
+_file = msgspec.json.Decoder(_File)
+_files_envelope = msgspec.json.Decoder(_FilesEnvelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one candidate, and how many calls like this one Kombo allows."""
+
+    encoded: bytes
+    """A JSON list on one line, each file as the vendor sent it."""
+    warnings: int
+    """How often the vendor warns, for example of a file that could not be read."""
+    calls_allowed: int | None
+    """In flight at the same time; None: not said."""
+    calls_left: int | None
+    """How many more of them now."""
+
+
+def files(response: Response) -> Files:
+    """Return the files of a candidate. Raises `ContractError` when a file has no `id`."""
+    envelope = response.decode(_files_envelope)
+    if envelope.data is None:
+        raise _without_data(response)
+    for each in envelope.data.results:
+        try:
+            _file.decode(each)
+        except msgspec.ValidationError as error:
+            message = (
+                "A file in Kombo's response does not have the documented shape: "
+                f"{describe_mismatch(error)}."
+            )
+            raise ContractError(message, detail=response.where) from None
+    encoded = b"[%b]" % b",".join(envelope.data.results)
+    return Files(
+        encoded=encoded.translate(None, b"\r\n"),
+        warnings=len(envelope.warnings or ()),
+        calls_allowed=_whole_number(response.headers.get("Concurrency-Limit")),
+        calls_left=_whole_number(response.headers.get("Concurrency-Remaining")),
+    )
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 class _Environment(msgspec.Struct):

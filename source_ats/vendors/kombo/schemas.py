@@ -194,9 +194,13 @@ CANDIDATES = _model(
 )
 
 FILES = list_of(
-    "Files of the candidate, asked for live. Null: they could not be read this time.",
+    "Files of the candidate and of its applications. Null: they could not be read this time, or "
+    "the candidate is deleted.",
     fields(
         id=string("Kombo's ID of the file."),
+        remote_id=string("ID in the applicant tracking system."),
+        candidate_id=_CANDIDATE_ID,
+        application_id=string("Kombo's ID of the application; null: the file is the candidate's."),
         type=_FILE_TYPE,
         file_name=_FILE_NAME,
         content_type=string("MIME type, as the applicant tracking system has it."),
@@ -205,6 +209,11 @@ FILES = list_of(
     ),
 )
 """A column of `candidates` that is there on request only."""
+
+CANDIDATES_WITH_FILES: Schema = {
+    **CANDIDATES,
+    "properties": {**CANDIDATES["properties"], "files": FILES},
+}
 
 APPLICATIONS = _model(
     outcome=_OUTCOME,
