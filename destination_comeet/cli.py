@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TextIO
 
 from destination_comeet import commands, config, stdin
@@ -49,35 +49,45 @@ def main(
     arguments = _arguments(argv)
 
     def run() -> int:
-        match arguments.verb:
-            case "spec":
-                output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
-            case "check":
-                return process.run_check(
-                    configured, lambda each: commands.check(each, clock), output
-                )
-            case _:
-                configuration = configured()
-                catalog = input_files.read_json(arguments.catalog, "catalog")
-                if descriptor is None:
-                    message = "Standard input is closed. Pipe the messages of a source into it."
-                    raise ConfigError(message)
-                batches = stdin.lines_at_hand(descriptor, stop)
-                if arguments.dry_run:
-                    written = commands.rehearse(
-                        configuration, catalog, batches, clock, arguments.plan
-                    )
-                else:
-                    written = commands.write(configuration, catalog, batches, clock)
-                with contextlib.closing(written) as lines:
-                    for line in lines:
-                        output.write(line)
+        def configured() -> config.DestinationConfig:
+            return commands.configured(input_files.read_config(arguments.config))
+
+        if arguments.verb == "check":
+            return process.run_check(configured, lambda each: commands.check(each, clock), output)
+        if arguments.verb == "spec":
+            output.write(messages.line({"type": "SPEC", "spec": config.spec()}))
+            return process.EXIT_DONE
+        with contextlib.closing(_lines(arguments, configured(), descriptor, stop, clock)) as lines:
+            for line in lines:
+                output.write(line)
         return process.EXIT_DONE
 
-    def configured() -> config.DestinationConfig:
-        return commands.configured(input_files.read_config(arguments.config))
-
     return process.run_command(run, arguments, output, clock)
+
+
+def _lines(
+    arguments: argparse.Namespace,
+    configuration: config.DestinationConfig,
+    descriptor: int | None,
+    stop: threading.Event,
+    clock: Clock,
+) -> Generator[bytes, None, None]:
+    """Run a command, and yield what it prints besides its log."""
+    match arguments.verb:
+        case "replay":
+            return commands.replay(configuration, clock)
+        case "rejected" if arguments.clear:
+            return commands.clear_rejected(configuration, clock)
+        case "rejected":
+            return commands.rejected(configuration, clock, values=arguments.values)
+    catalog = input_files.read_json(arguments.catalog, "catalog")
+    if descriptor is None:
+        message = "Standard input is closed. Pipe the messages of a source into it."
+        raise ConfigError(message)
+    batches = stdin.lines_at_hand(descriptor, stop)
+    if arguments.dry_run:
+        return commands.rehearse(configuration, catalog, batches, clock, arguments.plan)
+    return commands.write(configuration, catalog, batches, clock)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -104,6 +114,13 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="With --dry-run: a file for the outcome of each record, without its values.",
     )
+    add_verb("replay", help="Write the kept rejected records once more.")
+    rejected = add_verb("rejected", help="List the kept rejected records, without their values.")
+    what = rejected.add_mutually_exclusive_group()
+    what.add_argument(
+        "--values", action="store_true", help="Show the records too: they hold personal data."
+    )
+    what.add_argument("--clear", action="store_true", help="Remove the records instead.")
     arguments = process.parsed_arguments(parser, argv)
     if arguments.verb == "write" and arguments.plan and not arguments.dry_run:
         write.error("--plan needs --dry-run")

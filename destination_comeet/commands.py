@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
+
+import orjson
 
 from destination_comeet import check as comeet
 from destination_comeet import ledger
@@ -26,7 +29,8 @@ from destination_comeet.lookup import MARGIN, UNREADABLE, Lookup, Sender
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.mapping.model import KEY
 from destination_comeet.rehearsal import Plan, Rehearsal
-from destination_comeet.rejects import Rejected
+from destination_comeet.rejects import Rejected, RejectedFile, RejectedTable, Store
+from destination_comeet.replay import KeptRecords, NewFile, Replay
 from destination_comeet.stdin import Line
 from destination_comeet.writer import Deliver, Writer
 from source_ats.clock import Clock
@@ -58,7 +62,8 @@ def check(config: DestinationConfig, clock: Clock) -> str:
     _mappers(config, {})
     client = _client(config, clock, retry_policy=CHECK_POLICY)
     findings = comeet.check(config, client)
-    Rejected(config.rejected_path, clock).close()
+    if config.rejected_path is not None:
+        RejectedFile(config.rejected_path).close()
     return " ".join([*findings.notes, *_checked_ledger(config, findings, client, clock)])
 
 
@@ -80,7 +85,7 @@ def write(
     keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
         ledger.opened(config.ledger, keys, clock) as opened,
-        closing(Rejected(config.rejected_path, clock)) as rejected,
+        _rejected(config, opened, client, primary_keys) as rejected,
         _delivery(config, mappers, client, opened, clock) as delivery,
     ):
         writer = Writer(
@@ -125,7 +130,7 @@ def rehearse(
         writer = Writer(
             _deliver_each(primary_keys, mappers, delivery),
             copy.commit,
-            Rejected(None, clock),
+            Rejected([], client),
             clock,
             on_outcomes=plan.add,
             is_rehearsal=True,
@@ -133,6 +138,28 @@ def rehearse(
         yield from writer.write(batches)
         for each in plan.summary():
             log.info(each)
+
+
+@contextmanager
+def _rejected(
+    config: DestinationConfig,
+    opened: ledger.Ledger,
+    client: Client,
+    primary_keys: Mapping[str, PrimaryKey],
+) -> Iterator[Rejected]:
+    """Yield what keeps the rejected records of a write."""
+    with ExitStack() as files:
+        stores: list[Store] = [_table(config, opened, client.now())]
+        if config.rejected_path is not None:
+            stores.append(files.enter_context(closing(RejectedFile(config.rejected_path))))
+        yield Rejected(stores, client, primary_keys=primary_keys, sent=opened.sent)
+
+
+def _table(config: DestinationConfig, opened: ledger.Ledger, now: datetime) -> RejectedTable:
+    """Return the table of rejected records, without those that were kept for too long."""
+    table = RejectedTable(opened, keeps=config.keep_rejected)
+    table.remove_older(now, config.keep_rejected_days)
+    return table
 
 
 @contextmanager
@@ -164,6 +191,98 @@ def _deliver_each(
 ) -> Mapping[str, Deliver | None]:
     """Return how the records of each stream are delivered; None for one that is ignored."""
     return {name: partial(delivery.deliver, name) if name in mappers else None for name in names}
+
+
+def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
+    """Write the kept rejected records once more, and remove what is settled.
+
+    Yields nothing, as there are no states. Raises what `write` raises, and `ConfigError` if no
+    records are kept.
+    """
+    client = _client(config, clock, retry_policy=READ_POLICY)
+    with _kept_records(config, clock, to_write=True) as (opened, table, kept), ExitStack() as files:
+        known = {each.stream: opened.primary_key(each.stream) for each in config.streams}
+        missing = {name for name, primary_key in known.items() if primary_key is None}
+        primary_keys = {
+            **kept.primary_keys(missing),
+            **{name: each for name, each in known.items() if each is not None},
+        }
+        keys = [_stream_keys(each, primary_keys) for each in config.streams]
+        opened.admit(keys, record_positions=True)
+        mappers = _mappers(config, primary_keys)
+        new = None if config.rejected_path is None else NewFile(config.rejected_path)
+        if new is not None:
+            files.enter_context(closing(new))
+        file = None if new is None else new.file
+        replayed = Replay(kept, table, file, opened, mappers)
+        delivery = files.enter_context(_delivery(config, mappers, client, opened, clock))
+        streams = {
+            name: replayed.deliver(partial(delivery.deliver, name), name) for name in mappers
+        }
+        writer = Writer(
+            streams,
+            opened.flush,
+            Rejected(
+                [table, *([] if file is None else [file])],
+                client,
+                primary_keys=primary_keys,
+                sent=opened.sent,
+            ),
+            clock,
+            is_decided=lambda: delivery.is_decided,
+            finish=delivery.finish,
+            on_outcomes=replayed.take,
+        )
+        yield from writer.write(replayed.batches())
+        if new is not None:
+            new.replace()
+
+
+def rejected(
+    config: DestinationConfig, clock: Clock, *, values: bool
+) -> Generator[bytes, None, None]:
+    """Yield a line for each reason of each kept rejected record; with its values if asked for."""
+    with _kept_records(config, clock, to_write=False) as (_, _, kept):
+        for each in kept:
+            for refusal in each.refusals:
+                line: dict[str, object] = {
+                    "type": "REJECTED",
+                    "stream": each.stream,
+                    "key": refusal.partner_candidate_id,
+                    "position": refusal.position_uid,
+                    "outcome": "unknown" if refusal.outcome == "unknown" else "rejected",
+                    "field": refusal.field or None,
+                    "reason": refusal.reason,
+                    "rejected_at": each.rejected_at,
+                }
+                if values:
+                    line |= {"said": refusal.said, "record": orjson.Fragment(bytes(each.record))}
+                yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def clear_rejected(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
+    """Remove all kept rejected records. Yields nothing."""
+    with _kept_records(config, clock, to_write=False) as (_, _, kept):
+        kept.clear()
+        log.info("%d rejected records were removed.", len(kept))
+    yield from ()
+
+
+@contextmanager
+def _kept_records(
+    config: DestinationConfig, clock: Clock, *, to_write: bool
+) -> Iterator[tuple[ledger.Ledger, RejectedTable, KeptRecords]]:
+    """Open the ledger for this run alone, and what is kept. Raises `ConfigError` if nothing is."""
+    keys = [_stream_keys(each, {}) for each in config.streams]
+    with ledger.opened(config.ledger, keys, clock, to_write=to_write) as opened:
+        table = _table(config, opened, clock.now())
+        if not table.exists and config.rejected_path is None:
+            message = (
+                "No rejected records are kept. Set keep_rejected or rejected_path: from then on "
+                "they are."
+            )
+            raise ConfigError(message)
+        yield opened, table, KeptRecords(table, config.rejected_path)
 
 
 def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:

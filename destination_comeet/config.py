@@ -278,12 +278,29 @@ class DestinationConfig(Section):
             "and the log names it. reject: its record is rejected."
         ),
     )
+    keep_rejected: bool = Field(
+        default=False,
+        title="Keep rejected records",
+        description=(
+            "Rejected records are kept whole in a table of the ledger's database, "
+            "ats_rejected_records, until they are written, so that destination-comeet replay can "
+            "write them once the reason is gone. The table holds personal data."
+        ),
+        json_schema_extra=forms.ALWAYS_SHOW,
+    )
+    keep_rejected_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        title="Days to keep rejected records",
+        description="Rejected records in the ledger's database are removed after so many days.",
+    )
     rejected_path: _Text | None = Field(
         None,
         title="File of rejected records",
         description=(
             "Rejected records are added to this file, whole, one JSON line each with the reason. "
-            "It holds personal data. Leave empty to keep none; the log names the reasons."
+            "It holds personal data. Leave empty for no file; the log names the reasons."
         ),
         examples=["/ledger/rejected.jsonl"],
     )
@@ -310,7 +327,11 @@ GROUPS = (
     forms.Group("comeet", "Comeet", ["api_key", "secret", "base_url", "requests_per_minute"]),
     forms.Group("streams", "Streams", ["streams"]),
     forms.Group("ledger", "Ledger", ["ledger", "match_existing"]),
-    forms.Group("rejected", "Rejected records", ["on_bad_field", "rejected_path", "max_rejected"]),
+    forms.Group(
+        "rejected",
+        "Rejected records",
+        ["on_bad_field", "keep_rejected", "keep_rejected_days", "rejected_path", "max_rejected"],
+    ),
 )
 
 

@@ -97,7 +97,7 @@ _entries = Table(
     "ats_ledger_entries",
     _metadata,
     Column("position_uid", Text, primary_key=True),
-    Column("partner_candidate_id", Text, primary_key=True),
+    Column("partner_candidate_id", Text, primary_key=True, index=True),
     Column("stream", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("uid", Text, index=True),
@@ -109,6 +109,8 @@ _entries = Table(
 _STATUS_IN_VERSION_1 = "standing"
 _DEFAULTS = {"shows_candidates": 1, "rejected": 0}
 """Of columns that version 2 added."""
+
+_NO_HASHES = "{}"
 
 _this_one = (_entries.c.position_uid == bindparam("position")) & (
     _entries.c.partner_candidate_id == bindparam("key")
@@ -238,7 +240,7 @@ class Ledger:
 
         What earlier versions did not record is recorded now.
         """
-        with self._database():
+        with self.database():
             self._known = {
                 row.stream: _stream_keys(row) for row in self._connection.execute(select(_streams))
             }
@@ -303,51 +305,99 @@ class Ledger:
 
     def find(self, position: str, key: str) -> Entry | None:
         """Return the entry of this key in this position."""
-        with self._database():
+        with self.database():
             row = self._connection.execute(_find, {"position": position, "key": key}).one_or_none()
         return None if row is None else _entry(row)
 
     def knows(self, uid: str) -> bool:
         """Return True if any key has this uid."""
-        with self._database():
+        with self.database():
             return self._connection.execute(_find_uid, {"uid": uid}).first() is not None
 
     def is_held_by_another(self, uid: str, position: str, key: str) -> bool:
         """Return True if a key other than this one has this uid."""
         of = {"uid": uid, "position": position, "key": key}
-        with self._database():
+        with self.database():
             return self._connection.execute(_find_other_holder, of).first() is not None
 
     def without_uid(self) -> list[tuple[str, datetime]]:
         """Return position and time of each open note and of each entry without a uid."""
         rows = select(_entries.c.position_uid, _entries.c.noted_at).where(_entries.c.uid.is_(None))
-        with self._database():
+        with self.database():
             found = self._connection.execute(rows).all()
         return [(row.position_uid, _time(row.noted_at)) for row in found]
 
     def last_noted_at(self) -> datetime | None:
         """Return the time of the newest note."""
-        with self._database():
+        with self.database():
             newest = select(func.max(_entries.c.noted_at))
             return _moment(self._connection.execute(newest).scalar_one())
 
+    def sent(self, key: str) -> str:
+        """Return what Comeet was sent of this key, as a digest of the hashes; empty: nothing.
+
+        It changes exactly when a record of this key was written in a changed version.
+        """
+        rows = (
+            select(_entries.c.position_uid, _entries.c.hashes)
+            .where(_entries.c.partner_candidate_id == key)
+            .where(_entries.c.status != KeyStatus.SENDING)
+            .where(_entries.c.hashes != _NO_HASHES)
+            .order_by(_entries.c.position_uid)
+        )
+        with self.database() as connection:
+            found = [[*row] for row in connection.execute(rows)]
+        return self._hash("", found) if found else ""
+
+    def last_changed_at(self, key: str) -> datetime | None:
+        """Return when the ledger last noted anything of this key."""
+        newest = select(func.max(_entries.c.changed_at)).where(
+            _entries.c.partner_candidate_id == key
+        )
+        with self.database() as connection:
+            return _moment(connection.execute(newest).scalar_one())
+
+    def primary_key(self, stream: str) -> Sequence[Sequence[str]] | None:
+        """Return the primary key that makes a stream's keys; None: there is none, or not known."""
+        known = self._known.get(stream)
+        match known and known.key_source:
+            case {"primary_key": list(paths)}:
+                return paths
+            case _:
+                return None
+
     # Writing --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def database(self) -> Iterator[Connection]:
+        """Yield the connection, for statements that share the ledger's commits.
+
+        What the database says becomes one of our errors, without the row.
+        """
+        try:
+            yield self._connection
+        except SQLAlchemyError as error:
+            self.is_usable = False
+            # It may be that the database does not answer and the run was asked to end meanwhile.
+            self._clock.sleep(0)
+            # Its text shows the row.
+            raise failure(error) from None
 
     def note(self, entry: Entry) -> None:
         """Write an entry that is about to be posted. It replaces an earlier note of the key."""
         self._guard()
-        with self._database():
+        with self.database():
             self._write(entry, entry.noted_at)
             self._connection.commit()
 
     def save(self, entry: Entry, now: datetime) -> None:
         """Write what is known of a key now."""
-        with self._database():
+        with self.database():
             self._write(entry, now)
 
     def withdraw(self, entry: Entry) -> None:
         """Remove the note of a post that certainly created nobody."""
-        with self._database():
+        with self.database():
             self._connection.execute(_delete, {"position": entry.position, "key": entry.key})
 
     def move_match_before(self, moment: datetime) -> None:
@@ -373,7 +423,7 @@ class Ledger:
 
     def commit(self) -> None:
         """Put what was saved on disk."""
-        with self._database():
+        with self.database():
             self._connection.commit()
 
     def flush(self) -> None:
@@ -382,7 +432,7 @@ class Ledger:
         Raises `ConfigError` if it was removed or replaced: a state must not pass over it.
         """
         self._guard()
-        with self._database():
+        with self.database():
             if self._is_claimed and self._path is None:
                 mine = update(_about).where(_about.c.writer == self._writer)
                 if self._connection.execute(mine.values(version=VERSION)).rowcount != 1:
@@ -406,19 +456,8 @@ class Ledger:
                 self.is_usable = False
                 raise replaced()
 
-    @contextmanager
-    def _database(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            self.is_usable = False
-            # It may be that the database does not answer and the run was asked to end meanwhile.
-            self._clock.sleep(0)
-            # Its text shows the row.
-            raise failure(error) from None
-
     def _remember(self, **values: object) -> None:
-        with self._database():
+        with self.database():
             self._connection.execute(update(_about).values(**values))
 
     def _write(self, entry: Entry, now: datetime) -> None:
@@ -551,6 +590,8 @@ def _upgrade(connection: Connection) -> None:
                 default = "" if column.nullable else f" NOT NULL DEFAULT {_DEFAULTS[column.name]}"
                 add = f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}{default}"
                 connection.execute(text(add))
+    for index in _entries.indexes:
+        index.create(connection, checkfirst=True)
     connection.execute(update(_about).values(version=VERSION))
     connection.commit()
 

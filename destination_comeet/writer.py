@@ -28,7 +28,7 @@ import msgspec
 import orjson
 
 from destination_comeet.envelope import Scanner
-from destination_comeet.rejects import Rejected
+from destination_comeet.rejects import Refusal, Rejected
 from destination_comeet.stdin import LONGEST_LINE, Line, LongLine
 from source_ats.clock import Clock
 from source_ats.decoding import repair
@@ -292,6 +292,8 @@ class Writer:
             tally.rejected += 1
             kept = raw if data is not None else raw.decode("utf-8", "replace")
             self._reject(record.stream, kept, outcomes)
+        else:
+            self._rejected.settled(record.stream, outcomes[0].key)
         if self._clock.monotonic() - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
             self._progress_at = self._clock.monotonic()
             log.info("So far: %s.", self._progress())
@@ -322,19 +324,13 @@ class Writer:
                 each.result.value,
                 " ".join(filter(None, (each.field, each.reason))),
             )
-        if self._rejected.keeps_records:
-            refusals = [
-                {
-                    "outcome": each.result.name.lower(),
-                    "position_uid": each.place,
-                    "partner_candidate_id": each.key,
-                    "field": each.field,
-                    "reason": each.reason,
-                    "said": each.said,
-                }
-                for each in bad
-            ]
-            self._rejected.add(stream, refusals, record)
+        refusals = [
+            Refusal(
+                each.result.name.lower(), each.place, each.key, each.field, each.reason, each.said
+            )
+            for each in bad
+        ]
+        self._rejected.add(stream, refusals, record)
         if self._max_rejected is not None and self._rejected_records > self._max_rejected:
             self._settle()
             message = (

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from destination_comeet.cli import destination_comeet
 from destination_comeet.delivery import Delivery
 from destination_comeet.ledger import Ledger
+from destination_comeet.replay import NewFile
 from source_ats.http.client import Client
 from source_ats.process import Output
 
@@ -59,6 +60,11 @@ STEPS: dict[str, Step] = {
     "state not passed on": (Output, "write", "before", is_state),
     "state passed on": (Output, "write", "after", is_state),
 }
+REPLAY_STEPS: dict[str, Step] = {
+    **{name: step for name, step in STEPS.items() if not name.startswith("state")},
+    "file not replaced": (NewFile, "replace", "before", always),
+    "file replaced": (NewFile, "replace", "after", always),
+}
 
 
 def die(*_: Any) -> NoReturn:
@@ -87,5 +93,5 @@ def interrupt(step: Step, occurrence: int, act: Callable[..., object]) -> None:
 
 
 if __name__ == "__main__":
-    interrupt(STEPS[sys.argv.pop(1)], int(sys.argv.pop(1)), die)
+    interrupt({**STEPS, **REPLAY_STEPS}[sys.argv.pop(1)], int(sys.argv.pop(1)), die)
     destination_comeet()

@@ -44,6 +44,14 @@ class Run:
         logs = [each["log"] for each in self.messages if each["type"] == "LOG"]
         return "\n".join(each["message"] for each in logs if level in ("", each["level"]))
 
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The lines of a type, without their type."""
+        return [
+            {name: value for name, value in each.items() if name != "type"}
+            for each in self.messages
+            if each["type"] == kind
+        ]
+
     def error(self) -> dict[str, str]:
         """The one error trace."""
         (error,) = (each["trace"]["error"] for each in self.messages if each["type"] == "TRACE")
@@ -132,6 +140,10 @@ class Writer:
         """Rehearse the writing of these messages, or lines."""
         more = ["--dry-run", *(["--plan", str(plan)] if plan else [])]
         return self._in_this_process("write", lines_of(messages), more=more, **options)
+
+    def run(self, verb: str, *more: str, **options: Any) -> Run:
+        """Run a command of the destination's own, such as `replay`."""
+        return self._in_this_process(verb, b"", more=more, **options)
 
     def write_by(self, command: Sequence[str], *messages: Message | bytes) -> Run:
         """Write these messages with a process of its own."""

@@ -77,7 +77,8 @@ def test_secrets_are_marked() -> None:
 def test_the_names_that_users_type() -> None:
     assert set(form()["properties"]) == {
         "api_key", "secret", "streams", "ledger", "match_existing", "on_bad_field",
-        "rejected_path", "max_rejected", "requests_per_minute", "base_url",
+        "keep_rejected", "keep_rejected_days", "rejected_path", "max_rejected",
+        "requests_per_minute", "base_url",
     }  # fmt: skip
     item = form()["properties"]["streams"]["items"]["properties"]
     assert set(item) == {
@@ -100,6 +101,7 @@ def test_defaults() -> None:
     assert config.requests_per_minute == 60
     assert config.streams[0].prefix == "people:"
     assert config.max_rejected is None
+    assert (config.keep_rejected, config.keep_rejected_days) == (False, 30)
 
 
 def test_emptied_fields_of_the_form_are_not_set() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from destination_comeet.rejects import Rejected
+from destination_comeet.rejects import Rejected, RejectedFile
 from destination_comeet.writer import Outcome, Record, Result, Writer
 from source_ats.errors import ConfigError, Stopped, TransientError
 from unit_tests.fakes import FakeClock
@@ -48,7 +48,7 @@ def place() -> Place:
 def written(
     place: Place, *lines: bytes | dict[str, Any], **options: Any
 ) -> Iterator[dict[str, Any]]:
-    rejected = options.pop("rejected", None) or Rejected(None, place.clock)
+    rejected = options.pop("rejected", None) or Rejected([], place.clock)
     streams = {"s": place.deliver, "ignored": None}
     writer = Writer(streams, place.settle, rejected, place.clock, **options)
     batch = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
@@ -120,7 +120,7 @@ def test_a_state_keeps_all_that_it_had(place: Place) -> None:
         b'"destinationStats":{"more":[1]}}}'
     )
     clock = FakeClock()
-    writer = Writer({"s": place.deliver}, place.settle, Rejected(None, clock), clock)
+    writer = Writer({"s": place.deliver}, place.settle, Rejected([], clock), clock)
     (line,) = writer.write([[raw]])
     counts = b'{"more":[1],"recordCount":0.0,"rejectedRecordCount":0.0}'
     assert line == raw.replace(b'{"more":[1]}', counts) + b"\n"
@@ -137,7 +137,7 @@ def test_a_state_keeps_all_that_it_had(place: Place) -> None:
     ],
 )
 def test_a_state_is_passed_on_byte_by_byte(place: Place, raw: bytes) -> None:
-    (line,) = Writer({}, place.settle, Rejected(None, place.clock), place.clock).write([[raw]])
+    (line,) = Writer({}, place.settle, Rejected([], place.clock), place.clock).write([[raw]])
     counts = b'"destinationStats":{"recordCount":0.0,"rejectedRecordCount":0.0}'
     assert counts in line
     without = line.replace(b"," + counts, b"").replace(counts, b"")
@@ -147,7 +147,7 @@ def test_a_state_is_passed_on_byte_by_byte(place: Place, raw: bytes) -> None:
 @pytest.mark.parametrize("odd", [b"null", b"[]", b'"x"', b"7", b'{"recordCount":null}', b"{}"])
 def test_odd_statistics_of_a_state_are_replaced(place: Place, odd: bytes) -> None:
     raw = b'{"type":"STATE","state":{"destinationStats": %b ,"data":{}}}' % odd
-    (line,) = Writer({}, place.settle, Rejected(None, place.clock), place.clock).write([[raw]])
+    (line,) = Writer({}, place.settle, Rejected([], place.clock), place.clock).write([[raw]])
     assert json.loads(line)["state"] == {
         "destinationStats": {"recordCount": 0.0, "rejectedRecordCount": 0.0},
         "data": {},
@@ -261,12 +261,13 @@ def test_half_a_character_does_not_break_a_record(place: Place) -> None:
 def test_each_record_is_kept_as_it_came(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "rejected.jsonl"
     clock = FakeClock()
-    rejected = Rejected(str(path), clock)
+    file = RejectedFile(str(path))
+    rejected = Rejected([file], clock)
     place.results = {1: Result.REFUSED}
     raw = b'{"type":"RECORD","record":{"stream":"s","data":{"id": 1,"n":1.10,"big":1e400}}}'
     with pytest.raises(StopIteration):
         next(written(place, raw.replace(b"1e400", b"12345678901234567890"), rejected=rejected))
-    rejected.close()
+    file.close()
     text = path.read_text("utf-8")
     assert '{"id": 1,"n":1.10,"big":12345678901234567890}' in text
     kept = json.loads(text)
@@ -290,10 +291,11 @@ def test_a_record_that_is_not_json_is_kept_as_text(
     place: Place, tmp_path: Path, data: bytes
 ) -> None:
     path = tmp_path / "rejected.jsonl"
-    rejected = Rejected(str(path), place.clock)
+    file = RejectedFile(str(path))
+    rejected = Rejected([file], place.clock)
     raw = b'{"type":"RECORD","record":{"stream":"s","data":' + data + b"}}"
     (passed,) = written(place, raw, state(), rejected=rejected)
-    rejected.close()
+    file.close()
     assert passed["state"]["destinationStats"]["rejectedRecordCount"] == 1.0
     assert json.loads(path.read_bytes())["record"] == data.decode("utf-8", "replace")
 
@@ -303,15 +305,16 @@ def test_only_a_regular_file_keeps_records(tmp_path: Path, place_of_file: str) -
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match="rejected_path"):
-        Rejected(str(tmp_path / place_of_file), FakeClock())
+        RejectedFile(str(tmp_path / place_of_file))
 
 
 def test_a_torn_last_line_is_ended_first(tmp_path: Path) -> None:
     path = tmp_path / "rejected.jsonl"
     path.write_bytes(b'{"whole":1}\n{"torn":')
-    rejected = Rejected(str(path), FakeClock())
+    file = RejectedFile(str(path))
+    rejected = Rejected([file], FakeClock())
     rejected.add("s", [], b'{"id":1}')
-    rejected.close()
+    file.close()
     lines = path.read_bytes().splitlines()
     assert lines[:2] == [b'{"whole":1}', b'{"torn":']
     assert json.loads(lines[2])["record"] == {"id": 1}
@@ -319,4 +322,4 @@ def test_a_torn_last_line_is_ended_first(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rejected_path"):
-        Rejected(str(tmp_path / "missing" / "rejected.jsonl"), FakeClock())
+        RejectedFile(str(tmp_path / "missing" / "rejected.jsonl"))
