@@ -25,7 +25,7 @@ from destination_comeet.config import (
 )
 from destination_comeet.delivery import Delivery
 from destination_comeet.ledger import NewLedger, StreamKeys
-from destination_comeet.lookup import MARGIN, UNREADABLE, Lookup, Sender
+from destination_comeet.lookup import UNREADABLE, Lookup, Sender, margin
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.mapping.model import KEY
 from destination_comeet.rehearsal import Plan, Rehearsal
@@ -301,7 +301,8 @@ def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
     else:
         log.info("There is no ledger yet: all records are compared with who is in Comeet now.")
     now = client.now()
-    return NewLedger(now, now + MARGIN if shows_candidates else None, shows_candidates)
+    match_before = now + margin(client) if shows_candidates else None
+    return NewLedger(now, match_before, shows_candidates)
 
 
 def _checked_ledger(
@@ -325,7 +326,7 @@ def _checked_ledger(
                 "sync, set ledger.new_until to a time later today, and check again."
             )
             raise ConfigError(message) from None
-        match_before = now + MARGIN if findings.has_candidates else None
+        match_before = now + margin(client) if findings.has_candidates else None
         ledger.make(config.ledger, clock, NewLedger(now, match_before, findings.shows_candidates))
     note = "A new ledger was made."
     if match_before is not None:

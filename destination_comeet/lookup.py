@@ -71,6 +71,11 @@ class Sender(Protocol):
         ...
 
 
+def margin(client: Sender) -> timedelta:
+    """Return by how much times may differ, after the last response."""
+    return MARGIN if client.has_vendor_time else MARGIN_WITHOUT_DATE
+
+
 class Lookup:
     """Finds candidates in Comeet. For one thread."""
 
@@ -110,7 +115,7 @@ class Lookup:
         now = self._client.now()
         times = [self._ledger.last_noted_at(), self._ledger.checked_at]
         since = max((each for each in times if each is not None), default=None)
-        first = requests.created_between(self._base_url, since and since - MARGIN)
+        first = requests.created_between(self._base_url, since and since - margin(self._client))
         unexplained = self._ledger.without_uid()
         try:
             is_behind = any(
@@ -137,7 +142,7 @@ class Lookup:
     def distrust_ledger(self) -> None:
         """Compare new keys with everybody who is in Comeet now."""
         if self._ledger.shows_candidates:
-            self._ledger.move_match_before(self._client.now() + MARGIN)
+            self._ledger.move_match_before(self._client.now() + margin(self._client))
 
     # Matching -------------------------------------------------------------------------------------
 
@@ -164,7 +169,8 @@ class Lookup:
             return None
         moments = [self._ledger.match_before]
         if self._match_existing == "always":
-            self._match_all_before = self._match_all_before or self._client.now() + MARGIN
+            if self._match_all_before is None:
+                self._match_all_before = self._client.now() + margin(self._client)
             moments.append(self._match_all_before)
         return max((each for each in moments if each is not None), default=None)
 
@@ -198,8 +204,8 @@ class Lookup:
         Raises one of `UNREADABLE` if the list cannot be read.
         """
         note = entry.note
-        margin = MARGIN if note.has_vendor_time else MARGIN_WITHOUT_DATE
-        return self._compare(candidate, entry, entry.noted_at - margin)
+        earlier = MARGIN if note.has_vendor_time else MARGIN_WITHOUT_DATE
+        return self._compare(candidate, entry, entry.noted_at - earlier)
 
     def ever(self, candidate: Candidate, entry: Entry) -> Comparison:
         """Compare as `around` does, without a lower limit: the candidate may be an old one."""

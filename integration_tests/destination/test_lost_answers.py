@@ -24,7 +24,7 @@ from integration_tests.support.hostile_comeet import (
     make_certificate,
 )
 from integration_tests.support.outcomes import counts, created, fields_of, once, people
-from integration_tests.support.writer import OPEN, SandboxClock, Writer, person, record, state
+from integration_tests.support.writer import OPEN, ShiftedClock, Writer, person, record, state
 
 CREATE = r"/candidates$"
 LIST = r"/candidates\?"
@@ -245,16 +245,6 @@ def test_a_stranger_who_cannot_be_told_apart_makes_a_lost_post_unknown(
     assert created(writer) == {"None": 1}
 
 
-class ShiftedClock(SandboxClock):
-    """A machine's clock that is wrong by some minutes."""
-
-    shift = timedelta(0)
-
-    def now(self) -> datetime:
-        """Return the wrong time."""
-        return super().now() + self.shift
-
-
 @pytest.mark.parametrize("minutes", [-9, 10])
 def test_a_wrong_clock_without_date_headers_creates_nobody_twice(
     writer: Writer, comeet: HostileComeet, minutes: int
@@ -272,3 +262,26 @@ def test_a_wrong_clock_without_date_headers_creates_nobody_twice(
     assert done.code == 0, done.output
     assert created(writer) == once(1)
     assert counts(done) == (1, 0)
+
+
+class SteppingClock(ShiftedClock):
+    """A machine's clock that is set forward again and again."""
+
+    def now(self) -> datetime:
+        """Set it ten minutes forward each time that it is read."""
+        self.shift += timedelta(minutes=10)
+        return super().now()
+
+
+def test_a_clock_that_is_set_during_a_run_creates_nobody_twice(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", CREATE, NO_ANSWER, times=1)
+    comeet.answer("GET", LIST, envelope(404, "not_found"), after_comeet=False)
+    clock = SteppingClock(writer.sandbox, threading.Event())
+    assert counts(writer.write(*people(1), state(1), clock=clock)) == (1, 1)
+    comeet.reset()
+    recruiters_are_quick(writer)
+    done = writer.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert created(writer) == once(1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from integration_tests.support.outcomes import (
     once,
     people,
 )
-from integration_tests.support.writer import OPEN, Writer, configured, person, state
+from integration_tests.support.writer import OPEN, ShiftedClock, Writer, configured, person, state
+from source_ats.clock import Clock
 
 LIST = r"/candidates\?"
 TWENTY = range(1, 21)
@@ -32,9 +35,9 @@ def remove_ledger(writer: Writer) -> None:
         path.unlink()
 
 
-def lost(writer: Writer, *numbers: int, **fields: Any) -> None:
+def lost(writer: Writer, *numbers: int, clock: Clock | None = None, **fields: Any) -> None:
     """Write people, let recruiters act on them, and lose the ledger."""
-    assert writer.write(*people(*numbers, **fields), state(0)).code == 0
+    assert writer.write(*people(*numbers, **fields), state(0), clock=clock).code == 0
     writer.control("move", status="Rejected")
     remove_ledger(writer)
 
@@ -56,6 +59,27 @@ def test_a_lost_ledger_leads_to_no_duplicate(writer: Writer) -> None:
     assert created(writer) == once(*TWENTY, 21)
     assert posts(writer) == 1
     assert candidate(writer, "people:7")["fields"]["phone"] == "555012345"
+
+
+@pytest.mark.parametrize("minutes", [-9, 10])
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_wrong_clock_without_date_headers_leads_to_no_duplicate(
+    writer: Writer, comeet: HostileComeet, minutes: int, restored: bool
+) -> None:
+    comeet.hide_date()
+    clock = ShiftedClock(writer.sandbox, threading.Event())
+    clock.shift = timedelta(minutes=minutes)
+    remove_ledger(writer)
+    writer.check(clock=clock)
+    writer.write(*people(1), state(1), clock=clock)
+    saved = backup(writer, "backup")
+    lost(writer, 2, 3, clock=clock)
+    if restored:
+        restore(writer, saved)
+    writer.check(clock=clock)
+    done = writer.write(*people(1, 2, 3), state(2), clock=clock)
+    assert counts(done) == (3, 0), done.output
+    assert created(writer) == once(1, 2, 3)
 
 
 def test_check_says_each_time_that_it_made_a_ledger(without_ledger: Writer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -34,28 +33,9 @@ def on_postgres(without_ledger: Writer, url: str) -> Writer:
     return without_ledger
 
 
-def crash(url: str) -> None:
-    """Stop the server without a flush, as a crash would, and start it again."""
-    with psycopg.connect(url) as connection:
-        (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
-    owner = Path(data).stat()
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    program = programs[-1] if programs else Path(shutil.which("pg_ctl") or "pg_ctl")
-    subprocess.run(
-        [program, "restart", "-m", "immediate", "-w", "-D", data],
-        check=True,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        user=owner.st_uid if os.getuid() == 0 else None,
-        group=owner.st_gid if os.getuid() == 0 else None,
-        timeout=120,
-    )
-
-
 @pytest.mark.parametrize("posts", [3, 10, 30])
 def test_a_crash_of_the_server_doubles_nobody(
-    on_postgres: Writer, comeet: HostileComeet, url: str, posts: int
+    on_postgres: Writer, comeet: HostileComeet, postgres: Postgres, posts: int
 ) -> None:
     everybody = range(1, 101)
     with subprocess.Popen(
@@ -70,7 +50,7 @@ def test_a_crash_of_the_server_doubles_nobody(
         process.stdin.close()
         for _ in range(posts):
             comeet.wait_for("POST")
-        crash(url)
+        postgres.crash()
         process.wait(timeout=120)
     on_postgres.control("move", status="Rejected")
     done = on_postgres.write(*people(*everybody), state(1))

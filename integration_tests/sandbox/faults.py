@@ -24,6 +24,7 @@ backslash precedes a dot in a key | yes |
 | `round` | the right answer, but the cursor or link at the path `at` is one with which this list \
 was requested so far, its own included; a first page stays as it is | yes |
 | `lost_answer` | the connection is closed without any answer | yes |
+| `garbage` | the same, but over TLS bytes come first that are none | yes |
 | `delay` | the answer (or the next fault) comes `delay_seconds` later | yes |
 
 Of the faults that strike a call, all delays, `replace` and `round` act, and the first other one.
@@ -74,7 +75,10 @@ CHANGED = ("half_json", "half_gzip", "headers")
 REPLACED = ("replace", "round")
 """The kinds that change values in the right answer."""
 
-KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, *REPLACED, "reset", "stall", "lost_answer", "delay")
+UNANSWERED = ("lost_answer", "garbage")
+"""The kinds that close the connection instead of an answer."""
+
+KINDS = (*USUAL_STATUS, *MIDWAY, *CHANGED, *REPLACED, *UNANSWERED, "reset", "stall", "delay")
 
 NOTHING = "<nothing>"
 RAW = "<raw>"
@@ -244,10 +248,10 @@ async def _act(
     if fault.kind == "stall":
         await _stall(request)
         return web.Response()
-    if fault.kind == "lost_answer":
+    if fault.kind in UNANSWERED:
         await _run(handler, request, entry)
         entry.status, entry.bytes = None, 0
-        _close(request)
+        _send_garbage(request) if fault.kind == "garbage" else _close(request)
         return web.Response()
     if fault.kind in MIDWAY:
         return await _half(fault, await _run(handler, request, entry), request, entry)

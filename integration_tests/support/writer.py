@@ -93,6 +93,16 @@ class SandboxClock(SystemClock):
             self._sandbox.advance(seconds)
 
 
+class ShiftedClock(SandboxClock):
+    """The same, but wrong by some minutes."""
+
+    shift = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the wrong time."""
+        return super().now() + self.shift
+
+
 @dataclass
 class Writer:
     """One configuration of the destination in a folder of its own, and a sandbox."""

@@ -111,7 +111,7 @@ class Client:
         self._answered: set[tuple[str, str]] = set()
         self._slots = threading.Semaphore(connections)
         self._turn = threading.Lock()
-        self._vendor_ahead = timedelta(0)
+        self._vendor_time: tuple[datetime, float] | None = None
         self.has_vendor_time = False
         """Whether the last response told the vendor's time."""
         self._last_took: deque[float] = deque(maxlen=9)
@@ -126,8 +126,14 @@ class Client:
         return bool(took) and took[len(took) // 2] < AT_ONCE_SECONDS
 
     def now(self) -> datetime:
-        """Return the time by the vendor's clock; by the machine's until the first response."""
-        return self._clock.now() + self._vendor_ahead
+        """Return the time by the vendor's clock; by the machine's until it was told.
+
+        A machine's clock that is set meanwhile changes nothing.
+        """
+        if self._vendor_time is None:
+            return self._clock.now()
+        told, at = self._vendor_time
+        return told + timedelta(seconds=self._clock.monotonic() - at)
 
     def pause(self, seconds: float) -> None:
         """Wait between two requests. Raises `Stopped` when the run was asked to end."""
@@ -327,7 +333,7 @@ class Client:
         date = retry.http_date(received.headers.get("Date"))
         self.has_vendor_time = date is not None
         if date is not None:
-            self._vendor_ahead = date - self._clock.now()
+            self._vendor_time = date, self._clock.monotonic()
         request_id = safe_identifier(received.headers.get("X-Request-Id")) or ""
         response = Response(
             status=received.status_code,

@@ -9,6 +9,7 @@ import time
 import traceback
 from pathlib import Path
 
+from integration_tests.support.postgres import NoServer
 from tools.chaos.seeds import ALL_KINDS, KINDS, live_through
 
 
@@ -24,10 +25,14 @@ def main() -> int:
     failed: list[str] = []
     for kind in options.stream or KINDS:
         began = time.monotonic()
-        cuts = [
-            _cuts(kind, seed, failed)
-            for seed in range(options.first_seed, options.first_seed + options.seeds)
-        ]
+        try:
+            cuts = [
+                _cuts(kind, seed, failed)
+                for seed in range(options.first_seed, options.first_seed + options.seeds)
+            ]
+        except NoServer as error:
+            sys.stdout.write(f"{kind}: not run. {error}\n")
+            continue
         sys.stdout.write(
             f"{kind}: {len(cuts) - cuts.count(None)} of {len(cuts)} seeds passed, "
             f"{sum(filter(None, cuts))} runs cut, {time.monotonic() - began:.0f} s\n"

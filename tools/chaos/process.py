@@ -10,14 +10,18 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import requests
 import urllib3
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 
 from destination_comeet import commands, stdin
 from integration_tests.support.connector import QuickClock
@@ -42,10 +46,11 @@ READ_STEPS: dict[str, Step] = {
     HALF_PRINTED: (Output, "write", "before", always),
     "lines printed": (Output, "write", "after", always),
 }
+PACE_SECONDS = 0.05
 LONGEST_RUN = 120
 """Seconds, far more than a run takes: one that waits for ever is a failure."""
 
-_imported = (commands, stdin)
+_imported = (commands, stdin, sqlite, psycopg)
 """What the destination imports when it runs; here it is imported once for all."""
 
 _forks = multiprocessing.get_context("forkserver")
@@ -59,6 +64,23 @@ class Cut:
     step: str
     occurrence: int
     number: signal.Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """What happens when the run comes to a step so many times."""
+
+    step: str
+    occurrence: int
+    strike: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineClock:
+    """The clock of the machine that runs the connector. Waits pass there and at the vendor."""
+
+    ahead: float
+    """Seconds, against the true time of the machine that runs chaos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,9 @@ class Fate:
     seconds_between_states: float = 1.0
     all_wait: bool = False
     """As if each answer took long, as a vendor's do: several calls are in flight from the start."""
+    clock: MachineClock | None = None
+    """None: waits pass nowhere."""
+    blows: Sequence[Blow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +140,45 @@ def _run(
     sys.argv = [command.__name__, *arguments]
     if fate.certificate:
         os.environ["REQUESTS_CA_BUNDLE"] = fate.certificate
-    vars(process)["SystemClock"] = QuickClock
+    vars(process)["SystemClock"] = partial(_SetClock, fate) if fate.clock else QuickClock
     emitter.SECONDS_BETWEEN_STATES = fate.seconds_between_states
     if fate.all_wait:
         client.AT_ONCE_SECONDS = 0.0
     _let_things_happen(fate)
+    for blow in fate.blows:
+        _at(blow.step, blow.occurrence, lambda *_, strike=blow.strike: strike())
     if fate.cut is not None:
-        step = {**READ_STEPS, **WRITE_STEPS}[fate.cut.step]
-        interrupt(step, fate.cut.occurrence, _act(fate.cut))
+        _at(fate.cut.step, fate.cut.occurrence, _act(fate.cut))
     command()
+
+
+def _at(step: str, occurrence: int, act: Callable[..., object]) -> None:
+    interrupt({**READ_STEPS, **WRITE_STEPS}[step], occurrence, act)
+
+
+class _SetClock(QuickClock):
+    """The machine's clock, which is wrong and is set meanwhile; waits pass at the vendor too."""
+
+    ahead = 0.0
+
+    def __init__(self, fate: Fate, stop: threading.Event) -> None:
+        super().__init__(stop)
+        self._control = _control(fate)
+        assert fate.clock is not None
+        _SetClock.ahead = fate.clock.ahead
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.waited + self.ahead)
+
+    def passes(self, seconds: float) -> None:
+        # The steps of an even pace are not worth a call.
+        if seconds > PACE_SECONDS:
+            self._control("/_control/time", {"advance_seconds": seconds})
+
+
+def set_clock(seconds: float) -> None:
+    """Set the machine's clock forward by so much, or back."""
+    _SetClock.ahead += seconds
 
 
 def _act(cut: Cut) -> Callable[..., object]:
@@ -141,13 +196,19 @@ def _die_printing(output: Output, lines: bytes) -> NoReturn:
 
 def _let_things_happen(fate: Fate) -> None:
     """Arrange for the changes, from within the run: so they come at the same call every time."""
+    control = _control(fate)
+    for number, (path, body) in enumerate(fate.meanwhile, start=1):
+        step = (Client, "_exchange", "before", always)
+        interrupt(step, number * fate.every, lambda *_, path=path, body=body: control(path, body))
+
+
+def _control(fate: Fate) -> Callable[[str, Any], None]:
+    """Return what posts to the sandbox's control API."""
     door = requests.Session()
     door.trust_env = False
     door.verify = fate.certificate or True
 
-    def happen(path: str, body: Any, *_: object) -> None:
+    def post(path: str, body: Any) -> None:
         door.post(fate.sandbox + path, json=body, timeout=LONGEST_RUN).raise_for_status()
 
-    for number, (path, body) in enumerate(fate.meanwhile, start=1):
-        step = (Client, "_exchange", "before", always)
-        interrupt(step, number * fate.every, partial(happen, path, body))
+    return post

@@ -106,10 +106,10 @@ def broken(endpoints: str, dice: random.Random, kinds: tuple[Fault, ...] = BROKE
     return [{"endpoint": endpoints, "probability": share / len(kinds), **fault} for fault in kinds]
 
 
-def denied(endpoints: str, dice: random.Random) -> list[Fault]:
+def denied(endpoints: str, dice: random.Random, kinds: tuple[Fault, ...] = DENIED) -> list[Fault]:
     """Let a share of the calls be denied, or sometimes none; not the same call twice in a run."""
     share = dice.choice((0, dice.uniform(0, LARGEST_SHARE)))
-    fault = dice.choice(DENIED)
+    fault = dice.choice(kinds)
     return [{"endpoint": endpoints, "probability": share, "once_per_request": True, **fault}]
 
 
