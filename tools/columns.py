@@ -1,6 +1,6 @@
 """Writes the tables of columns on the vendors' pages, from what `discover` shows.
 
-`scripts/columns` does it; a test says when a page is out of date.
+`scripts/docs` does it; a test says when a page is out of date.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from integration_tests.sandbox.running import PROJECT
 from integration_tests.support.connector import Connector
 
-BEGIN = "<!-- Columns: written by scripts/columns. -->\n"
+BEGIN = "<!-- Columns: written by scripts/docs. -->\n"
 END = "<!-- End of columns. -->\n"
 PAGES: Mapping[str, Mapping[str, Any]] = {
     "kombo": {"api_key": "ks_dev_docs", "integration_ids": ["tool:7kQmW3xTzB9sLp2VhNfRc4Yd"]},

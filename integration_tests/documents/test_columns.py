@@ -10,4 +10,4 @@ from tools import columns
 @pytest.mark.parametrize("section", columns.PAGES)
 def test_the_page_lists_the_columns_that_discover_shows(section: str) -> None:
     found = columns.page(section).read_text("utf-8")
-    assert found == columns.written(section), "out of date: run scripts/columns"
+    assert found == columns.written(section), "out of date: run scripts/docs"

@@ -1,6 +1,6 @@
 """What the README and the pages say is done here, as it stands there, and leads where they say.
 
-The blocks of `README.md` and `docs/usage.md` are run one after the other in the folder that
+The blocks of the pages in `FOLLOWED` are run one after the other in the folder that
 `scripts/sandbox` fills: shell first, then Python in one process. Everything is run twice,
 and a day's work done between; then the tables that PyAirbyte made are compared with the truth.
 """
@@ -33,7 +33,8 @@ from source_ats import config
 PROGRAMS = Path(sys.executable).parent
 PEOPLE = 80
 ALL = [block for page in doc_blocks.pages() for block in doc_blocks.blocks(page)]
-FOLLOWED = ("README.md", "docs/usage.md")
+FOLLOWED = ("README.md", "docs/quick_start.md", "docs/troubleshooting.md", "docs/usage.md")
+"""In this order, that of `doc_blocks.pages()`: later pages use the files of earlier ones."""
 TABLES = [
     each
     for each in STREAMS

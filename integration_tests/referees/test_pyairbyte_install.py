@@ -1,4 +1,4 @@
-"""The README's lines that install the connector and PyAirbyte, in clean environments."""
+"""The quick start's lines that install the connector and PyAirbyte, in clean environments."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from integration_tests.sandbox.running import PROJECT
 from integration_tests.support import doc_blocks, sandbox_script
 
 PYTHONS = ["3.11", "3.13"]
-BLOCKS = doc_blocks.blocks(PROJECT / "README.md")
 
 
-def documented(part: str) -> str:
-    """Return the one block of the README that contains a text."""
-    (found,) = (block.text for block in BLOCKS if part in block.text)
+def documented(part: str, page: str = "docs/quick_start.md") -> str:
+    """Return the one block of a page that contains a text."""
+    (found,) = (block.text for block in doc_blocks.blocks(PROJECT / page) if part in block.text)
     return found
 
 
@@ -76,7 +75,7 @@ def test_the_documented_lines_install_what_the_documented_program_needs(
     active = f"source {tmp_path}/ats/bin/activate"
     assert f"Python {version}." in run(f"{active}\npython --version", tmp_path)
     program = tmp_path / "program.py"
-    program.write_text(documented("ab.get_source("))
+    program.write_text(documented("ab.get_source(", "README.md"))
     folder = tmp_path / "sandbox"
     with sandbox_script.running(folder, 12):
         said = run(f"{active}\npython {program}", folder)

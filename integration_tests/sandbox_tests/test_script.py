@@ -1,4 +1,4 @@
-"""`scripts/sandbox`: what it says is what can be done. The README against it: `test_docs.py`."""
+"""`scripts/sandbox`: what it says is what can be done. The quick start on it: `test_docs.py`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def commands(said: bytes) -> list[str]:
     """Return the commands that it proposes, each with the lines that belong to it."""
     _, _, rest = said.decode().partition("Try in another terminal:")
-    found = re.split(r"\n\n(?=  \S)", rest.partition("\nREADME.md")[0])
+    found = re.split(r"\n\n(?=  \S)", rest.partition("\ndocs/quick_start.md")[0])
     return [each.strip() for each in found if each.strip()]
 
 

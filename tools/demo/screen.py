@@ -118,7 +118,7 @@ with duckdb.connect('{database}') as database:
 END
 
 To try the commands yourself, without an account: scripts/sandbox
-With accounts of your own: README.md, "Use it"
+With accounts of your own: docs/quick_start.md
 """
         )
 
