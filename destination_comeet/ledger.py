@@ -320,12 +320,11 @@ class Ledger:
         with self.database():
             return self._connection.execute(_find_other_holder, of).first() is not None
 
-    def without_uid(self) -> list[tuple[str, datetime]]:
-        """Return position and time of each open note and of each entry without a uid."""
-        rows = select(_entries.c.position_uid, _entries.c.noted_at).where(_entries.c.uid.is_(None))
+    def without_uid(self) -> list[Entry]:
+        """Return each entry whose uid is not known: those with an open note, and a few others."""
         with self.database():
-            found = self._connection.execute(rows).all()
-        return [(row.position_uid, _time(row.noted_at)) for row in found]
+            found = self._connection.execute(select(_entries).where(_entries.c.uid.is_(None))).all()
+        return [_entry(row) for row in found]
 
     def last_noted_at(self) -> datetime | None:
         """Return the time of the newest note."""

@@ -19,7 +19,15 @@ from typing import Literal, Protocol, TypeVar
 
 from destination_comeet.ledger import Entry, Ledger
 from destination_comeet.mapping import Candidate
-from destination_comeet.matching import CandidateIndex, Comparison, Traits, compare, traits
+from destination_comeet.matching import (
+    CandidateIndex,
+    Comparison,
+    Identity,
+    Traits,
+    compare,
+    identity,
+    traits,
+)
 from source_ats.clock import parse_timestamp, rfc3339
 from source_ats.errors import (
     AccessDenied,
@@ -119,7 +127,7 @@ class Lookup:
         unexplained = self._ledger.without_uid()
         try:
             is_behind = any(
-                not self._ledger.knows(row.uid) and not _explain(row, unexplained)
+                not self._ledger.knows(row.uid) and not self._explain(row, unexplained)
                 for row in self._rows(first)
                 if not row.deleted
             )
@@ -143,6 +151,22 @@ class Lookup:
         """Compare new keys with everybody who is in Comeet now."""
         if self._ledger.shows_candidates:
             self._ledger.move_match_before(self._client.now() + margin(self._client))
+
+    def _explain(self, row: responses.Candidate, unexplained: list[Entry]) -> bool:
+        """Use up an entry without a uid that this row may belong to; False if there is none."""
+        created = parse_timestamp(row.time_created)
+        shown = self._traits(row)
+        fitting = [
+            each
+            for each in unexplained
+            if row.position_uid in (None, each.position)
+            and (created is None or created >= each.noted_at)
+            and not _differs(each, shown)
+        ]
+        if not fitting:
+            return False
+        unexplained.remove(max(fitting, key=lambda each: each.noted_at))
+        return True
 
     # Matching -------------------------------------------------------------------------------------
 
@@ -242,16 +266,8 @@ class Lookup:
         )
 
 
-def _explain(row: responses.Candidate, unexplained: list[tuple[str, datetime]]) -> bool:
-    """Use up a note or entry without uid that this row may belong to; False if there is none."""
-    created = parse_timestamp(row.time_created)
-    fitting = [
-        (noted_at, position)
-        for position, noted_at in unexplained
-        if row.position_uid in (None, position) and (created is None or created >= noted_at)
-    ]
-    if not fitting:
-        return False
-    noted_at, position = max(fitting)
-    unexplained.remove((position, noted_at))
-    return True
+def _differs(entry: Entry, shown: Traits[str]) -> bool:
+    """True if a candidate is not the person of an entry; 0.1.0 did not note who that is."""
+    ours = entry.note.traits
+    # One differing name is enough here: to be wrong costs a listing, and not a second candidate.
+    return ours is not None and identity(Traits(*ours), shown, has_note=False) is Identity.DIFFERS

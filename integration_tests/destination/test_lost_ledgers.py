@@ -225,6 +225,20 @@ def restore(writer: Writer, folder: Path) -> None:
         shutil.copy2(path, writer.folder)
 
 
+def test_an_open_note_in_a_restored_backup_explains_nobody_else(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", r"/candidates$", html(500), containing='people:1"', after_comeet=False)
+    assert counts(writer.write(*people(1, 2), state(1))) == (2, 1)
+    saved = backup(writer, "backup")
+    writer.write(*people(3), state(2))
+    writer.control("move", status="Rejected")
+    restore(writer, saved)
+    done = writer.write(*people(3), state(3))
+    assert counts(done) == (1, 0), done.output
+    assert created(writer) == once(2, 3)
+
+
 def test_a_restored_backup_leads_to_no_duplicate(writer: Writer) -> None:
     writer.write(*people(*range(1, 6)), state(5))
     saved = backup(writer, "backup")

@@ -9,8 +9,8 @@ import time
 import traceback
 from pathlib import Path
 
-from integration_tests.support.postgres import NoServer
-from tools.chaos.seeds import ALL_KINDS, KINDS, live_through
+from integration_tests.support.postgres import NoServer, Postgres
+from tools.chaos.seeds import ALL_KINDS, KINDS, live_through, server_for
 
 
 def main() -> int:
@@ -26,10 +26,11 @@ def main() -> int:
     for kind in options.stream or KINDS:
         began = time.monotonic()
         try:
-            cuts = [
-                _cuts(kind, seed, failed)
-                for seed in range(options.first_seed, options.first_seed + options.seeds)
-            ]
+            with server_for(kind) as server:
+                cuts = [
+                    _cuts(kind, seed, server, failed)
+                    for seed in range(options.first_seed, options.first_seed + options.seeds)
+                ]
         except NoServer as error:
             sys.stdout.write(f"{kind}: not run. {error}\n")
             continue
@@ -43,14 +44,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _cuts(kind: str, seed: int, failed: list[str]) -> int | None:
+def _cuts(kind: str, seed: int, server: Postgres | None, failed: list[str]) -> int | None:
     """Return how many runs of a seed were cut; None, and the command in `failed`, if it failed."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return live_through(kind, seed, Path(folder))
+            return live_through(kind, seed, Path(folder), server)
     except (AssertionError, OSError, ValueError):
-        traceback.print_exc()
         failed.append(f"scripts/chaos --stream {kind} --first-seed {seed} --seeds 1")
+        sys.stderr.write(f"{failed[-1]}\n")
+        traceback.print_exc()
         return None
 
 

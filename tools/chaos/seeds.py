@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from integration_tests.support import postgres
+from integration_tests.support.postgres import Postgres
 from tools.chaos import reading
 from tools.chaos.streams import OTHER_STREAMS, STREAMS
 from tools.chaos.writing import write
@@ -16,15 +19,24 @@ KINDS = (*STREAMS, WRITE, WRITE_POSTGRES)
 ALL_KINDS = (*KINDS, *OTHER_STREAMS)
 
 
-def live_through(kind: str, seed: int, folder: Path) -> int:
-    """Run one seed and return how many runs were cut.
+@contextmanager
+def server_for(kind: str) -> Iterator[Postgres | None]:
+    """Start the PostgreSQL server that a kind needs, for all its seeds; None: it needs none.
 
-    Raises `AssertionError` if anything of the chaos shows in the end, and `NoServer` if there is
-    no PostgreSQL for the ledger.
+    Raises `NoServer` if there is none to start.
     """
-    if kind == WRITE:
-        return write(seed, folder)
     if kind == WRITE_POSTGRES:
         with postgres.running() as server:
-            return write(seed, folder, server)
+            yield server
+    else:
+        yield None
+
+
+def live_through(kind: str, seed: int, folder: Path, server: Postgres | None) -> int:
+    """Run one seed and return how many runs were cut.
+
+    Raises `AssertionError` if anything of the chaos shows in the end.
+    """
+    if kind in {WRITE, WRITE_POSTGRES}:
+        return write(seed, folder, server)
     return reading.live_through(kind, {**STREAMS, **OTHER_STREAMS}[kind], seed, folder)
