@@ -21,7 +21,7 @@ SAMPLES = [
     for page in doc_blocks.pages()
     for stream, text in SAMPLE.findall(page.read_text("utf-8"))
 ]
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?")
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ def in_order(value: Any) -> Any:
 def test_airbyte_serverless_reads_every_stream(programs: Path, folder: Path, sent: Rows) -> None:
     (documented,) = (
         block.text
-        for block in doc_blocks.blocks(PROJECT / "docs" / "usage.md")
+        for block in doc_blocks.blocks(PROJECT / "docs" / "other_clients.md")
         if "abs run" in block.text
     )
     done = subprocess.run(
