@@ -24,6 +24,7 @@ from destination_comeet.config import (
     parse,
 )
 from destination_comeet.delivery import Delivery
+from destination_comeet.files import Downloads, FileSource, NoDownloads
 from destination_comeet.ledger import NewLedger, StreamKeys
 from destination_comeet.lookup import UNREADABLE, Lookup, Sender, margin
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
@@ -86,7 +87,8 @@ def write(
     with (
         ledger.opened(config.ledger, keys, clock) as opened,
         _rejected(config, opened, client, primary_keys) as rejected,
-        _delivery(config, mappers, client, opened, clock) as delivery,
+        closing(Downloads(config.file_hosts, clock)) as files,
+        _delivery(config, mappers, client, opened, clock=clock, files=files) as delivery,
     ):
         writer = Writer(
             _deliver_each(primary_keys, mappers, delivery),
@@ -98,6 +100,7 @@ def write(
             count_rejected=opened.add_rejected,
             is_decided=lambda: delivery.is_decided,
             finish=delivery.finish,
+            announce=delivery.announce,
         )
         yield from writer.write(batches)
         # The input was read to its end: the next run counts from zero.
@@ -125,7 +128,9 @@ def rehearse(
         ledger.rehearsing(
             config.ledger, keys, clock, partial(_missing_ledger, config, client)
         ) as copy,
-        _delivery(config, mappers, Rehearsal(client), copy, clock) as delivery,
+        _delivery(
+            config, mappers, Rehearsal(client), copy, clock=clock, files=NoDownloads()
+        ) as delivery,
     ):
         writer = Writer(
             _deliver_each(primary_keys, mappers, delivery),
@@ -163,12 +168,14 @@ def _table(config: DestinationConfig, opened: ledger.Ledger, now: datetime) -> R
 
 
 @contextmanager
-def _delivery(
+def _delivery(  # noqa: PLR0913 - what a run consists of
     config: DestinationConfig,
     mappers: Mapping[str, Mapper],
     client: Sender,
     opened: ledger.Ledger,
+    *,
     clock: Clock,
+    files: FileSource,
 ) -> Iterator[Delivery]:
     """Yield what brings records to Comeet, after the warnings of the ledger."""
     for warning in opened.warnings:
@@ -182,6 +189,7 @@ def _delivery(
             clock=clock,
             base_url=base_url,
             mappers=mappers,
+            files=files,
             rejects_bad_fields=config.on_bad_field == "reject",
         )
 
@@ -215,7 +223,10 @@ def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, No
             files.enter_context(closing(new))
         file = None if new is None else new.file
         replayed = Replay(kept, table, file, opened, mappers)
-        delivery = files.enter_context(_delivery(config, mappers, client, opened, clock))
+        downloads = files.enter_context(closing(Downloads(config.file_hosts, clock)))
+        delivery = files.enter_context(
+            _delivery(config, mappers, client, opened, clock=clock, files=downloads)
+        )
         streams = {
             name: replayed.deliver(partial(delivery.deliver, name), name) for name in mappers
         }

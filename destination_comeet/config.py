@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -243,6 +245,20 @@ class SqliteLedger(Section):
 LedgerSettings = PostgresLedger | SqliteLedger
 
 
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+
+
+def _checked_host(host: str) -> str:
+    name = host.removeprefix("[").removesuffix("]")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    if not _HOST.fullmatch(name) or ".." in name:
+        raise ValueError("must be a host such as files.example.com or *.example.com, without port")
+    return name.lower()
+
+
 class DestinationConfig(Section):
     """The configuration of `destination-comeet`."""
 
@@ -313,6 +329,16 @@ class DestinationConfig(Section):
             "complete. Empty: no limit."
         ),
     )
+    file_hosts: list[Annotated[str, AfterValidator(_checked_host)]] = Field(
+        ["*.kombo.dev"],
+        title="Hosts of files",
+        description=(
+            "Hosts from which CVs and other files are fetched when a candidate is created, without "
+            "credentials and without a port; *. stands for any subdomain. Files elsewhere are left "
+            "out."
+        ),
+        examples=["*.kombo.dev", "files.example.com"],
+    )
     requests_per_minute: int = Field(
         60,
         ge=1,
@@ -325,7 +351,7 @@ class DestinationConfig(Section):
 
 GROUPS = (
     forms.Group("comeet", "Comeet", ["api_key", "secret", "base_url", "requests_per_minute"]),
-    forms.Group("streams", "Streams", ["streams"]),
+    forms.Group("streams", "Streams", ["streams", "file_hosts"]),
     forms.Group("ledger", "Ledger", ["ledger", "match_existing"]),
     forms.Group(
         "rejected",

@@ -24,12 +24,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 import tenacity
 
 from destination_comeet import validation
+from destination_comeet.attachments import Attachments, Parcel
+from destination_comeet.files import FileSource, addressed_files_in, files_in
 from destination_comeet.ledger import Entry, KeyStatus, Ledger, Note, NoteReason
 from destination_comeet.lookup import UNREADABLE, Lookup, Sender
 from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
@@ -41,6 +44,7 @@ from destination_comeet.matching import (
     is_same_position,
     traits,
 )
+from destination_comeet.validation import FILE_FIELDS
 from destination_comeet.writer import Outcome, Record, Result
 from source_ats.clock import Clock
 from source_ats.errors import (
@@ -96,9 +100,18 @@ class _Posting:
     candidate: Candidate
     earlier: Entry | None
     entry: Entry
+    parcel: Parcel = field(default_factory=Parcel)
+    """The files that go with the post."""
     is_noted: bool = False
     is_lost: bool = False
     """A post of this run got no answer."""
+
+    @property
+    def files_there(self) -> tuple[str, ...] | None:
+        """The files that a candidate which is there got: from this run, or from an earlier one."""
+        if self.is_lost:
+            return self.entry.files
+        return None if self.earlier is None else self.earlier.files
 
     @property
     def may_exist(self) -> bool:
@@ -129,6 +142,7 @@ class Delivery:
         clock: Clock,
         base_url: str,
         mappers: Mapping[str, Mapper],
+        files: FileSource,
         rejects_bad_fields: bool,
     ) -> None:
         """`mappers` has the mapping of each stream.
@@ -141,6 +155,9 @@ class Delivery:
         self._clock = clock
         self._base_url = base_url
         self._mappers = mappers
+        self._attachments = Attachments(client, ledger, files, base_url)
+        # By the record's identity, with the record, so that no other one gets its identity.
+        self._announced: dict[int, tuple[Record, Sequence[Candidate | Rejection | Skipped]]] = {}
         self._rejects_bad_fields = rejects_bad_fields
         self._positions: dict[str, str | None] = {}
         self._posts = _Posts()
@@ -155,12 +172,28 @@ class Delivery:
             reraise=True,
         )
 
+    def announce(self, stream: str, record: Record) -> None:
+        """Take a record whose turn will come, and begin to fetch its files."""
+        mapped = self._mappers[stream](record)
+        self._announced[id(record)] = record, mapped
+        for each in mapped:
+            if isinstance(each, Candidate) and (files := addressed_files_in(each.fields)):
+                entry = self._ledger.find(each.position_uid, each.key)
+                if entry is not None or each.skip_unless_known is None:
+                    self._attachments.begin(files, entry)
+
     def deliver(self, stream: str, record: Record) -> Sequence[Outcome]:
         """Return what became of the record, for each position that it goes to.
 
         Raises what ends the run: nobody answers, the key is bad, a permission is missing.
         """
-        return [self._outcome_of(stream, each) for each in self._mappers[stream](record)]
+        announced = self._announced.pop(id(record), None)
+        mapped = self._mappers[stream](record) if announced is None else announced[1]
+        outcomes = [self._outcome_of(stream, each) for each in mapped]
+        for each in mapped:
+            if isinstance(each, Candidate):
+                self._attachments.forget(addressed_files_in(each.fields))
+        return outcomes
 
     @property
     def is_decided(self) -> bool:
@@ -189,9 +222,14 @@ class Delivery:
         problem = self._why_rejected(checked)
         if problem is not None:
             return _refused(candidate, *problem)
-        candidate = replace(candidate, fields=checked.fields)
+        candidate = replace(
+            candidate,
+            fields={key: each for key, each in checked.fields.items() if key not in FILE_FIELDS},
+            files=files_in(checked.fields),
+            raw_files={key: each for key, each in candidate.fields.items() if key in FILE_FIELDS},
+        )
         outcome = self._bring(stream, candidate, entry)
-        return replace(outcome, dropped=checked.problems)
+        return replace(outcome, dropped=[*checked.problems, *outcome.dropped])
 
     def _why_rejected(self, checked: validation.Checked) -> validation.Problem | None:
         """Return what rejects the record: a required field, or any problem where that is set."""
@@ -228,6 +266,9 @@ class Delivery:
 
     def _create(self, posting: _Posting) -> Outcome:
         """Post until there is an answer, and look in between whether the last post arrived."""
+        # What was saved is made safe first, for fetching files may take long.
+        self._ledger.commit()
+        self._pack(posting, self._attachments.parcel(posting.candidate.files))
         began = self._clock.monotonic()
         note = posting.entry.note
         try:
@@ -244,6 +285,10 @@ class Delivery:
             return self._give_up(posting, error, began)
         return outcome
 
+    def _pack(self, posting: _Posting, parcel: Parcel) -> None:
+        posting.parcel = parcel
+        posting.entry = replace(posting.entry, files=parcel.identities)
+
     def _look_and_post(self, posting: _Posting) -> Outcome:
         """Adopt what the last post created, or post the same again."""
         outcome = self._look(posting.candidate, posting.entry, Result.CREATED)
@@ -252,9 +297,9 @@ class Delivery:
     def _post(self, posting: _Posting) -> Outcome:
         """Post once. Raises `OutcomeUnknown`, and what ends the run; the note stays then."""
         candidate = posting.candidate
-        request = requests.create(
-            self._base_url, candidate.position_uid, candidate.key, candidate.fields
-        )
+        parcel = posting.parcel
+        fields = {**candidate.fields, **parcel.fields}
+        request = requests.create(self._base_url, candidate.position_uid, candidate.key, fields)
         try:
             uid = self._client.send(
                 request, responses.written, before_send=lambda: self._note(posting)
@@ -280,8 +325,11 @@ class Delivery:
                 self._ledger.withdraw(posting.entry)
             raise
         self._answered()
-        self._save(replace(posting.entry, status=KeyStatus.THERE, uid=uid))
-        return _outcome(candidate, Result.CREATED, sent=list(candidate.fields))
+        there = replace(posting.entry, status=KeyStatus.THERE, uid=uid)
+        self._save(there)
+        outcome = _outcome(candidate, Result.CREATED, sent=list(fields))
+        outcome = replace(outcome, dropped=parcel.problems)
+        return outcome if parcel.is_whole else self._add_files(candidate, there, outcome)
 
     def _note(self, posting: _Posting) -> None:
         """Note the post right before it is sent: a run that is stopped earlier leaves no note."""
@@ -302,6 +350,12 @@ class Delivery:
         if posting.is_lost:
             reason = "got no answer, and was refused when it was sent again"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        if posting.parcel.fields:
+            # One bad file fails the whole request: they are added one by one.
+            log.info("A new candidate was refused; sending it without its files.")
+            self._pack(posting, Parcel(problems=posting.parcel.problems, is_whole=False))
+            posting.is_noted = False
+            return self._post(posting)
         if posting.earlier is None:
             self._ledger.withdraw(posting.entry)
         return _refused_by_vendor(candidate, refusal)
@@ -316,6 +370,7 @@ class Delivery:
         if conflict.code is None:
             return self._nameless_conflict(candidate, entry)
         shown = None if conflict.uid is None else self._fetch(conflict.uid)
+        entry = replace(entry, files=posting.files_there)
         if shown is None:
             # Its content is unknown, and without a uid it cannot be changed.
             self._save(replace(entry, status=KeyStatus.THERE))
@@ -410,8 +465,9 @@ class Delivery:
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         match found.verdict:
             case Verdict.ADOPT:
-                hashes: Mapping[str, str] = {} if is_old else entry.hashes
-                adopted = replace(entry, uid=found.same[0], hashes=hashes)
+                adopted = replace(entry, uid=found.same[0])
+                if is_old:
+                    adopted = replace(adopted, hashes={}, files=None)
                 return self._adopt(candidate, adopted, result)
             case Verdict.UNKNOWN:
                 several = "several candidates that look like it: " if len(found.same) > 1 else ""
@@ -464,6 +520,42 @@ class Delivery:
     def _update(
         self, candidate: Candidate, entry: Entry, shown: responses.Candidate | None
     ) -> Outcome:
+        """Send what changed since it was sent, and new files."""
+        outcome = self._update_fields(candidate, entry, shown)
+        is_there = outcome.result in {Result.UNCHANGED, Result.UPDATED}
+        if not is_there or self._attachments.is_complete(candidate, entry):
+            return outcome
+        current = self._ledger.find(entry.position, entry.key)
+        if current is None:
+            return outcome
+        return self._add_files(candidate, current, outcome, entry.hashes, shown)
+
+    def _add_files(
+        self,
+        candidate: Candidate,
+        entry: Entry,
+        outcome: Outcome,
+        before: Mapping[str, str] = MappingProxyType({}),
+        shown: responses.Candidate | None = None,
+    ) -> Outcome:
+        """Add the files that a candidate does not have yet."""
+        uid = entry.uid or self._find_uid(candidate, entry)
+        if uid is None:
+            reason = "cannot be added: Comeet did not tell the candidate's uid"
+            return replace(outcome, dropped=[*outcome.dropped, ("files", reason)])
+        added = self._attachments.add_missing(candidate, replace(entry, uid=uid), before, shown)
+        is_update = outcome.result is Result.UNCHANGED and added.sent
+        return replace(
+            outcome,
+            result=Result.UPDATED if is_update else outcome.result,
+            sent=[*outcome.sent, *dict.fromkeys(added.sent)],
+            left_out=[*outcome.left_out, *added.left_out],
+            dropped=[*outcome.dropped, *added.problems],
+        )
+
+    def _update_fields(
+        self, candidate: Candidate, entry: Entry, shown: responses.Candidate | None
+    ) -> Outcome:
         """Send the fields that changed since they were sent, and that Comeet does not show so.
 
         Fields that the record no longer has stay as they are: the effect of null is not documented.
@@ -478,7 +570,9 @@ class Delivery:
             return _outcome(candidate, unchanged)
         changed = [name for name in now if now[name] != entry.hashes.get(name)]
         left_out = [name for name in changed if name not in validation.UPDATABLE]
-        left_out += [name for name in entry.hashes if name not in now and name != WHOLE_RECORD]
+        # Files are not among them: 0.1.0 kept a hash of those, too.
+        not_fields = {WHOLE_RECORD, *FILE_FIELDS}
+        left_out += [name for name in entry.hashes if name not in {*now, *not_fields}]
         changes = {
             name: candidate.fields[name]
             for name in changed

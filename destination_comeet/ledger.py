@@ -14,13 +14,14 @@ lasts for the whole run and holds the lock, so the lock lives exactly as long as
 A kill between `save` and the next commit leaves one open note at most; the next run looks it up.
 
 Versions: 1 (0.1.0), and 2, which adds the recipe of each stream's key, `match_before`, the last
-check for a ledger that is behind, the count of rejects, and what is known of an open note. Opening
-a ledger upgrades it in place.
+check for a ledger that is behind, the count of rejects, what is known of an open note, and which
+files were sent. Opening a ledger upgrades it in place.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,6 +106,7 @@ _entries = Table(
     Column("changed_at", String(20), nullable=False),
     Column("hashes", Text, nullable=False),
     Column("note", Text),
+    Column("files", Text),
 )
 _STATUS_IN_VERSION_1 = "standing"
 _DEFAULTS = {"shows_candidates": 1, "rejected": 0}
@@ -158,6 +160,7 @@ class Note(msgspec.Struct, frozen=True):
 NO_NOTE = Note()
 _note = msgspec.json.Decoder(Note)
 _hashes = msgspec.json.Decoder(dict[str, str])
+_files = msgspec.json.Decoder(tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,14 @@ class Entry:
     """Comeet's id; None if it did not tell."""
     note: Note = NO_NOTE
     """Kept while the note is open, or the uid is not known."""
+    files: tuple[str, ...] | None = None
+    """Keyed hashes of the files that Comeet got or refused, and of those whose post got no answer
+    (see `unanswered`). None: not known, as for a candidate that was adopted, or made by 0.1.0."""
+
+
+def unanswered(identity: str) -> str:
+    """Return how an entry notes a file whose post got no answer yet."""
+    return f"?{identity}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +313,11 @@ class Ledger:
                 for name, value in traits._asdict().items()
             )
         )
+
+    def file_identity(self, kind: str, value: str | bytes) -> str:
+        """Return the keyed hash of a file: of its id in the source, its content or its address."""
+        raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+        return self._hash(f"file {kind}", hashlib.sha256(raw).hexdigest())
 
     def find(self, position: str, key: str) -> Entry | None:
         """Return the entry of this key in this position."""
@@ -649,6 +665,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "changed_at": rfc3339(now),
         "hashes": orjson.dumps(entry.hashes).decode(),
         "note": msgspec.json.encode(entry.note).decode() if _has_note(entry) else None,
+        "files": None if entry.files is None else _json(entry.files),
     }
 
 
@@ -667,6 +684,7 @@ def _entry(row: Any) -> Entry:
             hashes=_hashes.decode(row.hashes),
             uid=row.uid,
             note=_note.decode(row.note) if row.note else NO_NOTE,
+            files=None if row.files is None else _files.decode(row.files),
         )
     except (ValueError, TypeError, msgspec.DecodeError):
         raise damaged() from None

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 LONGEST_FILE = 6_000_000
 """Bytes, decoded. "6 MB" is documented; decoded and decimal is the strictest reading."""
 LONGEST_BODY = 20_000_000
-"""Characters of all files together. Not documented, assumed."""
+"""Characters of all files of one request together. Not documented, assumed."""
 
 PROSPECT_STATUSES = (
     "Sourced",
@@ -39,6 +39,8 @@ FILE_TYPES = RESUME_TYPES | IMAGE_TYPES | {
     "ipynb", "rtf", "log", "pages",
 }  # fmt: skip
 
+FILE_FIELDS = ("resume", "picture", "files")
+"""Fields with files, in the order in which they have room in a request."""
 REQUIRED = ("first_name", "last_name")
 UPDATABLE = frozenset({
     "first_name", "middle_name", "last_name", "email", "phone", "mobile_phone", "national_id",
@@ -84,9 +86,6 @@ def checked(fields: Mapping[str, object]) -> Checked:
             good[name] = FIELDS[name](name, value, problems)
         except _BadField as bad:
             problems.append(bad.problem)
-    while _characters_of_files(good) > LONGEST_BODY:
-        problems.append(("files", f"are more than {LONGEST_BODY} bytes together"))
-        good["files"] = good["files"][:-1]
     kept = {name: value for name, value in good.items() if value not in ({}, [])}
     return Checked(kept, problems)
 
@@ -194,12 +193,13 @@ def _each(name: str, value: object, problems: list[Problem], rule: Rule) -> list
 def _file(field: str, value: object, types: frozenset[str]) -> dict[str, str]:
     required = ("file",) if types is IMAGE_TYPES else ("name", "file")
     odd: list[Problem] = []
-    file = _object(field, value, odd, required=required, optional=("name",))
+    file = _object(field, value, odd, required=required, optional=("name", "id"))
     if odd:
         raise _BadField(*odd[0])
     if "name" in file and not _is_of_type(file["name"], types):
         raise _BadField(f"{field}.name", "has a type of file that Comeet does not take there")
-    return {**file, "file": plain_base64(f"{field}.file", file["file"])}
+    content = file["file"]
+    return file if is_address(content) else {**file, "file": _base64(f"{field}.file", content)}
 
 
 def _is_of_type(name: str, types: frozenset[str]) -> bool:
@@ -210,7 +210,14 @@ def _is_of_type(name: str, types: frozenset[str]) -> bool:
     return bool(stem) and extension.lower() in types
 
 
-def plain_base64(field: str, text: str) -> str:
+def is_address(content: str) -> bool:
+    """True if a file is not there, but somewhere else."""
+    return (
+        content[:8].lower().startswith(("https://", "http://"))
+    )  # ignore-https-check - is refused
+
+
+def _base64(field: str, text: str) -> str:
     """Return base64 as the standard spells it: padded, in one line, without a `data:` prefix."""
     if text[:5].lower() == "data:":
         header, _, text = text.partition(",")
@@ -229,11 +236,6 @@ def plain_base64(field: str, text: str) -> str:
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
-
-
-def _characters_of_files(fields: Mapping[str, Any]) -> int:
-    files = [*fields.get("files", ()), fields.get("resume", {}), fields.get("picture", {})]
-    return sum(len(file.get("file", "")) for file in files)
 
 
 FIELDS: Mapping[str, Rule] = {

@@ -19,7 +19,7 @@ import enum
 import json
 import logging
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,9 @@ log = logging.getLogger("airbyte.source_ats.writing")
 
 SECONDS_BETWEEN_PROGRESS_LINES = 60.0
 WARNINGS_OF_EACH_REASON = 10
+LINES_AHEAD = 16
+BYTES_AHEAD = 1 << 20
+"""Lines that are read before their turn."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -127,6 +130,24 @@ _PASSED_OVER = frozenset({"CATALOG", "CONNECTION_STATUS", "CONTROL", "SPEC", "DE
 
 
 @dataclass(slots=True)
+class _Given:
+    """A line that was read before its turn."""
+
+    number: int
+    line: Line
+    text: bytes = b""
+    message: _Message | None = None
+    data: Record | None = None
+    """The content of a record that is to be delivered; None if it cannot be read."""
+    error: ConfigError | None = None
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return len(self.text)
+
+
+@dataclass(slots=True)
 class _Tally:
     """Records since the last STATE that covers them."""
 
@@ -150,6 +171,7 @@ class Writer:
         is_decided: Callable[[], bool] = lambda: True,
         finish: Callable[[], None] = lambda: None,
         on_outcomes: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+        announce: Callable[[str, Record], None] = lambda stream, record: None,
         is_rehearsal: bool = False,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
@@ -158,7 +180,8 @@ class Writer:
         states that were passed on; `count_rejected` notes, before the next `settle`, how many the
         state that is passed on then adds to them. While `is_decided` is false, an outcome may
         still turn into a failure of the run, and states wait; `finish` decides at the end.
-        `on_outcomes` gets the outcomes of each record. A rehearsal passes no state on.
+        `on_outcomes` gets the outcomes of each record. `announce` gets a stream and a record
+        before its turn, and the same record is delivered later. A rehearsal passes no state on.
         """
         self._streams = streams
         self._settle_ledger = settle
@@ -169,6 +192,7 @@ class Writer:
         self._is_decided = is_decided
         self._finish = finish
         self._on_outcomes = on_outcomes
+        self._announce = announce
         self._is_rehearsal = is_rehearsal
         self._waiting_states: list[tuple[bytes, _Tally]] = []
         self._lines = 0
@@ -196,12 +220,12 @@ class Writer:
         what came before is settled and passed on in any case.
         """
         for lines in batches:
-            for line in lines:
-                self._lines += 1
-                if isinstance(line, LongLine):
-                    self._long_line(line)
+            for given in self._read_ahead(lines):
+                self._lines = given.number
+                if isinstance(given.line, LongLine):
+                    self._long_line(given.line)
                 else:
-                    yield from self._line(line)
+                    yield from self._line(given)
             self._settle()
             yield from self._safe_states()
         self._finish()
@@ -217,15 +241,53 @@ class Writer:
         )
         log.info("%s: %s.", finished, self._progress())
 
-    def _line(self, line: bytes) -> Iterator[bytes]:
-        text = line.strip().removeprefix(BYTE_ORDER_MARK)
-        if not text.startswith(b"{"):
+    def _read_ahead(self, lines: Sequence[Line]) -> Iterator[_Given]:
+        """Yield the lines of a batch in their order, each after a few that follow it were read.
+
+        So the files of the next records can be fetched while one is sent. What is wrong with a
+        line is raised when its turn comes.
+        """
+        waiting: deque[_Given] = deque()
+        size = 0
+        for number, line in enumerate(lines, self._lines + 1):
+            waiting.append(self._read(number, line))
+            size += waiting[-1].size
+            while len(waiting) > LINES_AHEAD or size > BYTES_AHEAD:
+                size -= waiting[0].size
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+
+    def _read(self, number: int, line: Line) -> _Given:
+        given = _Given(number, line)
+        if isinstance(line, LongLine):
+            return given
+        given.text = line.strip().removeprefix(BYTE_ORDER_MARK)
+        if not given.text.startswith(b"{"):
+            return given
+        self._lines = number
+        try:
+            given.message = self._parsed(given.text)
+        except ConfigError as error:
+            given.error = error
+            return given
+        record = given.message.record if given.message.type == "RECORD" else None
+        if record is not None and self._streams.get(record.stream) is not None:
+            given.data = _decoded(bytes(record.data))
+            if given.data is not None:
+                self._announce(record.stream, given.data)
+        return given
+
+    def _line(self, given: _Given) -> Iterator[bytes]:
+        text, message = given.text, given.message
+        if given.error is not None:
+            raise given.error
+        if message is None:
             self._pass_over(text)
             return
-        message = self._parsed(text)
         self._messages += 1
         if message.type == "RECORD":
-            self._record(self._part(message.record, "record"))
+            self._record(self._part(message.record, "record"), given.data)
         elif message.type == "STATE":
             self._take_state(text, bytes(self._part(message.state or None, "state")))
             yield from self._safe_states()
@@ -260,7 +322,8 @@ class Writer:
         self._not_messages += 1
         self._say_once("Text between the messages of standard input is ignored.")
 
-    def _record(self, record: _RecordMessage) -> None:
+    def _record(self, record: _RecordMessage, data: Record | None) -> None:
+        """Deliver a record; `data` is its content if that can be read."""
         # A run that was asked to end takes no more records, but passes on what is done.
         self._clock.sleep(0)
         if record.stream not in self._streams:
@@ -278,7 +341,6 @@ class Writer:
         raw = bytes(record.data)
         if not raw.startswith(b"{"):
             raise self._not_a_message("record.data is not an object")
-        data = _decoded(raw)
         if data is None:
             reason = "holds a text, a number or a depth that cannot be read"
             outcomes: Sequence[Outcome] = [Outcome(Result.REFUSED, field="record", reason=reason)]
@@ -468,6 +530,8 @@ class Writer:
 
 def _decoded(raw: bytes) -> Record | None:
     """Return the record, halves of characters included; None if it cannot be read."""
+    if not raw.startswith(b"{"):
+        return None
     try:
         record: Record = orjson.loads(raw)
     except orjson.JSONDecodeError:

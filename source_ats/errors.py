@@ -23,6 +23,7 @@ AtsError
 │       ├── NotFound         it does not know what the request names
 │       ├── Conflict         what the request creates exists already
 │       └── AlreadyMerged    the object was merged into another one
+├── FileUnavailable          a file cannot be fetched; what it belongs to is written without it
 ├── PartitionUnavailable     one account cannot be read now, the others can
 │   └── NoSuchRows           it has no rows of this kind
 └── IncompleteRead           some streams did not finish; each has said why
@@ -201,6 +202,15 @@ class Conflict(RequestRefused):
 
 class AlreadyMerged(RequestRefused):
     """The object was merged into another one and cannot be changed any more."""
+
+
+class FileUnavailable(AtsError):
+    """A file cannot be fetched. The message is a reason, for a sentence that names the file."""
+
+    def __init__(self, reason: str, *, is_lasting: bool = False) -> None:
+        """`is_lasting`: no later attempt will be better. No address is in the reason."""
+        super().__init__(reason)
+        self.is_lasting = is_lasting
 
 
 class PartitionUnavailable(AtsError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from destination_comeet.mapping.model import Application, Person, Record, Skipped
 from destination_comeet.mapping.values import as_object, as_objects, first
+from destination_comeet.validation import RESUME_TYPES
 
 
 def from_kombo_candidates(record: Record) -> Person | Skipped:
@@ -38,9 +40,55 @@ def from_kombo_candidates(record: Record) -> Person | Skipped:
                 "zip": location.get("zip_code"),
                 "street": location.get("street_1"),
             },
+            **_files(as_objects(record.get("files"))),
         },
         applications=[_application(each) for each in as_objects(record.get("applications"))],
     )
+
+
+def _files(files: Sequence[Record]) -> dict[str, object]:
+    """Return the newest CV that Comeet takes as a resume, and the other files as such."""
+    usable = [{**file, "file_name": _name(file)} for file in files if file.get("data_url")]
+    resumes = [
+        file
+        for file in usable
+        if file.get("type") == "CV" and _extension(file["file_name"]) in RESUME_TYPES
+    ]
+    resume = max(resumes, key=_time, default=None)
+    others = [_as_file(file) for file in usable if file is not resume]
+    return {"resume": None if resume is None else _as_file(resume), "files": others}
+
+
+def _as_file(file: Record) -> dict[str, object]:
+    # The address is a new one in every read; the id stays.
+    return {"id": file.get("id"), "name": file["file_name"], "file": file["data_url"]}
+
+
+def _time(file: Record) -> str:
+    times = (file.get("remote_updated_at"), file.get("remote_created_at"))
+    return max((each for each in times if isinstance(each, str)), default="")
+
+
+def _name(file: Record) -> str:
+    """Return the name of a file, with the extension of its MIME type if it has none."""
+    name = file.get("file_name")
+    name = name if isinstance(name, str) and name.strip() else str(file.get("type") or "file")
+    extension = _EXTENSIONS.get(str(file.get("content_type")).partition(";")[0].strip().lower())
+    return name if _extension(name) or extension is None else f"{name}.{extension}"
+
+
+def _extension(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return extension.lower() if dot and stem else ""
+
+
+_EXTENSIONS = {
+    "application/pdf": "pdf",
+    "application/x-pdf": "pdf",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+}
+"""Of the types that may be a resume. Tools often name a file without its extension (assumed)."""
 
 
 def _application(application: Record) -> Application:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from destination_comeet.validation import is_address
 
 KEY, POSITION, JOB = "partner_candidate_id", "position_uid", "job_id"
 """Names in a record, or targets of an expression, that are not fields of the candidate."""
@@ -31,6 +33,23 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateFile:
+    """One file of a candidate. `content` is base64, or the address to fetch it from."""
+
+    kind: str
+    """The field that it belongs to: `resume`, `picture` or `files`."""
+    name: str | None
+    content: str = field(repr=False)
+    source_id: str | None = None
+    """Its id in the source, which stays while its address changes."""
+
+    @property
+    def address(self) -> str | None:
+        """Return the address; None if the content is there."""
+        return self.content if is_address(self.content) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A candidate for one position. `fields` holds what is sent beyond position and key."""
 
@@ -39,6 +58,10 @@ class Candidate:
     fields: Mapping[str, Any]
     skip_unless_known: Skipped | None = None
     """Why the candidate is not created; one that Comeet already has is updated all the same."""
+    files: Sequence[CandidateFile] = ()
+    """Once the fields were checked: the files among them, which `fields` then no longer has."""
+    raw_files: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields with files as they were mapped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,7 +367,8 @@ def test_a_position_that_takes_nobody_refuses_without_a_post(writer: Writer, uid
     assert writer.calls("position") == 1
 
 
-def test_a_large_file_is_sent_and_a_larger_one_refused(writer: Writer) -> None:
+def test_a_large_file_is_sent_and_a_larger_one_rejected(writer: Writer) -> None:
+    writer.config["on_bad_field"] = "reject"
     fits = base64.b64encode(b"%PDF" + bytes(5_999_996)).decode()
     over = base64.b64encode(b"%PDF" + bytes(5_999_997)).decode()
     done = writer.write(

@@ -31,7 +31,7 @@ class BodyTooSlow(Exception):
 
 
 class Session(requests.Session):
-    """Follows redirects only within the host, and only for reads: credentials stay where they are.
+    """Follows redirects only of reads, and within the host: credentials stay where they are.
 
     Proxy variables and `REQUESTS_CA_BUNDLE` are obeyed. `~/.netrc` is not: the library would put
     its entry in place of our `Authorization` header.
@@ -40,9 +40,21 @@ class Session(requests.Session):
     used here, and reads the environment each time; that takes a third of a small request's time.
     """
 
-    def __init__(self, connections: int) -> None:
-        """`connections`: how many are kept open to a host."""
+    def __init__(
+        self,
+        connections: int,
+        *,
+        largest_body: int = LARGEST_BODY,
+        follows: Callable[[str], bool] = lambda url: False,
+    ) -> None:
+        """`connections`: how many are kept open to a host.
+
+        `follows`: to which other addresses a redirect of a read may lead. For a session without
+        credentials.
+        """
         super().__init__()
+        self._largest_body = largest_body
+        self._follows = follows
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
@@ -62,11 +74,14 @@ class Session(requests.Session):
         prepared = self._prepared(request, credentials)
         for _ in range(MOST_REDIRECTS + 1):
             received = self.send(
-                prepared, timeout=timeout, allow_redirects=False, **self.environment(request.url)
+                prepared,
+                timeout=timeout,
+                allow_redirects=False,
+                **self.environment(prepared.url or request.url),
             )
-            target = _target_on_the_host(received)
+            target = self._target(received)
             if target is None:
-                return received, _body(received, is_late)
+                return received, _body(received, self._largest_body, is_late)
             received.close()
             prepared.url = target
         raise requests.TooManyRedirects
@@ -105,30 +120,30 @@ class Session(requests.Session):
             self._environment[origin] = settings
         return self._environment[origin]
 
+    def _target(self, received: requests.Response) -> str | None:
+        """Return where a redirect of a read leads; None if it is not one, or is not followed."""
+        target = received.headers.get("Location")
+        if not received.is_redirect or not target or received.request.method != "GET":
+            return None
+        whole = urljoin(received.url, target)
+        here, there = urlsplit(received.url), urlsplit(whole)
+        is_same_host = (here.scheme, here.netloc) == (there.scheme, there.netloc)
+        return whole if is_same_host or self._follows(whole) else None
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return None: the library would read the body of a redirect without any limit."""
         del resp
         return None
 
 
-def _target_on_the_host(received: requests.Response) -> str | None:
-    """Return where a redirect of a read leads within its host; None if it is not one."""
-    target = received.headers.get("Location")
-    if not received.is_redirect or not target or received.request.method != "GET":
-        return None
-    whole = urljoin(received.url, target)
-    here, there = urlsplit(received.url), urlsplit(whole)
-    return whole if (here.scheme, here.netloc) == (there.scheme, there.netloc) else None
-
-
-def _body(received: requests.Response, is_late: Callable[[], bool]) -> bytes:
+def _body(received: requests.Response, largest: int, is_late: Callable[[], bool]) -> bytes:
     """Return the whole body, read as it arrives."""
     pieces: list[bytes] = []
     size = 0
     while piece := received.raw.read1(_PIECE, decode_content=True):
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST_BODY:
+        if size > largest:
             received.close()
             raise BodyTooLarge
         if is_late():

@@ -77,7 +77,7 @@ def test_secrets_are_marked() -> None:
 def test_the_names_that_users_type() -> None:
     assert set(form()["properties"]) == {
         "api_key", "secret", "streams", "ledger", "match_existing", "on_bad_field",
-        "keep_rejected", "keep_rejected_days", "rejected_path", "max_rejected",
+        "keep_rejected", "keep_rejected_days", "rejected_path", "max_rejected", "file_hosts",
         "requests_per_minute", "base_url",
     }  # fmt: skip
     item = form()["properties"]["streams"]["items"]["properties"]
@@ -156,6 +156,9 @@ def test_emptied_fields_of_the_form_are_not_set() -> None:
             "streams[0]",
         ),
         ({"on_bad_field": CANARY}, "on_bad_field"),
+        ({"file_hosts": ["https://files.example"]}, "file_hosts[0]"),
+        ({"file_hosts": ["a.example", "files.example:443"]}, "file_hosts[1]"),
+        ({"file_hosts": ["*"]}, "file_hosts[0]"),
         ({"ledger": {"ledger_type": CANARY}}, "ledger.ledger_type"),
         ({"ledger": {}}, "ledger.ledger_type"),
         (

@@ -148,11 +148,9 @@ def test_the_good_parts_are_kept(fields: dict[str, Any], kept: dict[str, Any], f
     assert checked(**fields) == (kept, [field])
 
 
-def test_files_that_are_too_much_together() -> None:
-    file = of_size(LONGEST_FILE)
-    kept, problems = checked(files=[{"name": f"{n}.zip", "file": file} for n in range(3)])
-    assert [each["name"] for each in kept["files"]] == ["0.zip", "1.zip"]
-    assert problems == ["files"]
+def test_addresses_of_files_are_left_for_later() -> None:
+    resume = {"name": "cv.pdf", "file": "https://files.example/x", "id": "f1"}
+    assert checked(resume=resume) == ({"resume": resume}, [])
 
 
 @pytest.mark.parametrize("name", NAMES)

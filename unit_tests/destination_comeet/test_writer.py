@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from destination_comeet.rejects import Rejected, RejectedFile
-from destination_comeet.writer import Outcome, Record, Result, Writer
+from destination_comeet.writer import (
+    BYTES_AHEAD,
+    LINES_AHEAD,
+    Outcome,
+    Record,
+    Result,
+    Writer,
+)
 from source_ats.errors import ConfigError, Stopped, TransientError
 from unit_tests.fakes import FakeClock
 
@@ -78,6 +85,40 @@ def test_a_state_waits_until_everything_before_it_is_settled(place: Place) -> No
         "delivered 3",
         "settled",
     ]
+
+
+def test_records_are_announced_before_their_turn_and_in_their_order(place: Place) -> None:
+    def announce(stream: str, record: Record) -> None:
+        place.happened.append(f"announced {record['id']} of {stream}")
+
+    rows = [row(number) for number in range(LINES_AHEAD + 2)]
+    list(written(place, *rows, row(99, stream="ignored"), announce=announce))
+    begun = [f"announced {number} of s" for number in range(LINES_AHEAD + 1)]
+    assert place.happened[: LINES_AHEAD + 3] == [
+        *begun,
+        "delivered 0",
+        f"announced {LINES_AHEAD + 1} of s",
+    ]
+    # What is delivered is what was announced, each once.
+    assert [each["id"] for each in place.records] == list(range(LINES_AHEAD + 2))
+
+
+def test_large_records_are_not_read_ahead(place: Place) -> None:
+    announced: list[Any] = []
+    rows = [row(number, x="y" * BYTES_AHEAD) for number in range(4)]
+    lines = written(
+        place, *rows, state(), announce=lambda stream, record: announced.append(record["id"])
+    )
+    place.results[1] = TransientError("Nobody answers.")
+    with pytest.raises(TransientError):
+        list(lines)
+    assert announced == [0, 1]
+
+
+def test_a_bad_line_fails_at_its_turn(place: Place) -> None:
+    with pytest.raises(ConfigError, match="Line 3 of standard input"):
+        list(written(place, row(1), row(2), b'{"type":"RECORD"', row(4)))
+    assert place.happened == ["delivered 1", "delivered 2"]
 
 
 def test_no_state_passes_a_record_that_has_no_outcome(place: Place) -> None:

@@ -76,6 +76,18 @@ def candidate(base_url: str, uid: str | int) -> Request:
     return Request("candidate", _candidate(base_url, str(uid)), headers=headers)
 
 
+def files(base_url: str, uid: str) -> Request:
+    """List the files of a candidate."""
+    return Request("files", f"{_candidate(base_url, uid)}/files")
+
+
+def add_file(base_url: str, uid: str, name: str, content: str) -> Request:
+    """Add a file, in base64. Nothing guards against the same one twice (documented sample)."""
+    url = f"{_candidate(base_url, uid)}/files"
+    body = {"name": name, "file": content}
+    return Request("add-file", url, method="POST", json=body, creates=True)
+
+
 def created_between(
     base_url: str,
     after: datetime | None = None,

@@ -126,11 +126,19 @@ class Candidate(msgspec.Struct):
     id_number: str | None = None
     linkedin_url: str | None = None
     prospect_status: str | None = None
+    resume: Any = None
+    """With a permission: name and address."""
 
     def shown(self, field: str) -> str | None:
         """Return a field by the name under which it is written; None: not shown."""
         value: str | None = getattr(self, "id_number" if field == "national_id" else field, None)
         return value
+
+
+class File(msgspec.Struct):
+    """A file of a candidate, as far as a writer cares."""
+
+    name: str | None = None
 
 
 class Candidates(msgspec.Struct):
@@ -159,6 +167,7 @@ _candidates = msgspec.json.Decoder(Candidates)
 _position = msgspec.json.Decoder(Position)
 _positions = msgspec.json.Decoder(Positions)
 _uids = msgspec.json.Decoder(list[str])
+_files = msgspec.json.Decoder(list[File])
 
 
 def written(response: Response) -> str | None:
@@ -167,6 +176,16 @@ def written(response: Response) -> str | None:
     Neither the status nor that there is a body is documented: any 2xx will do.
     """
     return response.decode(_candidate).uid if response.body.strip() else None
+
+
+def file_names(response: Response) -> frozenset[str]:
+    """Return the names of a candidate's files."""
+    return frozenset(each.name for each in response.decode(_files) if each.name is not None)
+
+
+def added(response: Response) -> None:
+    """Read nothing of the answer to an added file: any 2xx will do."""
+    del response
 
 
 def candidate(response: Response) -> Candidate:

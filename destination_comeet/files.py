@@ -1,0 +1,108 @@
+"""The files of candidates, and fetching them ahead of their turn.
+
+Fetched files are kept in memory only, as many as `FILES_AHEAD`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from destination_comeet.mapping.model import CandidateFile
+from destination_comeet.mapping.values import as_objects
+from destination_comeet.validation import FILE_FIELDS, LONGEST_FILE, is_address
+from source_ats.clock import Clock
+from source_ats.http.downloads import Downloader
+
+FILES_AHEAD = 8
+"""Files of records whose turn has not come: 48 MB at most."""
+CONCURRENT_DOWNLOADS = 4
+
+
+def files_in(fields: Mapping[str, Any]) -> Sequence[CandidateFile]:
+    """Return the files in fields that were checked: the resume first."""
+    return [
+        CandidateFile(name, each.get("name"), each["file"], each.get("id"))
+        for name in FILE_FIELDS
+        for each in as_objects(fields.get(name))
+    ]
+
+
+def addressed_files_in(fields: Mapping[str, Any]) -> Sequence[CandidateFile]:
+    """Return the files that have to be fetched, in fields that were not checked."""
+    return [
+        CandidateFile(name, None, each["file"], each.get("id"))
+        for name in FILE_FIELDS
+        for each in as_objects(fields.get(name))
+        if isinstance(each.get("file"), str) and is_address(each["file"])
+    ]
+
+
+class FileSource(Protocol):
+    """Where the content of files comes from."""
+
+    def begin(self, addresses: Sequence[str]) -> None:
+        """Begin to fetch files whose turn will come."""
+        ...
+
+    def content(self, address: str) -> bytes:
+        """Return the content of a file. Raises `FileUnavailable`."""
+        ...
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Drop what was fetched for these."""
+        ...
+
+
+class Downloads:
+    """Fetches files from allowed hosts, ahead of their turn. For one thread."""
+
+    def __init__(self, hosts: Sequence[str], clock: Clock) -> None:
+        """`hosts` as in `file_hosts`."""
+        self._downloader = Downloader(
+            hosts,
+            "file_hosts",
+            clock,
+            largest=LONGEST_FILE,
+            connections=CONCURRENT_DOWNLOADS,
+        )
+        self._pool = ThreadPoolExecutor(max_workers=CONCURRENT_DOWNLOADS)
+        self._begun: dict[str, Future[bytes]] = {}
+
+    def close(self) -> None:
+        """Wait for nothing that is still under way."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def begin(self, addresses: Sequence[str]) -> None:
+        """Begin to fetch files whose turn will come, as many as there is room for."""
+        for address in addresses:
+            if address not in self._begun and len(self._begun) < FILES_AHEAD:
+                self._begun[address] = self._pool.submit(self._downloader.fetch, address)
+
+    def content(self, address: str) -> bytes:
+        """Return the content of a file. Raises `FileUnavailable`, and `Stopped`."""
+        begun = self._begun.get(address)
+        return self._downloader.fetch(address) if begun is None else begun.result()
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Drop what was fetched for these."""
+        for address in addresses:
+            begun = self._begun.pop(address, None)
+            if begun is not None:
+                begun.cancel()
+
+
+class NoDownloads:
+    """In place of `Downloads` where no file is to be fetched: a rehearsal."""
+
+    def begin(self, addresses: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def content(self, address: str) -> bytes:
+        """Return nothing."""
+        del address
+        return b""
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Do nothing."""

@@ -1,0 +1,353 @@
+"""CVs and other files on their way into Comeet: fetched, sent once, and kept nowhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from integration_tests.support.file_host import SECRET, FileHost
+from integration_tests.support.hostile_comeet import NO_ANSWER, HostileComeet, envelope
+from integration_tests.support.outcomes import candidate, counts, created
+from integration_tests.support.writer import OPEN, Run, Writer, configured, record, state
+
+ADD = r"/files$"
+
+
+@pytest.fixture
+def host() -> Iterator[FileHost]:
+    """A host of files."""
+    with FileHost.running() as running:
+        yield running
+
+
+@pytest.fixture
+def kombo(without_ledger: Writer) -> Writer:
+    """A writer of Kombo's candidates that may fetch files from this machine."""
+    without_ledger.config["streams"] = [
+        {
+            "stream": "candidates",
+            "mapping": {"mapping_type": "kombo_candidates"},
+            "position_uid": OPEN,
+        }
+    ]
+    without_ledger.config["file_hosts"] = ["127.0.0.1"]
+    without_ledger.catalog = {"streams": [configured("candidates")]}
+    assert without_ledger.check().status()["status"] == "SUCCEEDED"
+    without_ledger.sandbox.reset_log()
+    return without_ledger
+
+
+def file(number: int, address: str, **more: Any) -> dict[str, Any]:
+    """Return a file as `kombo.candidate_files` shows it."""
+    return {
+        "id": f"file{number}",
+        "type": "CV",
+        "file_name": f"cv{number}.pdf",
+        "content_type": "application/pdf",
+        "data_url": address,
+        "remote_created_at": f"2026-01-0{number}T00:00:00.000Z",
+        "remote_updated_at": None,
+        **more,
+    }
+
+
+def row(*files: dict[str, Any], number: int = 1, **more: Any) -> Any:
+    person = {"id": f"k{number}", "first_name": "Mira", "last_name": f"Solberg {number}", **more}
+    person["email_addresses"] = [{"email_address": f"mira{number}@example.org"}]
+    return record({**person, "files": list(files)}, "candidates")
+
+
+def write(writer: Writer, *rows: Any) -> Run:
+    done = writer.write(*rows, state(1, "candidates"))
+    assert done.code == 0, done.output
+    assert SECRET not in done.output
+    return done
+
+
+def sent(writer: Writer, number: int = 1) -> dict[str, Any]:
+    fields: dict[str, Any] = candidate(writer, f"candidates:k{number}")["fields"]
+    return fields
+
+
+def names(writer: Writer, number: int = 1) -> list[str]:
+    """Return the names of all files that Comeet holds of somebody, the resume first."""
+    fields = sent(writer, number)
+    resume = [fields["resume"]["name"]] if "resume" in fields else []
+    return [*resume, *(each["name"] for each in fields.get("files", ()))]
+
+
+def test_the_newest_cv_is_the_resume_and_the_rest_are_files(kombo: Writer, host: FileHost) -> None:
+    content = bytes(range(256)) * 800
+    letter = {"type": "COVER_LETTER", "file_name": "letter.odt"}
+    odd = {"file_name": "cv", "content_type": "application/octet-stream"}
+    done = write(
+        kombo,
+        row(
+            file(1, host.address("old")),
+            file(
+                3, host.address("new", content), file_name="cv3", content_type="application/x-pdf"
+            ),
+            file(4, host.address("letter"), **letter),
+            file(5, host.address("odd"), **odd),
+        ),
+    )
+    assert counts(done) == (1, 0)
+    fields = sent(kombo)
+    assert fields["resume"] == {
+        "name": "cv3.pdf",
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    assert [each["name"] for each in fields["files"]] == ["cv1.pdf", "letter.odt", "cv"]
+    assert host.fetched() == ["letter", "new", "odd", "old"]
+    for _, headers in host.requests:
+        assert not {"Authorization", "Cookie", "X-Integration-Id"} & set(headers)
+    # Nothing of a file is on disk: no name, no address, no content.
+    for path in kombo.folder.iterdir():
+        stored = path.read_bytes()
+        assert SECRET.encode() not in stored
+        assert b"cv3" not in stored
+        assert content[:64] not in stored
+
+
+def test_debug_lines_hold_no_address(kombo: Writer, host: FileHost) -> None:
+    done = kombo.write(row(file(1, host.address("a"))), debug=True)
+    assert done.code == 0
+    assert SECRET not in done.output
+
+
+def test_each_file_is_sent_once(kombo: Writer, host: FileHost) -> None:
+    write(kombo, row(file(1, host.address("a"))))
+    host.requests.clear()
+    kombo.sandbox.reset_log()
+    # The same files have new addresses in each read.
+    assert counts(write(kombo, row(file(1, host.address("a", link=2))))) == (1, 0)
+    assert host.requests == []
+    assert not kombo.sandbox.log("comeet.*")
+
+    later = [file(1, host.address("a", link=3)), file(2, host.address("b"))]
+    done = write(kombo, row(*later))
+    assert "1 already there and updated" in done.logs()
+    assert host.fetched() == ["b"]
+    assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+    assert [each["endpoint"] for each in kombo.sandbox.log("comeet.*")] == ["comeet.add_file"]
+    write(kombo, row(*later))
+    assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+    # Files that cannot be read now are no files that are gone.
+    assert counts(write(kombo, record({"id": "k1", "first_name": "Mira", "last_name": "Solberg 1",
+        "email_addresses": [{"email_address": "mira1@example.org"}], "files": None}, "candidates"),
+    )) == (1, 0)  # fmt: skip
+    assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+
+
+def test_a_file_with_changes_of_fields_is_sent_with_them(kombo: Writer, host: FileHost) -> None:
+    write(kombo, row())
+    done = write(
+        kombo, row(file(1, host.address("a")), phone_numbers=[{"phone_number": "555012345"}])
+    )
+    assert "1 already there and updated" in done.logs()
+    assert names(kombo) == ["cv1.pdf"]
+    assert sent(kombo)["mobile_phone"] == "555012345"
+
+
+PROBLEMS = {
+    "expired": ("its link has expired (127.0.0.1, 403)", {"status": 403}),
+    "gone": ("its link has expired (127.0.0.1, 410)", {"status": 410}),
+    "odd": ("127.0.0.1 answered with status 418", {"status": 418}),
+    "down": ("127.0.0.1 answered with status 503", {"status": 503}),
+    "elsewhere": (
+        "is redirected by 127.0.0.1 to evil.example, which file_hosts does not allow",
+        {"redirect": "https://evil.example/x"},
+    ),
+    "round": ("is redirected too often by 127.0.0.1", {"redirect": "round"}),
+    "large": ("is larger than 6000000 bytes (127.0.0.1)", {"content": bytes(6_000_001)}),
+}
+
+
+@pytest.mark.parametrize(("reason", "trouble"), PROBLEMS.values(), ids=PROBLEMS)
+def test_a_file_that_cannot_be_had_is_left_out_and_named(
+    kombo: Writer, host: FileHost, reason: str, trouble: dict[str, Any]
+) -> None:
+    address = host.address("bad", trouble.get("content", b""))
+    if "status" in trouble:
+        host.statuses["bad"] = trouble["status"]
+    if "redirect" in trouble:
+        host.redirects["bad"] = trouble["redirect"]
+        host.redirects["round"] = "bad"
+    done = write(kombo, row(file(1, address), file(2, host.address("good"), type="OTHER")))
+    assert counts(done) == (1, 0)
+    assert names(kombo) == ["cv2.pdf"]
+    assert f"key candidates:k1: resume {reason}" in done.logs("WARN").replace(
+        "cannot be fetched: ", ""
+    )
+    # Once it can be had, it is added.
+    host.statuses.clear()
+    host.redirects.clear()
+    host.requests.clear()
+    write(kombo, row(file(1, host.address("bad", link=2))))
+    if "content" in trouble:
+        assert host.requests == []
+    else:
+        assert names(kombo) == ["cv2.pdf", "cv1.pdf"]
+
+
+ELSEWHERE = {
+    "another host": ("https://files.example/x", "is on files.example"),
+    "no TLS": ("http://files.example/x", "is on files.example"),
+    "a user": ("https://127.0.0.1@evil.example/x", "is not at a plain address"),
+    "a backslash": ("https://evil.example\\@127.0.0.1/x", "is not at a plain address"),
+    "a blank": ("https://127.0.0.1 .evil.example/x", "is not at a plain address"),
+    "a longer name": ("https://127.0.0.1.evil.example/x", "is on 127.0.0.1.evil.example"),
+}
+
+
+@pytest.mark.parametrize(("address", "reason"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_file_elsewhere_is_left_out(kombo: Writer, address: str, reason: str) -> None:
+    kombo.config["file_hosts"] = ["127.0.0.1", "*.kombo.dev"]
+    done = write(kombo, row(file(1, address)))
+    assert counts(done) == (1, 0)
+    assert names(kombo) == []
+    assert f"{reason}, which file_hosts does not allow" in done.logs("WARN")
+
+
+def test_a_redirect_within_the_list_is_followed(kombo: Writer, host: FileHost) -> None:
+    with FileHost.running() as other:
+        host.redirects["a"] = other.address("b", b"%PDF there")
+        host.address("a")
+        write(kombo, row(file(1, host.address("a"))))
+    assert sent(kombo)["resume"]["sha256"] == hashlib.sha256(b"%PDF there").hexdigest()
+
+
+def test_files_of_somebody_who_is_there_count_as_sent_by_name(
+    kombo: Writer, host: FileHost
+) -> None:
+    write(kombo, row(file(1, host.address("a"), type="OTHER")))
+    (kombo.folder / "ledger.db").unlink()
+    kombo.check()
+    host.requests.clear()
+    files = [file(1, host.address("a"), type="OTHER"), file(2, host.address("b"), type="OTHER")]
+    done = write(kombo, row(*files))
+    assert created(kombo) == {"candidates:k1": 1}
+    assert "1 already there and updated" in done.logs()
+    assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+
+
+def test_a_ledger_without_files_asks_comeet_for_their_names(kombo: Writer, host: FileHost) -> None:
+    write(kombo, row(file(1, host.address("a"), type="OTHER")))
+    with closing(sqlite3.connect(kombo.folder / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE ats_ledger_entries SET files = NULL")
+    host.requests.clear()
+    write(kombo, row(file(1, host.address("a"), type="OTHER")))
+    assert host.requests == []
+    assert names(kombo) == ["cv1.pdf"]
+
+
+def test_a_post_that_is_refused_with_its_files_is_sent_without_them(
+    kombo: Writer, comeet: HostileComeet, host: FileHost
+) -> None:
+    refusal = envelope(400, "invalid_file")
+    bad = base64.b64encode(b"%PDF bad").decode()
+    comeet.answer("POST", ".", refusal, containing=bad, after_comeet=False)
+    files = [file(1, host.address("bad")), file(2, host.address("good"), type="OTHER")]
+    done = write(kombo, row(*files))
+    assert counts(done) == (1, 0)
+    assert "1 created" in done.logs()
+    assert names(kombo) == ["cv2.pdf"]
+    assert "resume was refused by Comeet with 400 invalid_file" in done.logs("WARN")
+    # What Comeet refused is not sent again.
+    comeet.reset()
+    write(kombo, row(*files))
+    assert names(kombo) == ["cv2.pdf"]
+    assert created(kombo) == {"candidates:k1": 1}
+
+
+@pytest.mark.parametrize("after_comeet", [True, False])
+def test_an_added_file_without_an_answer_is_looked_for(
+    kombo: Writer, comeet: HostileComeet, host: FileHost, after_comeet: bool
+) -> None:
+    write(kombo, row())
+    comeet.answer("POST", ADD, NO_ANSWER, after_comeet=after_comeet)
+    done = write(kombo, row(file(1, host.address("a"))))
+    assert "got no answer; it is looked for" in done.logs("WARN")
+    comeet.reset()
+    for _ in range(2):
+        write(kombo, row(file(1, host.address("a"))))
+        assert names(kombo) == ["cv1.pdf"]
+
+
+def test_a_create_without_an_answer_has_sent_its_files(
+    kombo: Writer, comeet: HostileComeet, host: FileHost
+) -> None:
+    comeet.answer("POST", r"/candidates$", NO_ANSWER, times=1)
+    files = [file(1, host.address("a")), file(2, host.address("b"), type="OTHER")]
+    for _ in range(2):
+        assert counts(write(kombo, row(*files))) == (1, 0)
+        assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+    assert created(kombo) == {"candidates:k1": 1}
+
+
+def test_without_the_permission_files_are_named_and_tried_later(
+    kombo: Writer, host: FileHost
+) -> None:
+    write(kombo, row())
+    kombo.control("settings", add_files=False)
+    done = write(kombo, row(file(1, host.address("a"))))
+    assert counts(done) == (1, 0)
+    assert "Comeet does not let the integration add files" in done.logs("WARN")
+    kombo.control("settings", add_files=True)
+    write(kombo, row(file(1, host.address("a"))))
+    assert names(kombo) == ["cv1.pdf"]
+
+
+def test_what_has_no_room_in_the_post_is_added_after_it(kombo: Writer, host: FileHost) -> None:
+    content = bytes(5_500_000)
+    files = [file(n, host.address(f"f{n}", content), type="OTHER") for n in range(1, 5)]
+    done = write(kombo, row(*files))
+    assert "1 created" in done.logs()
+    assert names(kombo) == [f"cv{n}.pdf" for n in range(1, 5)]
+    assert kombo.calls("add_file") == 2
+
+
+def test_content_in_the_record_is_known_again_by_its_content(writer: Writer) -> None:
+    def person(*contents: bytes) -> Any:
+        files = [
+            {"name": f"{content.decode()}.txt", "file": base64.b64encode(content).decode()}
+            for content in contents
+        ]
+        return record({"id": 1, "first_name": "Mira", "last_name": "Solberg", "files": files})
+
+    for _ in range(2):
+        writer.write(person(b"a"), person(b"a", b"b"), person(b"b"), state(1))
+        fields = candidate(writer, "people:1")["fields"]
+        assert [each["name"] for each in fields["files"]] == ["a.txt", "b.txt"]
+
+
+def test_an_address_in_a_record_of_comeets_own_names(writer: Writer, host: FileHost) -> None:
+    writer.config["file_hosts"] = ["127.0.0.1"]
+
+    def person(link: int) -> Any:
+        resume = {"name": "cv.pdf", "file": host.address("a", link=link)}
+        return record({"id": 1, "first_name": "Mira", "last_name": "Solberg", "resume": resume})
+
+    for link in (1, 1, 2, 2):
+        writer.write(person(link), state(1))
+        fields = candidate(writer, "people:1")["fields"]
+        assert fields["resume"]["name"] == "cv.pdf"
+        assert "files" not in fields
+    # Another address may be another file: it is fetched once, and known by its content.
+    assert host.fetched() == ["a", "a"]
+
+
+def test_a_rehearsal_fetches_no_file(kombo: Writer, host: FileHost) -> None:
+    plan = kombo.folder / "plan.jsonl"
+    done = kombo.rehearse(row(file(1, host.address("a"))), plan=plan)
+    assert done.code == 0, done.output
+    assert host.requests == []
+    assert '"resume"' in plan.read_text()
+    assert SECRET not in plan.read_text()
