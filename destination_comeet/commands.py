@@ -87,6 +87,7 @@ def write(
     with (
         ledger.opened(config.ledger, keys, clock) as opened,
         _rejected(config, opened, client, primary_keys) as rejected,
+        _summarized(client),
         closing(Downloads(config.file_hosts, clock)) as files,
         _delivery(config, mappers, client, opened, clock=clock, files=files) as delivery,
     ):
@@ -128,6 +129,7 @@ def rehearse(
         ledger.rehearsing(
             config.ledger, keys, clock, partial(_missing_ledger, config, client)
         ) as copy,
+        _summarized(client),
         _delivery(
             config, mappers, Rehearsal(client), copy, clock=clock, files=NoDownloads()
         ) as delivery,
@@ -165,6 +167,15 @@ def _table(config: DestinationConfig, opened: ledger.Ledger, now: datetime) -> R
     table = RejectedTable(opened, keeps=config.keep_rejected)
     table.remove_older(now, config.keep_rejected_days)
     return table
+
+
+@contextmanager
+def _summarized(client: Client) -> Iterator[None]:
+    """Log at the end what the requests took, however it ends."""
+    try:
+        yield
+    finally:
+        log.info("Comeet: %s", client.usage.summary())
 
 
 @contextmanager
@@ -223,6 +234,7 @@ def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, No
             files.enter_context(closing(new))
         file = None if new is None else new.file
         replayed = Replay(kept, table, file, opened, mappers)
+        files.enter_context(_summarized(client))
         downloads = files.enter_context(closing(Downloads(config.file_hosts, clock)))
         delivery = files.enter_context(
             _delivery(config, mappers, client, opened, clock=clock, files=downloads)

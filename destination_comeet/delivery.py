@@ -22,6 +22,7 @@ What the answer to a post proves:
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -62,6 +63,7 @@ from source_ats.errors import (
     WrongAddress,
 )
 from source_ats.http.models import Request, Response
+from source_ats.http.usage import WARNINGS_OF_EACH_REASON
 from source_ats.vendors.comeet import requests, responses
 
 T = TypeVar("T")
@@ -163,12 +165,13 @@ class Delivery:
         self._posts = _Posts()
         self._may_update = True
         self._not_found: list[Entry] = []
+        self._warned: Counter[str] = Counter()
         self._while_unknown = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(OutcomeUnknown),
             wait=tenacity.wait_random_exponential(multiplier=1, max=60),
             stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
             sleep=clock.sleep,
-            before_sleep=_warn,
+            before_sleep=self._warn_of_repeat,
             reraise=True,
         )
 
@@ -204,6 +207,9 @@ class Delivery:
         """End the run. Raises `TransientError` if it was not decided that only records are bad."""
         if self._posts.undecided:
             self._end_undecided()
+        for text, times in self._warned.items():
+            if times > WARNINGS_OF_EACH_REASON:
+                log.warning("%d times in this run: %s", times, text)
 
     def _outcome_of(self, stream: str, mapped: Candidate | Rejection | Skipped) -> Outcome:
         match mapped:
@@ -277,9 +283,7 @@ class Delivery:
             except OutcomeUnknown as error:
                 if note.failed_runs >= SETTLED:
                     raise
-                log.warning(
-                    "A new candidate got no answer; looking whether it is there. [%s]", error.detail
-                )
+                self._warn("A new candidate got no answer; looking whether it is there.", error)
             outcome: Outcome = self._while_unknown(self._look_and_post, posting)
         except OutcomeUnknown as error:
             return self._give_up(posting, error, began)
@@ -619,18 +623,11 @@ class Delivery:
         self._not_found.clear()
         if len(refused) == len(changes):
             return _refused_by_vendor(candidate, next(iter(refused.values())))
-        for name, refusal in refused.items():
-            log.warning(
-                "The candidate with key %s was updated without %s, which Comeet refused with %d "
-                "%s. It is sent again when it changes.",
-                candidate.key,
-                name,
-                refusal.status,
-                refusal.code or "no code",
-            )
         self._save(replace(after, status=KeyStatus.THERE))
         sent = [name for name in changes if name not in refused]
-        return _outcome(candidate, Result.UPDATED, left_out=[*left_out, *refused], sent=sent)
+        outcome = _outcome(candidate, Result.UPDATED, left_out=left_out, sent=sent)
+        dropped = [(name, _refusal(refusal)) for name, refusal in refused.items()]
+        return replace(outcome, dropped=dropped)
 
     def _patch(self, uid: str, changes: Mapping[str, object]) -> Mapping[str, RequestRefused]:
         """Send the changes; return the fields that were refused. The others have arrived.
@@ -710,8 +707,19 @@ class Delivery:
         try:
             return self._send(requests.candidate(self._base_url, uid), responses.candidate)
         except UNREADABLE as error:
-            log.warning("A candidate that is there cannot be read. [%s]", error.detail)
+            self._warn("A candidate that is there cannot be read.", error)
             return None
+
+    def _warn(self, text: str, error: AtsError) -> None:
+        """Warn, unless there were many such warnings: then only `finish` says how many."""
+        self._warned[text] += 1
+        is_one_of_many = self._warned[text] > WARNINGS_OF_EACH_REASON
+        log.log(logging.DEBUG if is_one_of_many else logging.WARNING, "%s [%s]", text, error.detail)
+
+    def _warn_of_repeat(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, AtsError):
+            self._warn("It got no answer again; looking and trying again.", error)
 
     def _why_closed(self, position_uid: str) -> str | None:
         """Return why a position takes nobody; None if it does, or if it cannot be told."""
@@ -795,13 +803,10 @@ def _refused(candidate: Candidate, field: str, reason: str) -> Outcome:
 
 
 def _refused_by_vendor(candidate: Candidate, refusal: RequestRefused) -> Outcome:
-    code = refusal.code or "no code"
     said = refusal.vendor_text if isinstance(refusal, InvalidInput) else ""
-    reason = f"was refused by Comeet with {refusal.status} {code}"
+    reason = _refusal(refusal)
     return Outcome(Result.REFUSED, candidate.position_uid, candidate.key, reason=reason, said=said)
 
 
-def _warn(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    detail = error.detail if isinstance(error, AtsError) else ""
-    log.warning("It got no answer again; looking and trying again. [%s]", detail)
+def _refusal(refusal: RequestRefused) -> str:
+    return f"was refused by Comeet with {refusal.status} {refusal.code or 'no code'}"

@@ -32,12 +32,12 @@ from destination_comeet.rejects import Refusal, Rejected
 from destination_comeet.stdin import LONGEST_LINE, Line, LongLine
 from source_ats.clock import Clock
 from source_ats.decoding import repair
-from source_ats.errors import ConfigError
+from source_ats.errors import AtsError, ConfigError
+from source_ats.http.usage import WARNINGS_OF_EACH_REASON
 
 log = logging.getLogger("airbyte.source_ats.writing")
 
 SECONDS_BETWEEN_PROGRESS_LINES = 60.0
-WARNINGS_OF_EACH_REASON = 10
 LINES_AHEAD = 16
 BYTES_AHEAD = 1 << 20
 """Lines that are read before their turn."""
@@ -203,8 +203,7 @@ class Writer:
         self._ignored = 0
         self._rejected_records = rejected_before
         self._results: Counter[Result] = Counter()
-        self._rejected_because: Counter[str] = Counter()
-        self._skipped_because: Counter[str] = Counter()
+        self._because: dict[Result, Counter[str]] = {each: Counter() for each in Result}
         self._is_summary_due = False
         self._left_out: Counter[str] = Counter()
         self._dropped_because: Counter[str] = Counter()
@@ -219,6 +218,17 @@ class Writer:
         `Stopped` before a record when the run was asked to end, and whatever delivering raises;
         what came before is settled and passed on in any case.
         """
+        try:
+            yield from self._written(batches)
+        except AtsError:
+            log.info("Not finished: %s.", self._progress())
+            raise
+        finished = (
+            "Finished the rehearsal, nothing was written" if self._is_rehearsal else "Finished"
+        )
+        log.info("%s: %s.", finished, self._progress())
+
+    def _written(self, batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
         for lines in batches:
             for given in self._read_ahead(lines):
                 self._lines = given.number
@@ -236,10 +246,6 @@ class Writer:
             )
             raise ConfigError(message)
         self._summarize()
-        finished = (
-            "Finished the rehearsal, nothing was written" if self._is_rehearsal else "Finished"
-        )
-        log.info("%s: %s.", finished, self._progress())
 
     def _read_ahead(self, lines: Sequence[Line]) -> Iterator[_Given]:
         """Yield the lines of a batch in their order, each after a few that follow it were read.
@@ -365,7 +371,7 @@ class Writer:
         skipped = [each for each in outcomes if each.result is Result.SKIPPED]
         if len(skipped) == len(outcomes):
             self._results[Result.SKIPPED] += 1
-            self._skipped_because[because(skipped[0])] += 1
+            self._because[Result.SKIPPED][because(skipped[0])] += 1
             return
         for outcome in outcomes:
             if outcome.result is not Result.SKIPPED:
@@ -376,7 +382,7 @@ class Writer:
         bad = [outcome for outcome in outcomes if outcome.result in REJECTED]
         self._rejected_records += 1
         for each in bad:
-            if self._is_one_of_many(self._rejected_because, because(each)):
+            if self._is_one_of_many(self._because[each.result], because(each)):
                 continue
             log.warning(
                 "Record %d of stream %s, key %s, is %s: %s.",
@@ -428,8 +434,11 @@ class Writer:
         """Warn of all reasons, if there are more records than were warned of one by one."""
         if self._is_summary_due:
             self._is_summary_due = False
-            if self._rejected_because:
-                log.warning("Not written so far: %s.", _listed(self._rejected_because))
+            for each in Result:
+                if each in REJECTED and self._because[each]:
+                    log.warning(
+                        "%s so far: %s.", each.value.capitalize(), _listed(self._because[each])
+                    )
             if self._dropped_because:
                 log.warning("Fields left out so far: %s.", _listed(self._dropped_because))
 
@@ -513,11 +522,10 @@ class Writer:
 
     def _progress(self) -> str:
         parts = [f"{self._records.total()} records"]
-        parts += [f"{self._results[each]} {each.value}" for each in Result if self._results[each]]
-        if self._rejected_because:
-            parts.append(f"not written because: {_listed(self._rejected_because)}")
-        if self._skipped_because:
-            parts.append(f"skipped because: {_listed(self._skipped_because)}")
+        for each in Result:
+            if self._results[each]:
+                reasons = f": {_listed(self._because[each])}" if self._because[each] else ""
+                parts.append(f"{self._results[each]} {each.value}{reasons}")
         if self._dropped_because:
             parts.append(f"fields left out because: {_listed(self._dropped_because)}")
         if self._ignored:
@@ -583,8 +591,8 @@ def because(outcome: Outcome) -> str:
 
 
 def _reason(field: str, reason: str) -> str:
-    """Return a reason as records share it: without the number of an element of a list."""
-    return " ".join(filter(None, (field.partition(".")[0], reason)))
+    """Return a reason as records share it: no number of an element of a list, no request."""
+    return " ".join(filter(None, (field.partition(".")[0], reason.partition(" [")[0])))
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -19,6 +19,7 @@ from source_ats.clock import Clock, SystemClock
 from source_ats.config import SECTIONS, SourceConfig, parse, reject_future_start_date
 from source_ats.errors import AtsError, ConfigError, NoConnection, Stopped
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
+from source_ats.http.usage import Usage
 from source_ats.protocol import input_files
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
 from source_ats.sync.reader import read as read_streams
@@ -120,7 +121,12 @@ def read(
     }
     offered = {stream.name for vendor in vendors for stream in vendor.streams}
     tasks[RateLimitStatus()] = [_task_that_fails(name) for name in wanted if name not in offered]
-    yield from read_streams({each: todo for each, todo in tasks.items() if todo}, clock, stop)
+    try:
+        yield from read_streams({each: todo for each, todo in tasks.items() if todo}, clock, stop)
+    finally:
+        for vendor in vendors:
+            if tasks[vendor.rate_limit]:
+                log.info("%s: %s", vendor.name, vendor.usage.summary())
 
 
 def _task_that_fails(name: str) -> ReadTask:
@@ -171,12 +177,13 @@ def _streams(config: SourceConfig, clock: Clock) -> dict[str, Stream]:
 
 @dataclass(frozen=True, slots=True)
 class _Vendor:
-    """One vendor as configured: its streams, its check, and what its rate limit reports to."""
+    """One vendor as configured: its streams, its check, and what its requests report to."""
 
     name: str
     streams: list[Stream]
     check: Callable[[], list[str]]
     rate_limit: RateLimitStatus
+    usage: Usage
 
 
 def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> list[_Vendor]:
@@ -191,7 +198,7 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = kombo.streams(config.kombo, options, client)
         check = partial(check_kombo, config.kombo, client)
-        vendors.append(_Vendor("Kombo", streams, check, rate_limit))
+        vendors.append(_Vendor("Kombo", streams, check, rate_limit, client.usage))
     if config.atz_crm is not None:
         rate_limit = RateLimitStatus()
         client = atz_crm.client(
@@ -199,7 +206,7 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = atz_crm.streams(config.atz_crm, options, client)
         check = partial(check_atz_crm, config.atz_crm, client)
-        vendors.append(_Vendor("ATZ CRM", streams, check, rate_limit))
+        vendors.append(_Vendor("ATZ CRM", streams, check, rate_limit, client.usage))
     if config.talemetry is not None:
         rate_limit = RateLimitStatus()
         client = talemetry.client(
@@ -207,7 +214,7 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = talemetry.streams(config.talemetry, options, client)
         check = partial(check_talemetry, config.talemetry, client)
-        vendors.append(_Vendor("Talemetry", streams, check, rate_limit))
+        vendors.append(_Vendor("Talemetry", streams, check, rate_limit, client.usage))
     if config.comeet is not None:
         rate_limit = RateLimitStatus()
         client = comeet.client(
@@ -215,5 +222,5 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = comeet.streams(config.comeet, options, client)
         check = partial(check_comeet, config.comeet, client)
-        vendors.append(_Vendor("Comeet", streams, check, rate_limit))
+        vendors.append(_Vendor("Comeet", streams, check, rate_limit, client.usage))
     return vendors

@@ -77,7 +77,10 @@ class Output:
                 except BrokenPipeError:
                     raise
                 except OSError as error:
-                    message = f"Standard output cannot be written: {error.strerror}."
+                    message = (
+                        f"Standard output cannot be written: {error.strerror}. Make room there, or "
+                        "redirect it, and run again."
+                    )
                     raise OutputFailed(message) from None
 
     def _wait_for_room(self) -> None:
@@ -158,20 +161,28 @@ def run_command(
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if arguments.debug else logging.INFO)
     try:
-        return verb()
-    except Stopped:
-        log.info("Stopped cleanly on request. The next run resumes from the last state.")
-        return EXIT_TERMINATED
+        return _explained(verb, output, clock)
     except OutputFailed as error:
         sys.stderr.write(f"{error.message}\n")
-        return EXIT_FAILED
-    except AtsError as error:
-        output.write(messages.error(error, clock.now()))
         return EXIT_FAILED
     except BrokenPipeError:
         return EXIT_PIPE_CLOSED
     finally:
         logger.removeHandler(handler)
+
+
+def _explained(verb: Callable[[], int], output: Output, clock: Clock) -> int:
+    """Run a verb, and print why it failed. Raises only what keeps the output from being written."""
+    try:
+        return verb()
+    except Stopped:
+        log.info("Stopped cleanly on request. The next run resumes from the last state.")
+        return EXIT_TERMINATED
+    except OutputFailed:
+        raise
+    except AtsError as error:
+        output.write(messages.error(error, clock.now()))
+        return EXIT_FAILED
 
 
 def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Output) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 from typing import Any
@@ -186,3 +187,20 @@ def test_rejected_records_are_not_written_to_a_fifo(writer: Writer) -> None:
     assert done.status()["status"] == "FAILED"
     assert "rejected_path" in done.status()["message"]
     assert_config_error(writer.write_by(COMMAND, *people(1), state(1)), "rejected_path")
+
+
+def test_a_write_ends_with_what_became_of_the_records_and_what_it_took(writer: Writer) -> None:
+    writer.sandbox.reset_log()
+    done = writer.write(*people(1, 2), record({"id": 3, "first_name": "Mira"}), state(1))
+    assert done.code == 0
+    requests = sum(each["total"] for each in writer.sandbox.counts().values())
+    outcomes, usage = done.logs().splitlines()[-2:]
+    assert outcomes == (
+        "Finished: 3 records; 2 created; "
+        "1 rejected: last_name is missing, and Comeet requires it (1)."
+    )
+    assert re.fullmatch(
+        rf"Comeet: {requests} requests in [0-9]+\.[0-9] s, [0-9]+\.[0-9] s of that waiting for the "
+        r"rate limit or before another attempt\.",
+        usage,
+    )

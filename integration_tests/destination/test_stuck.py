@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.sandbox.running import PROJECT
+from integration_tests.support.connector import NO_SPACE
 from integration_tests.support.hostile_comeet import HostileComeet
 from integration_tests.support.outcomes import counts, created, once, people
 from integration_tests.support.writer import (
@@ -192,7 +193,7 @@ def test_a_closed_standard_input_is_named(writer: Writer) -> None:
 def test_a_full_disk_under_standard_output_is_named(writer: Writer) -> None:
     done = run_by_shell(writer, 'exec "$@" >/dev/full', lines_of([*people(1), state(1)]))
     assert done.returncode == 1
-    assert done.stderr == b"Standard output cannot be written: No space left on device.\n"
+    assert done.stderr == NO_SPACE
     assert created(writer) == once(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,35 @@ def test_unknown_keys_are_warned_of(connector: Connector) -> None:
     assert "kombo.colour" in run.logs("WARN")
     assert "shape" in run.logs("WARN")
     assert "__injected" not in run.logs()
+
+
+def test_a_read_ends_with_what_it_took(sandbox: Sandbox, tmp_path: Path) -> None:
+    connector = kombo_connector(sandbox, tmp_path)
+    sandbox.reset_log()
+    run = connector.read("candidates", "kombo_jobs")
+    rows = {name: len(run.records(name)) for name in ("candidates", "kombo_jobs")}
+    requests = sum(each["total"] for each in sandbox.counts().values())
+    told = [re.sub(r"[0-9]+\.[0-9] s", "_ s", text) for text in run.logs().splitlines()]
+    assert f"candidates: finished, {rows['candidates']} records in _ s." in told
+    assert f"kombo_jobs: finished, {rows['kombo_jobs']} records in _ s." in told
+    assert told[-2] == f"Read {sum(rows.values())} records of 2 streams in _ s."
+    assert told[-1] == (
+        f"Kombo: {requests} requests in _ s, _ s of that waiting for the rate limit or before "
+        "another attempt."
+    )
+
+
+def test_a_read_that_fails_ends_with_what_it_took(sandbox: Sandbox, tmp_path: Path) -> None:
+    connector = kombo_connector(sandbox, tmp_path)
+    sandbox.fault("kombo.candidates", "status", status=500)
+    run = connector.read_quickly("candidates", "kombo_jobs")
+    assert run.code == 1
+    read = len(run.records("kombo_jobs"))
+    told = run.logs().splitlines()
+    assert told[-2].startswith(f"Read {read} records of 2 streams in ")
+    assert told[-2].endswith(" s. Not finished: candidates.")
+    assert " Sent again because: Kombo answered with status 500 (" in told[-1]
+    assert sum("status 500. Trying again" in each for each in told) <= 10
 
 
 def test_a_reader_that_goes_away_ends_the_run_quietly(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
-from integration_tests.support.connector import SOURCE, Connector, catalog, parsed
+from integration_tests.support.connector import NO_SPACE, SOURCE, Connector, catalog, parsed
 from integration_tests.support.kombo import kombo_connector
 
 SECONDS = 10
@@ -104,9 +104,24 @@ def test_a_standard_output_that_is_closed(connector: Connector) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_a_full_disk_is_named(connector: Connector) -> None:
-    command = [str(SOURCE), *connector.command("read", catalog=catalog())]
+@pytest.mark.parametrize("verb", ["spec", "check", "discover", "read", "read without a config"])
+def test_a_full_disk_is_named(connector: Connector, verb: str) -> None:
+    arguments = {
+        "spec": ["spec"],
+        "read": connector.command("read", catalog=catalog()),
+        "read without a config": ["read", "--config", "nowhere.json", "--catalog", "nowhere.json"],
+    }.get(verb) or connector.command(verb)
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 1
-    assert done.stderr == b"Standard output cannot be written: No space left on device.\n"
+        done = subprocess.run(
+            [str(SOURCE), *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, NO_SPACE)
+
+
+def test_an_error_for_a_closed_standard_output(connector: Connector) -> None:
+    command = [str(SOURCE), *connector.command("read", config={}, catalog=catalog())]
+    receiving, sending = os.pipe()
+    os.close(receiving)
+    done = subprocess.run(command, stdout=sending, stderr=subprocess.PIPE, check=False)
+    os.close(sending)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -26,6 +26,11 @@ Message = dict[str, Any]
 Table = dict[str, dict[str, Any]]
 
 SOURCE = Path(sys.executable).with_name("source-ats")
+NO_SPACE = (
+    b"Standard output cannot be written: No space left on device. Make room there, or redirect it, "
+    b"and run again.\n"
+)
+"""What both commands say on standard error when the disk of their output is full."""
 
 
 @dataclass

@@ -68,6 +68,7 @@ from source_ats.http.models import Auth, FailureKind, Request, Response, Vendor
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import READ_POLICY, RetryPolicy
 from source_ats.http.session import LARGEST_BODY, BodyTooLarge, BodyTooSlow, Session
+from source_ats.http.usage import Usage
 
 T = TypeVar("T")
 
@@ -106,6 +107,8 @@ class Client:
         self._clock = clock
         self._retry_policy = retry_policy
         self._on_rate_limit = on_rate_limit
+        self.usage = Usage(clock)
+        """What the requests took, for the summary of the run."""
         self._session = Session(connections)
         self._circuit_breaker = CircuitBreaker(clock)
         self._answered: set[tuple[str, str]] = set()
@@ -137,7 +140,8 @@ class Client:
 
     def pause(self, seconds: float) -> None:
         """Wait between two requests. Raises `Stopped` when the run was asked to end."""
-        self._clock.sleep(seconds)
+        with self.usage.waiting():
+            self._clock.sleep(seconds)
 
     def send(
         self,
@@ -171,7 +175,7 @@ class Client:
                 self._circuit_breaker,
                 rate_limit_attempts=self._retry_policy.attempts,
             ),
-            sleep=self._clock.sleep,
+            sleep=self.pause,
             before_sleep=self._before_sleep,
             reraise=True,
         )
@@ -200,10 +204,15 @@ class Client:
         for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
             if not _may_be_a_gateway(request, failure):
                 break
-            log.warning(
-                "%s Trying again in %.1f s. [%s]", self._denial(response), pause, response.where
+            denial = self._denial(response)
+            log.log(
+                self._level(denial),
+                "%s Trying again in %.1f s. [%s]",
+                denial,
+                pause,
+                response.where,
             )
-            self._clock.sleep(pause)
+            self.pause(pause)
             response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
         match failure:
@@ -225,7 +234,8 @@ class Client:
         try:
             answer = read(replace(response, is_repeat=is_repeat or request.creates))
         except MalformedResponse as error:
-            log.warning(
+            log.log(
+                self._level(f"{self._vendor.name} sent invalid JSON."),
                 "%s sent invalid JSON. It is requested once more, and what is still invalid then "
                 "is repaired or left out. [%s]",
                 self._vendor.name,
@@ -303,9 +313,11 @@ class Client:
             raise self._exhausted(blocked_for, where, policy)
         if blocked_for > 0:
             self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
-        self._rate_limiter.acquire()
+        with self.usage.waiting():
+            self._rate_limiter.acquire()
         self._on_rate_limit(None)
         before_send()
+        self.usage.sent()
         began = self._clock.monotonic()
         try:
             with self._slot():
@@ -418,11 +430,21 @@ class Client:
             what = f"{self._vendor.name}'s rate limit is exhausted until {until}."
         return RetryableError(what, policy.advice, detail=where, rate_limit=True, after=seconds)
 
+    def _level(self, reason: str) -> int:
+        """Return how a repeated request is logged: a warning, until there are many like it."""
+        return logging.DEBUG if self.usage.is_one_of_many(reason.rstrip(".")) else logging.WARNING
+
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         error = retry.failure_of(state)
         if error is not None:
-            log.warning(
-                "%s Trying again in %.1f s. [%s]", error.what, state.upcoming_sleep, error.detail
+            # The text of a rate limit names a time.
+            reason = f"{self._vendor.name}'s rate limit is exhausted."
+            log.log(
+                self._level(reason if error.rate_limit else error.what),
+                "%s Trying again in %.1f s. [%s]",
+                error.what,
+                state.upcoming_sleep,
+                error.detail,
             )
             if error.rate_limit:
                 self._on_rate_limit(self.now() + timedelta(seconds=state.upcoming_sleep))

@@ -97,8 +97,10 @@ class StreamEmitter:
         self._state_at = clock.monotonic() - SECONDS_BETWEEN_STATES
         self._progress_at = clock.monotonic()
         self._records_since_state = 0
-        self._records = 0
+        self.records = 0
+        """How many were printed."""
         self._began = False
+        self._began_at = clock.monotonic()
         self._progress: Progress | None = None
         self._progress_from: tuple[float, int] | None = None
         self.waits: deque[datetime | None] = deque()
@@ -108,6 +110,7 @@ class StreamEmitter:
     def started(self) -> Iterator[bytes]:
         """Yield that the stream is being read."""
         self._began = True
+        self._began_at = self._clock.monotonic()
         yield messages.status(self._name, "STARTED", self._clock.now())
         yield messages.status(self._name, "RUNNING", self._clock.now())
 
@@ -115,7 +118,7 @@ class StreamEmitter:
         """Yield the records, then the state, unless one was printed less than a second ago."""
         if page.records:
             yield messages.records(self._name, page.records, self._clock.now(), page.changes)
-            self._records += len(page.records)
+            self.records += len(page.records)
             self._records_since_state += len(page.records)
         self._state = self._complete(page.state)
         self._state_is_out = False
@@ -154,7 +157,7 @@ class StreamEmitter:
             self._state = without_full_refresh_mark(self._state)
             yield from self._emit_state()
             yield messages.status(self._name, "COMPLETE", now)
-            log.info("%s: finished, %d records.", self._name, self._records)
+            self._log_end("finished")
             return
         if not self._state_is_out:
             yield from self._emit_state()
@@ -166,10 +169,15 @@ class StreamEmitter:
         else:
             yield messages.bug(failure, now, stream=self._name)
         yield messages.status(self._name, "INCOMPLETE", now)
+        self._log_end("not finished")
+
+    def _log_end(self, how: str) -> None:
+        seconds = self._clock.monotonic() - self._began_at
+        log.info("%s: %s, %d records in %.1f s.", self._name, how, self.records, seconds)
 
     def _describe_progress(self) -> str:
         """Return what a person wants to know of a long read."""
-        text = f"{self._records} records so far"
+        text = f"{self.records} records so far"
         if self._progress is not None and self._progress_from is not None:
             began, done_before = self._progress_from
             done, total = self._progress.done, self._progress.total

@@ -7,6 +7,7 @@ STATE is due.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from source_ats.clock import Clock
 from source_ats.errors import IncompleteRead, Stopped
 from source_ats.sync.emitter import RateLimitStatus, ReadTask, StreamEmitter
 from source_ats.sync.stream import Page
+
+log = logging.getLogger("airbyte.source_ats.sync")
 
 GRACE_SECONDS = 5.0
 """How long a stopped run waits for requests in flight. Docker kills after 10."""
@@ -40,6 +43,7 @@ def read(
     are printed, then their state. Raises `IncompleteRead` at the end if a stream did not finish,
     and `ConfigError` at the beginning if a state is not one of ours.
     """
+    began = clock.monotonic()
     emitters = {
         task.stream.name: StreamEmitter(task, clock) for tasks in vendors.values() for task in tasks
     }
@@ -71,6 +75,13 @@ def read(
         queue.close()
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
+    log.info(
+        "Read %d records of %d streams in %.1f s.%s",
+        sum(emitter.records for emitter in emitters.values()),
+        len(emitters),
+        clock.monotonic() - began,
+        f" Not finished: {', '.join(sorted(failures))}." if failures else "",
+    )
     if failures:
         raise IncompleteRead(failures)
 

@@ -242,8 +242,43 @@ def test_a_record_is_skipped_only_if_nothing_else_became_of_it(
     (passed,) = written(place, row(1), row(2), row(3), state())
     assert passed["state"]["destinationStats"] == {"recordCount": 3.0, "rejectedRecordCount": 0.0}
     assert caplog.messages[-1] == (
-        "Finished: 3 records; 1 created; 2 skipped; skipped because: confidential is true (2)."
+        "Finished: 3 records; 1 created; 2 skipped: confidential is true (2)."
     )
+
+
+def test_each_outcome_is_counted_with_its_reasons(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    request = "[Comeet create 500 made-up-{}]"
+
+    def deliver(record: Record) -> Sequence[Outcome]:
+        number = record["id"]
+        return [
+            [
+                Outcome(Result.CREATED),
+                Outcome(Result.REFUSED, field="first_name", reason="is missing"),
+                Outcome(Result.REFUSED, field="emails.1", reason="is odd"),
+                Outcome(Result.UNKNOWN, reason=f"got no answer {request.format(number)}"),
+            ][number % 4]
+        ]
+
+    place.deliver = deliver  # type: ignore[method-assign]
+    list(written(place, *map(row, range(8))))
+    assert caplog.messages[-1] == (
+        "Finished: 8 records; 2 created; 4 rejected: first_name is missing (2), emails is odd (2); "
+        "2 of unknown outcome: got no answer (2)."
+    )
+
+
+def test_a_run_that_fails_says_what_was_done(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    place.results[2] = TransientError("Nobody answers.")
+    with pytest.raises(TransientError):
+        list(written(place, row(1), row(2)))
+    assert caplog.messages[-1] == "Not finished: 2 records; 1 created."
 
 
 def test_ten_warnings_of_each_reason_then_a_summary(
@@ -255,8 +290,8 @@ def test_ten_warnings_of_each_reason_then_a_summary(
     warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert warnings[9].startswith("Record 10 ")
     assert warnings[10:] == [
-        "Not written so far: email is odd (12).",
-        "Not written so far: email is odd (25).",
+        "Rejected so far: email is odd (12).",
+        "Rejected so far: email is odd (25).",
     ]
 
 

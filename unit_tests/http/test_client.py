@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -1171,6 +1173,29 @@ class TestWhatIsTold:
             if not record.name.startswith("requests_mock")
         ]
         assert "canary" not in "\n".join([*lines, told])
+
+    def test_ten_warnings_of_each_reason_and_the_rest_counted(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        clock = FakeClock()
+        sender = client(clock)
+        requests_mock.get(
+            URL, [{"status_code": 500}, OK] * 12 + [limited(Retry_After="30"), OK] * 11
+        )
+        for _ in range(23):
+            sender.send(CALLS["GET"], read)
+        warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        reasons = Counter(re.split("[.]| until ", warning)[0] for warning in warnings)
+        assert reasons == {
+            "Vendor answered with status 500": 10,
+            "Vendor's rate limit is exhausted": 10,
+        }
+        summary = sender.usage.summary()
+        assert summary.startswith(f"46 requests in {sum(clock.waits):.1f} s, ")
+        assert summary.endswith(
+            " Sent again because: Vendor answered with status 500 (12), "
+            "Vendor's rate limit is exhausted (11)."
+        )
 
     def test_urllib3_log_lines_are_off(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
