@@ -97,7 +97,7 @@ CANDIDATES = table(
     uid=string("Comeet's UID of the candidate: one person on one position. The primary key."),
     person_uid=string("Comeet's UID of the person, the same on all positions."),
     position_uid=string("Comeet's UID of the position, the key of comeet_positions."),
-    deleted=boolean("True if the candidate was deleted: then only uid is filled besides."),
+    deleted=boolean("True if the candidate was deleted: then only uid is filled."),
     first_name=string("First name."),
     middle_name=string("Middle name."),
     last_name=string("Last name."),
@@ -151,5 +151,5 @@ CANDIDATES = table(
 
 DELETED_CANDIDATES = table(
     uid=string("Comeet's UID of a candidate or lead who was deleted. The primary key."),
-    read_at=timestamp("When the connector read the list. Comeet does not tell the time deleted."),
+    read_at=timestamp("When the connector read the list. Comeet does not show when it was deleted."),
 )

@@ -135,15 +135,15 @@ PROFILES = table(
         ),
     ),
     employment_history=list_of(
-        "Employers of the person with the positions held. Null if experience was not asked for.",
+        "Employers of the person with the positions held. Null if experience was not requested.",
         _EMPLOYER,
     ),
     education_history=list_of(
-        "Schools of the person with the degrees earned. Null if education was not asked for.",
+        "Schools of the person with the degrees earned. Null if education was not requested.",
         _SCHOOL,
     ),
     applications=list_of(
-        "Applications of the person. Null if ats_application_histories was not asked for.",
+        "Applications of the person. Null if ats_application_histories was not requested.",
         fields(
             **_APPLICATION,
             application_date=date("Day of the application."),
@@ -151,7 +151,7 @@ PROFILES = table(
         ),
     ),
     notes=list_of(
-        "Notes about the person. Null if notes was not asked for.",
+        "Notes about the person. Null if notes was not requested.",
         fields(
             Id=string("ID of the note, a UUID."),
             Text=string("Text of the note."),
@@ -159,9 +159,9 @@ PROFILES = table(
             AuthorEmail=string("Email address of the author."),
         ),
     ),
-    tags=list_of("Tags of the person. Null if tags was not asked for.", STRING),
+    tags=list_of("Tags of the person. Null if tags was not requested.", STRING),
     custom_data=list_of(
-        "Standard, consent and custom fields. Null if custom_data was not asked for.",
+        "Standard, consent and custom fields. Null if custom_data was not requested.",
         fields(
             name=string("Name of the field."),
             value=string("Value of a field that has one."),
@@ -170,7 +170,7 @@ PROFILES = table(
         ),
     ),
     audience_types=list_of(
-        "Audience types of the person. Null if custom_data was not asked for.", STRING
+        "Audience types of the person. Null if custom_data was not requested.", STRING
     ),
     lifecycle_state=string("State of the person's life cycle, such as applicant."),
     do_not_contact=open_object(
@@ -182,7 +182,7 @@ PROFILES = table(
         "Everything else that the vendor sent: blocks of UserArea by name, all else in its place."
     ),
     is_deleted=boolean(
-        "True if the person was deleted. Then only id and as_of are filled besides."
+        "True if the person was deleted. Then only id and as_of are filled."
     ),
     as_of=timestamp("End of the window of time under which the change was listed."),
 )
