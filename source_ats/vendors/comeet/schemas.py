@@ -151,5 +151,7 @@ CANDIDATES = table(
 
 DELETED_CANDIDATES = table(
     uid=string("Comeet's UID of a candidate or lead who was deleted. The primary key."),
-    read_at=timestamp("When the connector read the list. Comeet does not show when it was deleted."),
+    read_at=timestamp(
+        "When the connector read the list. Comeet does not show when it was deleted."
+    ),
 )

@@ -181,8 +181,6 @@ PROFILES = table(
     extra=open_object(
         "Everything else that the vendor sent: blocks of UserArea by name, all else in its place."
     ),
-    is_deleted=boolean(
-        "True if the person was deleted. Then only id and as_of are filled."
-    ),
+    is_deleted=boolean("True if the person was deleted. Then only id and as_of are filled."),
     as_of=timestamp("End of the window of time under which the change was listed."),
 )
