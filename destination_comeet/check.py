@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from destination_comeet.config import DestinationConfig
 from destination_comeet.lookup import UNREADABLE
-from source_ats.errors import AccessDenied, ConfigError, NotFound, WrongAddress
+from source_ats.errors import AccessDenied, AtsError, ConfigError
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import list_pages
@@ -21,13 +21,21 @@ CREATE_IS_NOT_TESTED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A list that cannot be read: a part of a sentence, and a sentence that says what to do."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What a check found out."""
 
     notes: list[str]
     """What the user should know."""
-    shows_candidates: bool
-    """Whether Comeet can be asked who exists."""
+    candidates: Unreadable | None
+    """None: Comeet can be asked who exists."""
     has_candidates: bool
 
 
@@ -47,22 +55,36 @@ def check(config: DestinationConfig, client: Client) -> Findings:
             )
             for each in page.positions
         }
-    except (AccessDenied, NotFound, WrongAddress):
+    except UNREADABLE as error:
         client.send(requests.deleted_since(base_url, client.now()), responses.deleted)
-        notes.append("The positions cannot be checked: the integration may not retrieve positions.")
+        why = unreadable("positions", error).why
+        notes.append(f"The positions cannot be checked: {why}. [{error.detail}]")
     else:
         _check_positions(config, known)
-    shows_candidates, is_anybody_there = True, False
+    candidates, is_anybody_there = None, False
     try:
         is_anybody_there = has_candidates(base_url, client)
     except UNREADABLE as error:
-        shows_candidates = False
+        candidates = unreadable("candidates", error)
         notes.append(
-            "The integration may not retrieve candidates: a record whose post gets no answer is "
-            "rejected as unknown, and people who are in Comeet already are not recognised. Ask "
-            f"Comeet for the permission. [{error.detail}]"
+            "A record whose post gets no answer is rejected as unknown, and people who are in "
+            f"Comeet already are not recognised: {candidates.why}. {candidates.remedy} "
+            f"[{error.detail}]"
         )
-    return Findings([*notes, CREATE_IS_NOT_TESTED], shows_candidates, is_anybody_there)
+    return Findings([*notes, CREATE_IS_NOT_TESTED], candidates, is_anybody_there)
+
+
+def unreadable(what: str, error: AtsError) -> Unreadable:
+    """Return why a list cannot be read. Only a denial says that a permission is missing."""
+    if isinstance(error, AccessDenied):
+        return Unreadable(
+            f"the integration may not retrieve {what}",
+            f"Ask Comeet for the permission to retrieve {what}.",
+        )
+    return Unreadable(
+        f"Comeet's list of {what} cannot be read as it was observed",
+        f"Check base_url, and that the integration has the permission to retrieve {what}.",
+    )
 
 
 def has_candidates(base_url: str, client: Client) -> bool:

@@ -315,10 +315,12 @@ def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
         comeet.has_candidates(config.base_url or requests.BASE_URL, client)
     except UNREADABLE as error:
         shows_candidates = False
+        candidates = comeet.unreadable("candidates", error)
         log.warning(
-            "There is no ledger yet, and Comeet does not show who exists: people who are there "
-            "already count as new in this rehearsal. Ask Comeet for the permission to retrieve "
-            "candidates. [%s]",
+            "There is no ledger yet, and people who are in Comeet already count as new in this "
+            "rehearsal: %s. %s [%s]",
+            candidates.why,
+            candidates.remedy,
             error.detail,
         )
     else:
@@ -341,16 +343,17 @@ def _checked_ledger(
     except LedgerMissing:
         now = client.now()
         new_until = config.ledger.new_until
-        if not findings.shows_candidates and (new_until is None or new_until <= now):
+        unreadable = findings.candidates
+        if unreadable is not None and (new_until is None or new_until <= now):
             message = (
-                "There is no ledger, and Comeet does not show who exists, so everybody who is "
-                "there already could be created a second time. Ask Comeet for the permission to "
-                "retrieve candidates. If the ledger was lost, restore it; if this is the first "
-                "sync, set ledger.new_until to a time later today, and check again."
+                f"There is no ledger, and {unreadable.why}, so everybody who is in Comeet already "
+                f"could be created a second time. {unreadable.remedy} If the ledger was lost, "
+                "restore it; if this is the first sync, set ledger.new_until to a time later "
+                "today, and check again."
             )
             raise ConfigError(message) from None
         match_before = now + margin(client) if findings.has_candidates else None
-        ledger.make(config.ledger, clock, NewLedger(now, match_before, findings.shows_candidates))
+        ledger.make(config.ledger, clock, NewLedger(now, match_before, unreadable is None))
     note = "A new ledger was made."
     if match_before is not None:
         note += " Comeet has candidates already: new records are compared with them first."

@@ -388,15 +388,23 @@ def failure(error: SQLAlchemyError) -> AtsError:
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
     detail = f"{type(cause or error).__name__} {name}".rstrip()
     is_sqlite = hasattr(cause, "sqlite_errorname")
-    # A refused connection has no code, so its text has to do, which English servers send.
+    # A connection that fails brings no code, so its text has to do: the library's is English, the
+    # server's is in the server's language.
     said = "" if name or is_sqlite else str(cause)
     for signs, kind, message in _SQLITE if is_sqlite else _POSTGRES:
         if any(name.startswith(sign) if name else sign in said for sign in signs):
             return kind(message, detail=detail)
+    connection = None if name else getattr(cause, "pgconn", None)
+    if connection is not None and (connection.used_password or connection.needs_password):
+        message = (
+            "PostgreSQL refuses the connection to ledger.url: check user, password and database "
+            "there."
+        )
+        return ConfigError(message, detail=detail)
     message = (
         "The file at ledger.path cannot be used now. Check its disk."
         if is_sqlite
-        else "The PostgreSQL server of the ledger does not answer. Check ledger.url, its network "
-        "and the server."
+        else "The PostgreSQL server of the ledger does not answer, or refuses the connection. "
+        "Check ledger.url, its network and the server."
     )
     return TransientError(message, detail=detail)

@@ -14,7 +14,17 @@ import pytest
 
 from integration_tests.sandbox.running import PROJECT
 from integration_tests.support.outcomes import counts, created, cursors, once, people
-from integration_tests.support.writer import COMMAND, Run, Writer, configured, person, record, state
+from integration_tests.support.writer import (
+    COMMAND,
+    Run,
+    Writer,
+    configured,
+    finished,
+    lines_of,
+    person,
+    record,
+    state,
+)
 
 
 def test_an_address_in_any_column_of_the_key_is_rejected(writer: Writer) -> None:
@@ -104,6 +114,59 @@ def test_a_damaged_ledger(writer: Writer) -> None:
     done = writer.write(*people(*range(1, 41)), state(2))
     assert_config_error(done, "ledger")
     assert created(writer) == once(*range(1, 40))
+
+
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=256k tmpfs "$1" || exit 99
+cd "$1/.."
+"$2" check --config config.json >check.out
+"$2" write --config config.json --catalog catalog.json <input.jsonl >full.out
+echo $? >full.code
+mount -o remount,size=16m "$1"
+"$2" write --config config.json --catalog catalog.json <input.jsonl >again.out
+echo $? >again.code
+"""
+
+
+def test_a_full_disk_under_the_ledger_is_named_and_creates_nobody_twice(
+    without_ledger: Writer,
+) -> None:
+    writer, everybody = without_ledger, range(1, 101)
+    disk = writer.folder / "disk"
+    disk.mkdir()
+    writer.config["ledger"]["path"] = str(disk / "ledger.db")
+    writer.control("settings", drift=1.0)  # recruiters are quick: no conflict helps
+    writer.arguments("write")
+    lines = lines_of([*people(*everybody[:10]), state(10), *people(*everybody[10:]), state(100)])
+    (writer.folder / "input.jsonl").write_bytes(lines)
+    # The mount is seen by these processes alone, and ends with them.
+    namespace = ["unshare", "--user", "--map-root-user", "--mount"]
+    try:
+        done = subprocess.run(
+            [*namespace, "/bin/sh", "-c", ON_A_SMALL_DISK, "sh", disk, *COMMAND],
+            check=False,
+            stderr=subprocess.PIPE,
+        )
+    except FileNotFoundError:
+        pytest.skip("This system has no unshare.")
+    if done.returncode:
+        pytest.skip(f"A small disk cannot be mounted here: {done.stderr.decode()}")
+    full, again = (
+        finished(
+            int((writer.folder / f"{name}.code").read_text()),
+            (writer.folder / f"{name}.out").read_bytes(),
+            b"",
+        )
+        for name in ("full", "again")
+    )
+    error = full.error()
+    assert (full.code, error["failure_type"]) == (1, "config_error")
+    assert error["message"] == "The disk of ledger.path is full. Make room there."
+    assert cursors(full) == [10]
+    assert again.code == 0, again.output
+    assert cursors(again) == [10, 100]
+    assert counts(again) == (100, 0)
+    assert created(writer) == once(*everybody)
 
 
 def unused_port() -> int:

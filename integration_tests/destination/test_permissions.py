@@ -88,3 +88,34 @@ def test_a_conflict_without_the_right_to_read_counts_as_there(
     done = writer.write(*people(1), state(1))
     assert done.code == 0, done.output
     assert counts(done) == (1, 0)
+
+
+LISTS = {
+    "403": (envelope(403, "no_permission"), True),
+    "403 page": (html(403), True),
+    "400": (envelope(400, "bad_request"), False),
+    "404": (envelope(404, "not_found"), False),
+    "404 page": (html(404), False),
+    "another shape": (Answer(200, b'{"items": []}'), False),
+}
+
+
+@pytest.mark.parametrize(("answer", "is_denied"), LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("new_until", [None, "2999-01-01T00:00:00Z"])
+@pytest.mark.parametrize("what", ["candidates", "positions"])
+def test_check_says_that_a_permission_is_missing_only_if_it_is_denied(  # noqa: PLR0913 - a row each
+    without_ledger: Writer,
+    comeet: HostileComeet,
+    what: str,
+    new_until: str | None,
+    answer: Answer,
+    is_denied: bool,
+) -> None:
+    comeet.answer("GET", rf"/{what}(\?|$)", answer, after_comeet=False)
+    without_ledger.config["ledger"]["new_until"] = new_until
+    status = without_ledger.check().status()
+    is_made = what == "positions" or new_until is not None
+    assert status["status"] == ("SUCCEEDED" if is_made else "FAILED")
+    assert (f"may not retrieve {what}" in status["message"]) is is_denied
+    assert (f"list of {what} cannot be read" in status["message"]) is not is_denied
+    assert "report" not in status["message"]

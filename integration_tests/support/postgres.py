@@ -33,10 +33,13 @@ class Postgres:
     port: int
     folder: Path
     """Where its files lie."""
+    password: str = ""
+    """What it asks for; empty: nothing."""
 
     def url(self, database: str) -> str:
         """Return the address of a database, for the user that owns everything."""
-        return f"postgresql://ats@127.0.0.1:{self.port}/{database}"
+        user = f"ats:{self.password}" if self.password else "ats"
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def fresh(self) -> str:
         """Make an empty database and return its address."""
@@ -52,8 +55,11 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Start a server on a loopback port. Raises `NoServer` if there is none to start."""
+def running(*, password: str = "", language: str = "") -> Iterator[Postgres]:
+    """Start a server on a loopback port. Raises `NoServer` if there is none to start.
+
+    `language` is that of its messages, if it is installed with them.
+    """
     programs = _programs()
     folder = tempfile.mkdtemp(prefix="ats-postgres-")
     data = str(Path(folder) / "data")
@@ -62,12 +68,22 @@ def running() -> Iterator[Postgres]:
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
     # The server may crash here, the machine does not.
     options += " -c fsync=off -c full_page_writes=off"
+    authentication = ["-A", "trust"]
+    if password:
+        secret = Path(folder) / "password"
+        secret.write_text(password)
+        authentication = ["-A", "scram-sha-256", f"--pwfile={secret}"]
+    if language:
+        # Any locale but C lets the variable LANGUAGE choose.
+        options += " -c lc_messages=C.UTF-8"
+        as_user = {**as_user, "env": {**os.environ, "LANGUAGE": language}}
     try:
-        _run([programs / "initdb", "-D", data, "-U", "ats", "-A", "trust", "--no-sync"], as_user)
+        initdb = programs / "initdb"
+        _run([initdb, "-D", data, "-U", "ats", "--no-sync", *authentication], as_user)
         log = str(Path(folder) / "log")
         _run([programs / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start"], as_user)
         try:
-            yield Postgres(port, Path(folder))
+            yield Postgres(port, Path(folder), password)
         finally:
             _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], as_user)
     finally:
