@@ -80,6 +80,14 @@ def _lines(
             return commands.clear_rejected(configuration, clock)
         case "rejected":
             return commands.rejected(configuration, clock, values=arguments.values)
+        case "unknown" if arguments.adopt:
+            return commands.adopt(configuration, clock, *arguments.adopt)
+        case "unknown" if arguments.create:
+            return commands.create(configuration, clock, arguments.create)
+        case "unknown":
+            return commands.unknown(configuration, clock)
+        case "status":
+            return commands.status(configuration, clock)
     catalog = input_files.read_json(arguments.catalog, "catalog")
     if descriptor is None:
         message = "Standard input is closed. Pipe the messages of a source into it."
@@ -121,6 +129,20 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--values", action="store_true", help="Show the records too: they hold personal data."
     )
     what.add_argument("--clear", action="store_true", help="Remove the records instead.")
+    unknown = add_verb(
+        "unknown", help="List the keys of unknown outcome, with who in Comeet may be the person."
+    )
+    decision = unknown.add_mutually_exclusive_group()
+    decision.add_argument(
+        "--adopt",
+        nargs=2,
+        metavar=("KEY", "UID"),
+        help="Decide that the person of KEY is the candidate UID.",
+    )
+    decision.add_argument(
+        "--create", metavar="KEY", help="Decide that KEY is nobody in Comeet, and is to be created."
+    )
+    add_verb("status", help="Print what the ledger holds: counts, open notes and match_before.")
     arguments = process.parsed_arguments(parser, argv)
     if arguments.verb == "write" and arguments.plan and not arguments.dry_run:
         write.error("--plan needs --dry-run")

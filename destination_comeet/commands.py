@@ -1,4 +1,4 @@
-"""What `destination-comeet` does: check, write, rehearse. The table of contents of the write side.
+"""What `destination-comeet` does, command by command. The table of contents of the write side.
 
 Free of the CDK. `cli.py` gives these to the command line, `cdk.py` to Airbyte's own entry point.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from destination_comeet import check as comeet
-from destination_comeet import ledger
+from destination_comeet import deciding, ledger
 from destination_comeet.config import (
     ComeetMapping,
     CustomMapping,
@@ -25,7 +25,7 @@ from destination_comeet.config import (
 )
 from destination_comeet.delivery import Delivery
 from destination_comeet.files import Downloads, FileSource, NoDownloads
-from destination_comeet.ledger import NewLedger, StreamKeys
+from destination_comeet.ledger import KeyStatus, NewLedger, StreamKeys
 from destination_comeet.lookup import UNREADABLE, Lookup, Sender, margin
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.mapping.model import KEY
@@ -34,7 +34,7 @@ from destination_comeet.rejects import Rejected, RejectedFile, RejectedTable, St
 from destination_comeet.replay import KeptRecords, NewFile, Replay
 from destination_comeet.stdin import Line
 from destination_comeet.writer import Deliver, Writer
-from source_ats.clock import Clock
+from source_ats.clock import Clock, rfc3339
 from source_ats.errors import ConfigError, LedgerInUse, LedgerMissing
 from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
@@ -126,7 +126,7 @@ def rehearse(
     keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
         closing(Plan(plan_path)) as plan,
-        ledger.rehearsing(
+        ledger.opened_copy(
             config.ledger, keys, clock, partial(_missing_ledger, config, client)
         ) as copy,
         _summarized(client),
@@ -291,13 +291,74 @@ def clear_rejected(config: DestinationConfig, clock: Clock) -> Generator[bytes, 
     yield from ()
 
 
+def unknown(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
+    """Yield a line for each key of unknown outcome, with the uids of who may be the person."""
+    client = _client(config, clock, retry_policy=READ_POLICY)
+    base_url = config.base_url or requests.BASE_URL
+    with (
+        _opened(config, clock, to_write=False) as opened,
+        closing(Lookup(client, opened, base_url, config.match_existing)) as lookup,
+    ):
+        for each in deciding.unknown(opened, lookup):
+            line = {
+                "type": "UNKNOWN",
+                "stream": each.entry.stream,
+                "key": each.entry.key,
+                "position": each.entry.position,
+                "reason": each.reason,
+                "noted_at": rfc3339(each.entry.noted_at),
+                "same_person": each.near and each.near.same,
+                "perhaps": each.near and each.near.cannot_tell,
+            }
+            yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def adopt(
+    config: DestinationConfig, clock: Clock, key: str, uid: str
+) -> Generator[bytes, None, None]:
+    """Decide that the person of a key is this candidate. Yields nothing."""
+    client = _client(config, clock, retry_policy=CHECK_POLICY)
+    with _opened(config, clock, to_write=True) as opened:
+        deciding.adopt(opened, client, config.base_url or requests.BASE_URL, key, uid)
+    yield from ()
+
+
+def create(config: DestinationConfig, clock: Clock, key: str) -> Generator[bytes, None, None]:
+    """Decide that the person of a key is nobody in Comeet. Yields nothing."""
+    with _opened(config, clock, to_write=True) as opened:
+        deciding.create(opened, key)
+    yield from ()
+
+
+def status(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
+    """Yield one line that says what the ledger holds. Takes no lock."""
+    with ledger.opened_copy(config.ledger, [], clock) as copy:
+        counts = copy.counts()
+        line = {
+            "type": "STATUS",
+            "streams": counts,
+            "open_notes": sum(each.get(KeyStatus.SENDING, 0) for each in counts.values()),
+            "match_before": copy.match_before and rfc3339(copy.match_before),
+            "checked_at": copy.checked_at and rfc3339(copy.checked_at),
+            "rejected": copy.rejected,
+        }
+    yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _opened(
+    config: DestinationConfig, clock: Clock, *, to_write: bool
+) -> AbstractContextManager[ledger.Ledger]:
+    """Open the ledger for this run alone, without a catalog."""
+    keys = [_stream_keys(each, {}) for each in config.streams]
+    return ledger.opened(config.ledger, keys, clock, to_write=to_write)
+
+
 @contextmanager
 def _kept_records(
     config: DestinationConfig, clock: Clock, *, to_write: bool
 ) -> Iterator[tuple[ledger.Ledger, RejectedTable, KeptRecords]]:
     """Open the ledger for this run alone, and what is kept. Raises `ConfigError` if nothing is."""
-    keys = [_stream_keys(each, {}) for each in config.streams]
-    with ledger.opened(config.ledger, keys, clock, to_write=to_write) as opened:
+    with _opened(config, clock, to_write=to_write) as opened:
         table = _table(config, opened, clock.now())
         if not table.exists and config.rejected_path is None:
             message = (
@@ -334,9 +395,8 @@ def _checked_ledger(
     config: DestinationConfig, findings: comeet.Findings, client: Client, clock: Clock
 ) -> list[str]:
     """Open the ledger, or make it if there is none; return what the user should know of it."""
-    keys = [_stream_keys(each, {}) for each in config.streams]
     try:
-        with ledger.opened(config.ledger, keys, clock, to_write=False) as opened:
+        with _opened(config, clock, to_write=False) as opened:
             return opened.warnings
     except LedgerInUse:
         return ["A run is writing with the ledger at this moment."]

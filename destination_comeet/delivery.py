@@ -6,6 +6,8 @@
 | sending         | a post has no known outcome: look whether it arrived; then post again    |
 | there           | send the fields that changed, or nothing                                 |
 | merged, gone    | never create it again; try a changed record once more                    |
+| unmatched       | as nothing: somebody in Comeet may be the person                         |
+| to create       | post: a person decided                                                   |
 
 What the answer to a post proves:
 
@@ -34,7 +36,14 @@ import tenacity
 from destination_comeet import validation
 from destination_comeet.attachments import Attachments, Parcel
 from destination_comeet.files import FileSource, addressed_files_in, files_in
-from destination_comeet.ledger import Entry, KeyStatus, Ledger, Note, NoteReason
+from destination_comeet.ledger import (
+    NEVER_POSTED,
+    Entry,
+    KeyStatus,
+    Ledger,
+    Note,
+    NoteReason,
+)
 from destination_comeet.lookup import UNREADABLE, Lookup, Sender
 from destination_comeet.mapping import Candidate, Mapper, Rejection, Skipped
 from destination_comeet.matching import (
@@ -104,6 +113,8 @@ class _Posting:
     entry: Entry
     parcel: Parcel = field(default_factory=Parcel)
     """The files that go with the post."""
+    decided: Entry | None = None
+    """The decision of a person to create it, which a post that created nobody does not use up."""
     is_noted: bool = False
     is_lost: bool = False
     """A post of this run got no answer."""
@@ -222,7 +233,8 @@ class Delivery:
 
     def _deliver(self, stream: str, candidate: Candidate) -> Outcome:
         entry = self._ledger.find(candidate.position_uid, candidate.key)
-        if entry is None and candidate.skip_unless_known is not None:
+        is_known = entry is not None and entry.status not in NEVER_POSTED
+        if not is_known and candidate.skip_unless_known is not None:
             return self._outcome_of(stream, candidate.skip_unless_known)
         checked = validation.checked(candidate.fields)
         problem = self._why_rejected(checked)
@@ -244,16 +256,23 @@ class Delivery:
         return next(bad, None) or validation.missing(checked.fields)
 
     def _bring(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
-        if entry is None:
+        if entry is None or entry.status in NEVER_POSTED:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:
                 return _refused(candidate, "position_uid", closed)
+            if entry is not None and entry.status is KeyStatus.TO_CREATE:
+                self._lookup.check_ledger()
+                new = self._new_entry(stream, candidate)
+                return self._create(_Posting(candidate, None, new, decided=entry))
             return self._create_unknown(stream, candidate)
         if entry.stream != stream:
             reason = f"belongs to a person of stream {entry.stream}; give each stream its prefix"
             return _refused(candidate, "partner_candidate_id", reason)
         if entry.status is KeyStatus.SENDING:
             return self._resume(candidate, entry)
+        if entry.status is KeyStatus.THERE and entry.uid is not None and not entry.hashes:
+            # Adopted, by a person or in a run that was cut: what Comeet has of it is not known.
+            return self._adopt(candidate, entry)
         return self._update(candidate, entry, shown=None)
 
     # Creating -------------------------------------------------------------------------------------
@@ -263,6 +282,10 @@ class Delivery:
         self._lookup.check_ledger()
         found = self._lookup.match(candidate)
         if found.verdict is Verdict.UNKNOWN:
+            unmatched = replace(
+                self._new_entry(stream, candidate), status=KeyStatus.UNMATCHED, hashes={}
+            )
+            self._save(unmatched)
             reason = f"may be {_uids(found)}, who is in Comeet already"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         entry = self._new_entry(stream, candidate)
@@ -326,7 +349,7 @@ class Delivery:
         except RetryableError as error:
             if posting.is_noted and not posting.may_exist and not error.rate_limit:
                 # No connection could be made: nothing was sent.
-                self._ledger.withdraw(posting.entry)
+                self._withdraw(posting)
             raise
         self._answered()
         there = replace(posting.entry, status=KeyStatus.THERE, uid=uid)
@@ -343,6 +366,13 @@ class Delivery:
             posting.entry = replace(note, noted_at=self._client.now())
             self._ledger.note(posting.entry)
             posting.is_noted = True
+
+    def _withdraw(self, posting: _Posting) -> None:
+        """Remove the note of a post that certainly created nobody."""
+        if posting.decided is not None:
+            self._save(posting.decided)
+        else:
+            self._ledger.withdraw(posting.entry)
 
     def _refusal(self, posting: _Posting, refusal: RequestRefused) -> Outcome:
         """Withdraw the note where the refusal proves that nobody was created; else look."""
@@ -361,7 +391,7 @@ class Delivery:
             posting.is_noted = False
             return self._post(posting)
         if posting.earlier is None:
-            self._ledger.withdraw(posting.entry)
+            self._withdraw(posting)
         return _refused_by_vendor(candidate, refusal)
 
     def _conflict(self, posting: _Posting, conflict: Conflict) -> Outcome:

@@ -135,6 +135,16 @@ class KeyStatus(StrEnum):
     """There, but Comeet merged it into another candidate. Never created again."""
     GONE = "gone"
     """It was there, and Comeet no longer knows it. Never created again."""
+    UNMATCHED = "unmatched"
+    """Never posted: somebody in Comeet may be the person. Compared again when the record comes."""
+    TO_CREATE = "to create"
+    """A person decided that nobody in Comeet is the person: posted when the record comes."""
+
+
+NEVER_POSTED = (KeyStatus.UNMATCHED, KeyStatus.TO_CREATE)
+"""What says nothing of who is in Comeet."""
+UNKNOWN = (KeyStatus.SENDING, KeyStatus.UNMATCHED)
+"""What a person can decide."""
 
 
 class NoteReason(StrEnum):
@@ -280,7 +290,11 @@ class Ledger:
             to = now.positions.get(job, was)
             if to == was:
                 continue
-            there = (_entries.c.stream == now.stream) & (_entries.c.position_uid == was)
+            there = (
+                (_entries.c.stream == now.stream)
+                & (_entries.c.position_uid == was)
+                & _entries.c.status.not_in(NEVER_POSTED)
+            )
             count = self._connection.execute(
                 select(func.count()).select_from(_entries).where(there)
             ).scalar_one()
@@ -338,14 +352,21 @@ class Ledger:
 
     def without_uid(self) -> list[Entry]:
         """Return each entry whose uid is not known: those with an open note, and a few others."""
+        rows = (
+            select(_entries)
+            .where(_entries.c.uid.is_(None))
+            .where(_entries.c.status.not_in(NEVER_POSTED))
+        )
         with self.database():
-            found = self._connection.execute(select(_entries).where(_entries.c.uid.is_(None))).all()
+            found = self._connection.execute(rows).all()
         return [_entry(row) for row in found]
 
     def last_noted_at(self) -> datetime | None:
         """Return the time of the newest note."""
         with self.database():
-            newest = select(func.max(_entries.c.noted_at))
+            newest = select(func.max(_entries.c.noted_at)).where(
+                _entries.c.status.not_in(NEVER_POSTED)
+            )
             return _moment(self._connection.execute(newest).scalar_one())
 
     def sent(self, key: str) -> str:
@@ -371,6 +392,24 @@ class Ledger:
         )
         with self.database() as connection:
             return _moment(connection.execute(newest).scalar_one())
+
+    def unknown(self, key: str | None = None) -> list[Entry]:
+        """Return the entries of unknown outcome, of one key or of all, the oldest first."""
+        rows = select(_entries).where(_entries.c.status.in_(UNKNOWN)).order_by(_entries.c.noted_at)
+        if key is not None:
+            rows = rows.where(_entries.c.partner_candidate_id == key)
+        with self.database() as connection:
+            return [_entry(row) for row in connection.execute(rows)]
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Return how many entries each stream has, by status."""
+        columns = (_entries.c.stream, _entries.c.status)
+        rows = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+        counts: dict[str, dict[str, int]] = {}
+        with self.database() as connection:
+            for stream, status, count in connection.execute(rows):
+                counts.setdefault(stream, {})[status] = count
+        return counts
 
     def primary_key(self, stream: str) -> Sequence[Sequence[str]] | None:
         """Return the primary key that makes a stream's keys; None: there is none, or not known."""
@@ -524,11 +563,11 @@ def opened(
 
 
 @contextmanager
-def rehearsing(
+def opened_copy(
     settings: LedgerSettings,
     streams: Sequence[StreamKeys],
     clock: Clock,
-    new: Callable[[], NewLedger],
+    new: Callable[[], NewLedger] | None = None,
 ) -> Iterator[Ledger]:
     """Open a temporary copy of the ledger, or of the one that `new` describes if there is none.
 
@@ -545,6 +584,8 @@ def rehearsing(
             try:
                 _upgrade(connection)
             except LedgerMissing:
+                if new is None:
+                    raise
                 _make_tables(connection, new())
             ledger = Ledger(connection, None, clock)
         ledger.admit(streams, record_positions=False)

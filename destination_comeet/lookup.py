@@ -1,10 +1,11 @@
-"""Who is in Comeet: the three reasons to read its list of candidates. One object per run.
+"""Who is in Comeet: the reasons to read its list of candidates. One object per run.
 
 | when                                          | what is listed                | unreadable    |
 | --------------------------------------------- | ----------------------------- | ------------- |
 | before the first post of a run (check_ledger) | created since the last note   | a warning     |
 | before the post of an unknown key (match)     | created before match_before   | the run stops |
 | after a post without an answer (around)       | created around the note       | unknown       |
+| for a person to decide (near)                 | around the note, or all       | a warning     |
 
 The list of a position is not used: it leaves people out (observed).
 """
@@ -17,7 +18,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
-from destination_comeet.ledger import Entry, Ledger
+from destination_comeet.ledger import Entry, KeyStatus, Ledger, NoteReason
 from destination_comeet.mapping import Candidate
 from destination_comeet.matching import (
     CandidateIndex,
@@ -102,6 +103,7 @@ class Lookup:
         self._is_ledger_checked = False
         self._match_all_before: datetime | None = None
         self._index: CandidateIndex | None = None
+        self._everybody: CandidateIndex | None = None
         self._indexed_before: datetime | None = None
         self._resources = ExitStack()
 
@@ -247,6 +249,28 @@ class Lookup:
             has_note=True,
             is_held=self._held_by_others(candidate),
             traits_of=self._traits,
+        )
+
+    # For a person to decide -----------------------------------------------------------------------
+
+    def near(self, entry: Entry) -> Comparison:
+        """Compare what is noted of a key of unknown outcome with who may be the person.
+
+        Lists the candidates around an open note; for any other key all of them, once. Raises one of
+        `UNREADABLE` if the list cannot be read.
+        """
+        candidate = Candidate(entry.position, entry.key, {})
+        is_sent = entry.status is KeyStatus.SENDING
+        if is_sent and entry.note.reason is NoteReason.NO_ANSWER:
+            return self.around(candidate, entry)
+        if self._everybody is None:
+            self._everybody = self._resources.enter_context(CandidateIndex(self._traits))
+            self._everybody.add(self._rows(requests.created_between(self._base_url)))
+        return self._everybody.compare_traits(
+            entry.position,
+            Traits(*entry.note.traits) if entry.note.traits else self._traits({}),
+            has_note=is_sent,
+            is_held=self._held_by_others(candidate),
         )
 
     # Steps ----------------------------------------------------------------------------------------

@@ -161,9 +161,13 @@ class CandidateIndex:
     leaves nothing of it.
     """
 
-    def __init__(self) -> None:
-        """Open an empty index. Its methods raise `ConfigError` if there is no room for it."""
+    def __init__(self, traits_of: Callable[[Candidate], Traits[str]] = traits) -> None:
+        """Open an empty index. Its methods raise `ConfigError` if there is no room for it.
+
+        `traits_of` reads a row, as for `compare`.
+        """
         self._index = TemporaryIndex(_TABLE)
+        self._traits_of = traits_of
         self._hash_key = secrets.token_bytes(32)
         self._is_indexed = False
 
@@ -194,7 +198,18 @@ class CandidateIndex:
         is_held: Callable[[str], bool],
     ) -> Comparison:
         """Give the answer that `compare` would give over all rows."""
-        ours = self._hashed(traits(fields))
+        return self.compare_traits(position_uid, traits(fields), has_note=has_note, is_held=is_held)
+
+    def compare_traits(
+        self,
+        position_uid: str,
+        known: Traits[str],
+        *,
+        has_note: bool,
+        is_held: Callable[[str], bool],
+    ) -> Comparison:
+        """Compare what is known of a person, as `traits_of` has it of the rows."""
+        ours = self._hashed(known)
         parameters = {**ours._asdict(), "position": self._hash(_normalized(position_uid))}
         if not self._is_indexed:
             # After the bulk of the rows: much faster than keeping them up row by row.
@@ -212,7 +227,7 @@ class CandidateIndex:
 
     def _row(self, shown: Candidate) -> tuple[str | int, ...]:
         position = self._hash(_normalized(shown.position_uid or ""))
-        hashes = [each or _UNKNOWN for each in self._hashed(traits(shown))]
+        hashes = [each or _UNKNOWN for each in self._hashed(self._traits_of(shown))]
         return (shown.uid, position or _UNKNOWN, *hashes)
 
     def _hashed(self, known: Traits[str]) -> Traits[int]:

@@ -91,7 +91,7 @@ class Plan:
                 "outcome": "rejected"
                 if each.result is Result.REFUSED
                 else each.result.name.lower(),
-                "fields": each.sent,
+                "fields": list(dict.fromkeys(each.sent)),
                 "reason": reason or None,
             }
             with _explained():

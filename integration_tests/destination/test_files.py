@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -351,3 +353,53 @@ def test_a_rehearsal_fetches_no_file(kombo: Writer, host: FileHost) -> None:
     assert host.requests == []
     assert '"resume"' in plan.read_text()
     assert SECRET not in plan.read_text()
+
+
+# Without a source ---------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_fetches_no_file_and_names_what_would_be_sent(
+    kombo: Writer, host: FileHost, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.jsonl"
+    write(kombo, row())
+    kombo.sandbox.reset_log()
+    files = [file(1, host.address("old")), file(2, host.address("new"))]
+    done = kombo.rehearse(row(*files), row(*files, number=2), plan=plan)
+    assert done.code == 0, done.output
+    lines = [json.loads(line) for line in plan.read_text().splitlines()]
+    assert [(each["outcome"], each["fields"]) for each in lines] == [
+        ("updated", ["resume", "files"]),
+        ("created", ["first_name", "last_name", "email", "resume", "files"]),
+    ]
+    assert host.fetched() == []
+    assert (kombo.calls("create"), kombo.calls("add_file")) == (0, 0)
+
+
+def test_a_replay_sends_the_files(kombo: Writer, comeet: HostileComeet, host: FileHost) -> None:
+    kombo.config["base_url"] = f"{comeet.url}/comeet"
+    kombo.config["keep_rejected"] = True
+    comeet.answer("POST", r"/candidates$", envelope(400, "validation_error"), after_comeet=False)
+    write(kombo, row(file(1, host.address("cv"))))
+    comeet.reset()
+    assert kombo.run("replay").code == 0
+    assert names(kombo) == ["cv1.pdf"]
+    assert kombo.run("rejected").of("REJECTED") == []
+
+
+def test_an_adopted_candidate_gets_the_files_that_are_not_there(
+    kombo: Writer, comeet: HostileComeet, host: FileHost
+) -> None:
+    kombo.config["base_url"] = f"{comeet.url}/comeet"
+    uid = comeet.create(OPEN, first_name="Mira", last_name="Solberg 1")
+    for path in kombo.folder.glob("ledger.db*"):
+        path.unlink()
+    kombo.check()
+    row_without_contact = row(file(1, host.address("cv")))
+    row_without_contact["record"]["data"]["email_addresses"] = []
+    done = write(kombo, row_without_contact)
+    assert counts(done) == (1, 1), done.output
+    assert kombo.run("unknown", "--adopt", "candidates:k1", uid).code == 0
+    assert counts(write(kombo, row_without_contact)) == (1, 0)
+    (held,) = (each["fields"] for each in kombo.truth() if each["uid"] == uid)
+    assert [each["name"] for each in held["files"]] == ["cv1.pdf"]
