@@ -111,6 +111,19 @@ Secret = Annotated[
 ]
 
 
+def _without_blanks(values: Any) -> Any:
+    if not isinstance(values, list):
+        return values
+    return [each for each in values if not isinstance(each, str) or each.strip()]
+
+
+EACH_ONCE = (
+    BeforeValidator(_without_blanks),
+    AfterValidator(lambda values: list(dict.fromkeys(values))),
+)
+"""For a list of texts that people paste: without blank entries and repetitions."""
+
+
 class Section(BaseModel):
     """A group of settings. `validated` warns of unknown keys."""
 

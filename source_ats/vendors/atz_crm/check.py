@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from source_ats.errors import ConfigError, RequestRefused
@@ -9,6 +10,7 @@ from source_ats.http.client import Client
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.list_reader import ListReader
+from source_ats.vendors.atz_crm.responses import ListedObject
 
 HISTORIES_TO_TRY = 3
 """One refusal may be due to that candidate alone."""
@@ -23,7 +25,12 @@ def check(config: AtzCrmConfig, client: Client) -> list[str]:
     history can be read, and `TransientError` if ATZ CRM does not answer.
     """
     base_url = config.base_url or requests.BASE_URL
-    candidates = ListReader(config, client, requests.CANDIDATES).first_page().objects
+    if config.candidate_slugs:
+        candidates: Sequence[ListedObject] = [
+            ListedObject(slug, b"null", None) for slug in sorted(config.candidate_slugs)
+        ]
+    else:
+        candidates = ListReader(config, client, requests.CANDIDATES).first_page().objects
     if config.job_slug:
         _check_job(base_url, client, config.job_slug)
     if not candidates:
@@ -40,7 +47,12 @@ def check(config: AtzCrmConfig, client: Client) -> list[str]:
             if refusal.status not in NO_HISTORY:
                 refusals.append(refusal)
                 continue
+            if config.candidate_slugs:
+                return [f"ATZ CRM has no history of {candidate.slug} (atz_crm.candidate_slugs)."]
         return []
+    if config.candidate_slugs:
+        message = "ATZ CRM refuses the histories asked for. Correct atz_crm.candidate_slugs."
+        raise ConfigError(message, detail=refusals[-1].detail)
     raise refusals[-1]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from source_ats.protocol.spec import BaseUrl, Secret, Section
+from source_ats.protocol.spec import EACH_ONCE, BaseUrl, Secret, Section
 
 
 class AtzCrmConfig(Section):
@@ -18,6 +18,17 @@ class AtzCrmConfig(Section):
             "An access token of your ATZ CRM account. You create it in the settings of ATZ CRM. "
             "Candidates that the token's user cannot see are not read."
         ),
+    )
+    candidate_slugs: Annotated[
+        list[Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]], *EACH_ONCE
+    ] = Field(
+        [],
+        title="Only these candidates",
+        description=(
+            "Reads the history of these candidates only, and lists no candidates for that: "
+            "candidate_id is null then. The slugs begin with candidate_."
+        ),
+        examples=["candidate_0123456789abcdef0123"],
     )
     job_slug: Annotated[str, Field(min_length=1, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None,

@@ -14,6 +14,7 @@ before it listed once more, counts as done in the run that resumes it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from source_ats.clock import rfc3339
+from source_ats.errors import RequestRefused
 from source_ats.sync.state import parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, State
 from source_ats.vendors.atz_crm import requests
@@ -32,7 +34,7 @@ from source_ats.vendors.atz_crm.history_pass import (
 )
 from source_ats.vendors.atz_crm.list_reader import ListReader
 from source_ats.vendors.atz_crm.listing_index import ListingIndex, Phase, SlugPartition
-from source_ats.vendors.atz_crm.responses import ListPage
+from source_ats.vendors.atz_crm.responses import ListedObject, ListPage, ignore_body
 
 log = logging.getLogger("airbyte.source_ats.atz_crm")
 
@@ -48,6 +50,9 @@ def pages(source: HistorySource, state: State, full_refresh: bool) -> Iterator[P
     # A full refresh that is resumed has no bookmark, so everything is new to it.
     del full_refresh
     saved = parse_state(state, StreamState, STREAM)
+    if source.config.candidate_slugs:
+        yield from _chosen_pages(source, saved)
+        return
     shared = source.shared_listing.take()
     reader = ListReader(source.config, source.client, requests.CANDIDATES)
     first_page = None
@@ -73,6 +78,34 @@ def pages(source: HistorySource, state: State, full_refresh: bool) -> Iterator[P
     yield current.finish()
 
 
+def _chosen_pages(source: HistorySource, saved: StreamState) -> Iterator[Page]:
+    """Yield a page for each configured candidate. No list is requested."""
+    began_at = _vendors_now(source)
+    reject_future_state(STREAM, saved.times(), began_at)
+    if saved.in_progress is None and _is_too_early(source, saved.finished_at, began_at):
+        return
+    with ListingIndex(source.partition) as index:
+        chosen = [ListedObject(slug, b"null", None) for slug in source.config.candidate_slugs]
+        index.add(ListPage(chosen, began_at, where=""), Phase.FIRST_LISTING)
+        current = HistoryPass(source, saved, began_at, index, lists_again=False)
+        yield current.begin()
+        yield from current.read_listed()
+        yield from current.retry_not_found()
+    yield current.finish()
+
+
+def _vendors_now(source: HistorySource) -> datetime:
+    """Return the vendor's time. Only a response tells it: if none has yet, one is requested."""
+    client, config = source.client, source.config
+    if not client.has_vendor_time:
+        request = requests.history(
+            config.base_url or requests.BASE_URL, min(config.candidate_slugs), config.job_slug
+        )
+        with contextlib.suppress(RequestRefused):
+            client.send(request, ignore_body)
+    return client.now().replace(microsecond=0)
+
+
 def partitioning(source: HistorySource) -> Partitioning:
     """Return how the stream is read by several readers: each one reads a partition of all slugs."""
     return Partitioning(
@@ -86,8 +119,11 @@ def _plan_batch(source: HistorySource, state: State, most: int) -> State:
     """Return the state after a pass that begins now; the same state if no pass is due."""
     del most
     saved = parse_state(state, StreamState, STREAM)
-    reader = ListReader(source.config, source.client, requests.CANDIDATES)
-    now = reader.first_page().sent_at.replace(microsecond=0)
+    if source.config.candidate_slugs:
+        now = _vendors_now(source)
+    else:
+        reader = ListReader(source.config, source.client, requests.CANDIDATES)
+        now = reader.first_page().sent_at.replace(microsecond=0)
     if _is_too_early(source, saved.finished_at, now):
         return state
     return bookmark(saved.after_pass_at(now, source.lookback), now)

@@ -24,7 +24,7 @@ from itertools import chain, islice, zip_longest
 import msgspec
 
 from source_ats.clock import rfc3339
-from source_ats.errors import AtsError, RequestRefused, RetryableError, TransientError
+from source_ats.errors import AtsError, ConfigError, RequestRefused, RetryableError, TransientError
 from source_ats.http.client import Client
 from source_ats.http.retry import READ_POLICY, RetryPolicy
 from source_ats.sync.concurrency import map_ordered
@@ -318,6 +318,10 @@ class HistoryPass:
         listed = self._index.objects(Phase.FIRST_LISTING)
         others = (each for each in listed if each.slug != candidate.slug)
         neighbours = [self._answered] if self._answered else list(islice(others, NEIGHBOURS))
+        chosen_only = bool(self._source.config.candidate_slugs)
+        if chosen_only and not neighbours and isinstance(error, RequestRefused):
+            # The only configured candidate: no list says that it exists.
+            return
         for number, neighbour in enumerate(neighbours):
             # The first one gets the usual number of attempts: a short outage passes meanwhile.
             policy = IMPATIENT_POLICY if number else READ_POLICY
@@ -326,6 +330,12 @@ class HistoryPass:
                 return
         if isinstance(error, RetryableError):
             raise error
+        if chosen_only:
+            message = (
+                "ATZ CRM refuses the histories of several candidates in a row. Correct "
+                "atz_crm.candidate_slugs."
+            )
+            raise ConfigError(message, detail=error.detail)
         message = (
             "ATZ CRM refuses the histories of several candidates in a row. The next run resumes "
             "from the last state."

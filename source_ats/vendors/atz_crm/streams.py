@@ -70,7 +70,9 @@ def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[
                         resource=resource,
                         start_date=options.start_date,
                         lookback=lookback,
-                        shared_listing=shared_listing if resource is requests.CANDIDATES else None,
+                        shared_listing=shared_listing
+                        if resource is requests.CANDIDATES and not config.candidate_slugs
+                        else None,
                     ),
                 ),
             )
@@ -84,7 +86,15 @@ def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[
             schema=schemas.CANDIDATE_HISTORY,
             primary_key="id",
             cursor_field="updated_at",
-            selection={"start_date": start_date, "job_slug": config.job_slug},
+            selection={
+                "start_date": start_date,
+                "job_slug": config.job_slug,
+                **(
+                    {"candidate_slugs": sorted(config.candidate_slugs)}
+                    if config.candidate_slugs
+                    else {}
+                ),
+            },
             pages=partial(history.pages, histories),
             partitioning=history.partitioning(histories),
         ),

@@ -8,6 +8,8 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     CredentialsRefused,
+    InvalidInput,
+    NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
     RetryableError,
@@ -18,6 +20,7 @@ from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.kombo.files import CandidateFiles
+from source_ats.vendors.kombo.filters import Batch, RowFilters
 from source_ats.vendors.kombo.streams import (
     CANDIDATES,
     MODELS,
@@ -25,6 +28,9 @@ from source_ats.vendors.kombo.streams import (
     combined_error,
     describe_errors,
 )
+
+BATCHES_TO_TRY = 10
+"""Of the lists that the row filters make. A read finds unknown ids in the others."""
 
 
 def check(config: KomboConfig, client: Client) -> list[str]:
@@ -37,9 +43,11 @@ def check(config: KomboConfig, client: Client) -> list[str]:
     client.send(requests.check_api_key(base_url(config)), responses.environment)
     errors: dict[str, AtsError] = {}
     notes = []
+    filters = RowFilters(config)
     for integration_id in config.integration_ids:
         try:
             notes += _check_integration(config, client, integration_id)
+            _check_filters(config, client, integration_id, filters)
         except (Stopped, CredentialsRefused):
             raise
         except UnknownPartition as error:
@@ -50,7 +58,36 @@ def check(config: KomboConfig, client: Client) -> list[str]:
         if any(isinstance(error, ConfigError) for error in errors.values()):
             raise combined_error(errors)
         raise PartitionUnavailable(describe_errors(errors), passes=False)
-    return [describe_errors(errors), *notes] if errors else notes
+    if errors:
+        return [describe_errors(errors), *notes]
+    return [*notes, *filters.describe_unknown(config.integration_ids)]
+
+
+def _check_filters(
+    config: KomboConfig, client: Client, integration_id: str, filters: RowFilters
+) -> None:
+    """Try the row filters. Raises `ConfigError` if Kombo does not accept them."""
+    if not filters:
+        return
+
+    def request(batch: Batch) -> responses.RowsPage:
+        rows = requests.rows(
+            base_url(config),
+            CANDIDATES.path,
+            integration_id=integration_id,
+            page_size=1,
+            include_deleted=config.include_deleted,
+            filters=batch,
+        )
+        return client.send(rows, partial(responses.rows, integration_id=integration_id))
+
+    try:
+        for number in range(len(filters.batches))[:BATCHES_TO_TRY]:
+            filters.request(integration_id, number, request, request)
+    except NoSuchRows:
+        return
+    except InvalidInput as refusal:
+        raise filters.refused(refusal) from None
 
 
 def _check_integration(config: KomboConfig, client: Client, integration_id: str) -> list[str]:

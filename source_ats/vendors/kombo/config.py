@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from source_ats.protocol.spec import ALWAYS_SHOW, BaseUrl, Secret, Section
+from source_ats.protocol.spec import ALWAYS_SHOW, EACH_ONCE, BaseUrl, Secret, Section
+
+_KOMBO_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{24}")
+
+
+def _kombo_id(text: str) -> str:
+    if not _KOMBO_ID.fullmatch(text):
+        raise ValueError("is not an ID of Kombo: 24 letters and digits, without 0, O, I and l")
+    return text
+
+
+def _without_comma(text: str) -> str:
+    # Kombo separates the values of a filter by commas, and offers no way to escape one.
+    if "," in text or not text.isprintable():
+        raise ValueError("must not hold a comma or a control character")
+    return text
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", text):
+        raise ValueError("must be one email address")
+    return text
+
+
+_KomboIds = Annotated[
+    list[
+        Annotated[
+            str,
+            AfterValidator(_kombo_id),
+            Field(
+                json_schema_extra={
+                    "pattern": f"^{_KOMBO_ID.pattern}$",
+                    "pattern_descriptor": "24 letters and digits",
+                }
+            ),
+        ]
+    ],
+    *EACH_ONCE,
+]
 
 
 class KomboConfig(Section):
@@ -54,6 +93,38 @@ class KomboConfig(Section):
             "takes one more live call for each candidate that is read, also in full reads, and the "
             "scope Read document attachments in Kombo."
         ),
+    )
+    candidate_ids: _KomboIds = Field(
+        [],
+        title="Only these candidates",
+        description=(
+            "Reads only candidates with these IDs of Kombo. Like all filters, it holds for the "
+            "stream candidates. A candidate has to match each filter that is set."
+        ),
+        examples=["7kQmW3xTzB9sLp2VhNfRc4Yd"],
+    )
+    remote_ids: Annotated[
+        list[Annotated[str, AfterValidator(_without_comma)]],
+        *EACH_ONCE,
+    ] = Field(
+        [],
+        title="Only candidates with these remote IDs",
+        description=(
+            "Reads only candidates with these IDs of the applicant tracking system: the values of "
+            "remote_id."
+        ),
+    )
+    job_ids: _KomboIds = Field(
+        [],
+        title="Only applicants of these jobs",
+        description="Reads only candidates who applied to one of these jobs, by their Kombo IDs.",
+        examples=["6hGdJ4nKqC8yTw5MvZrXe9Ub"],
+    )
+    email: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        title="Only the candidate with this email address",
+        description="Reads only candidates who have this email address. Case does not matter.",
+        examples=["mira.solberg@example.org"],
     )
     full_read_every_days: int = Field(
         7,

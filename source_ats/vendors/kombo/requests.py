@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import quote
 
 from source_ats.clock import rfc3339
@@ -37,11 +38,12 @@ def rows(  # noqa: PLR0913 - the API's own parameters
     include_deleted: bool,
     updated_after: datetime | None = None,
     cursor: str | None = None,
-    row_id: str | None = None,
+    filters: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Request:
-    """Get one page of a model. The filters have to be the same on every page of a read.
+    """Get one page of a model. `filters` have to be the same on every page of a read.
 
-    `row_id` asks for one row: an older page says that of several one unknown id fails them all.
+    `ignore_unsupported_filters` stays false: with it, a filter on a field that the applicant
+    tracking system does not have would be dropped, and everything would be returned.
     """
     params: dict[str, str] = {
         "page_size": str(page_size),
@@ -52,8 +54,7 @@ def rows(  # noqa: PLR0913 - the API's own parameters
         params["updated_after"] = _format_timestamp(updated_after)
     if cursor is not None:
         params["cursor"] = cursor
-    if row_id is not None:
-        params["ids"] = row_id
+    params |= {name: ",".join(values) for name, values in filters.items()}
     return Request(
         endpoint=path,
         url=f"{base_url}/ats/{path}",

@@ -112,6 +112,9 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     if code and (is_refusal or code in _REFUSALS):
         message = f"Kombo refused a request with {code}."
         return RequestRefused(message, status=response.status, code=code, detail=where)
+    if response.status == 404 and _is_error_envelope(response):
+        message = "Kombo refused a request with status 404."
+        return RequestRefused(message, status=404, code=None, detail=where)
     if response.status == 404:
         message = (
             "There is no Kombo API at this address. Correct kombo.base_url, or leave it empty."
@@ -165,6 +168,15 @@ def _error_code(response: Response) -> str | None:
         return safe_identifier(_error_envelope.decode(response.body).error.code)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _is_error_envelope(response: Response) -> bool:
+    """True if an error is Kombo's, not a gateway's. Its code can be null."""
+    try:
+        _error_envelope.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 class _Row(msgspec.Struct):
@@ -227,6 +239,11 @@ def rows(response: Response, integration_id: str) -> RowsPage:
         where=response.where,
         left_out=left_out,
     )
+
+
+def no_rows(now: datetime) -> RowsPage:
+    """Return the page that a list has of which nothing is left to request."""
+    return RowsPage([], None, now.replace(microsecond=0), where="")
 
 
 def _validate_rows(rows: Sequence[bytes], response: Response) -> None:

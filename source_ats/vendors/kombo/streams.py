@@ -24,6 +24,7 @@ from source_ats.errors import (
     ContractError,
     CredentialsRefused,
     IncompleteResponse,
+    InvalidInput,
     NoSuchRows,
     PartitionUnavailable,
     RequestRefused,
@@ -46,6 +47,7 @@ from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, S
 from source_ats.vendors.kombo import requests, responses, schemas
 from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.kombo.files import MOST_CALLS, CandidateFiles
+from source_ats.vendors.kombo.filters import Batch, RowFilters
 
 log = logging.getLogger("airbyte.source_ats.kombo")
 
@@ -60,10 +62,13 @@ class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """A read that resumes at `cursor`; `kept_at` is when the vendor gave it."""
 
     started_at: Timestamp
-    cursor: str
     kept_at: Timestamp
+    cursor: str | None = None
+    """None at the beginning of a batch."""
     page_size: int | None = None
     """The size of the pages that the cursor leads through; None in a state of 0.1.0."""
+    batch: int = 0
+    """The number of the list that is read, where row filters make several (`RowFilters`)."""
 
 
 class IntegrationState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -141,6 +146,7 @@ class ReadContext:
     model: Model
     get_integration: Callable[[str], responses.Integration]
     """Requests an integration once in a run."""
+    filters: RowFilters
     start_date: datetime | None
     lookback: timedelta
 
@@ -187,6 +193,7 @@ def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[S
             base_url=base_url(config),
             model=model,
             get_integration=get_integration,
+            filters=RowFilters(config if model is CANDIDATES else None),
             start_date=options.start_date,
             lookback=options.lookback,
         )
@@ -203,6 +210,7 @@ def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[S
                 "include_deleted": config.include_deleted,
                 # Left out while it is off: states of 0.1.0 stay valid.
                 **({"candidate_files": True} if context.has_files else {}),
+                **context.filters.selection(),
             },
             pages=partial(pages, context),
             partitioning=partitioning(context),
@@ -239,6 +247,7 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
     }
     unavailable: dict[str, AtsError] = {}
     failed: dict[str, AtsError] = {}
+    matched = False
     for integration_id in integration_ids:
         before = stored.get(integration_id, IntegrationState())
         if full_refresh and before.full_read_at is not None and before.in_progress is None:
@@ -246,6 +255,7 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
         try:
             _require_model(context, integration_id)
             for rows, after in _integration_pages(context, integration_id, before):
+                matched = matched or bool(rows)
                 current = {**current, integration_id: msgspec.to_builtins(after)}
                 yield Page(rows, {"integrations": current})
         except (Stopped, CredentialsRefused):
@@ -266,6 +276,22 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
         raise combined_error(failed)
     if len(unavailable) == len(integration_ids):
         _raise_nothing_read(context.model, unavailable)
+    elif context.filters and not unavailable:
+        _warn_of_filters(context, nothing_matched=not (matched or stored))
+
+
+def _warn_of_filters(context: ReadContext, *, nothing_matched: bool) -> None:
+    """Warn of ids that no integration knows, and of filters that match nothing at all."""
+    unknown = context.filters.describe_unknown(context.config.integration_ids)
+    for sentence in unknown:
+        log.warning("%s: %s", context.model.stream, sentence)
+    if nothing_matched and not unknown:
+        log.warning(
+            "%s: no row matches the row filters (%s). Check them. Kombo also returns nothing for a "
+            "filter on a field that the applicant tracking system does not have.",
+            context.model.stream,
+            ", ".join(context.filters.selection()),
+        )
 
 
 def _warn_left_out(context: ReadContext, integration_id: str, error: AtsError) -> None:
@@ -342,13 +368,15 @@ class _Position:
     started_at: datetime | None
     """When the read began; None before its first page."""
     cursor: str | None
+    batch: int = 0
 
 
 def _resume_position(context: ReadContext, state: IntegrationState, now: datetime) -> _Position:
     """Return where to resume: at the kept cursor, or from the bookmark."""
     progress = state.in_progress
     if progress is not None and now - progress.kept_at <= CURSOR_LIFETIME:
-        return _Position(state, progress.started_at, progress.cursor)
+        batch = min(progress.batch, len(context.filters.batches) - 1)
+        return _Position(state, progress.started_at, progress.cursor, batch)
     return _bookmark_position(context, state, now)
 
 
@@ -384,42 +412,34 @@ def _integration_pages(
         rows = _fetch_row(context, integration_id, row_id)
         return files.add_to_one(rows) if context.has_files else rows
 
-    def without_files(candidate_id: str, error: AtsError) -> None:
-        left_out.request_next_time(candidate_id, error.detail)
-        log.warning(
-            "%s: Integration %s: the files of candidate %s cannot be read now, so files is null. "
-            "The next run requests the candidate again. [%s]",
-            context.model.stream,
-            integration_id,
-            candidate_id,
-            error.detail,
-        )
-
-    def with_files(rows: Sequence[bytes]) -> Sequence[bytes]:
-        if not context.has_files:
-            return rows
-        return files.add(rows, on_success=left_out.release, on_failure=without_files)
-
+    with_files = partial(_with_files, context, integration_id, files, left_out)
     for rows in left_out.request_again(fetch_again):
         yield rows, complete(state)
-    kept_size = state.in_progress.page_size if state.in_progress else None
-    size = PageSize(kept_size or context.config.page_size, "kombo.page_size")
+    size = _page_size(context, state)
     position, page, restarted = _first_page(context, integration_id, state, size)
     started_at = position.started_at or page.sent_at
     seen = SeenCursors(position.cursor)
     reached = position.state
-    while page.next_cursor is not None:
-        seen.add(page.next_cursor, page.where)
-        kept_at = context.client.now().replace(microsecond=0)
-        progress = InProgress(started_at, page.next_cursor, kept_at, size.rows)
+    while (following := _position_after(context, position, page, started_at)) is not None:
+        position = following
+        if position.cursor is None:
+            seen = SeenCursors()
+        else:
+            seen.add(position.cursor, page.where)
+        progress = InProgress(
+            started_at=started_at,
+            kept_at=context.client.now().replace(microsecond=0),
+            cursor=position.cursor,
+            page_size=size.rows,
+            batch=position.batch,
+        )
         after = msgspec.structs.replace(position.state, in_progress=progress)
         reached = left_out.state_after(page.left_out, page.where, reached, after)
         yield with_files(page.rows), complete(reached)
-        position = _Position(position.state, started_at, page.next_cursor)
         try:
-            page = _fetch_page(context, integration_id, position, page_size=size.rows)
+            page = _fetch_first_page(context, integration_id, position, size)
         except RequestRefused as refusal:
-            if restarted:
+            if restarted or position.cursor is None:
                 raise
             restarted = True
             position = _position_after_refusal(context, integration_id, state, refusal)
@@ -432,11 +452,51 @@ def _integration_pages(
     yield with_files(page.rows), complete(reached)
 
 
+def _with_files(
+    context: ReadContext,
+    integration_id: str,
+    files: CandidateFiles,
+    left_out: LeftOutRows[IntegrationState],
+    rows: Sequence[bytes],
+) -> Sequence[bytes]:
+    """Return the rows of a page with their files, where these are asked for."""
+    if not context.has_files:
+        return rows
+
+    def without_files(candidate_id: str, error: AtsError) -> None:
+        left_out.request_next_time(candidate_id, error.detail)
+        log.warning(
+            "%s: Integration %s: the files of candidate %s cannot be read now, so files is null. "
+            "The next run requests the candidate again. [%s]",
+            context.model.stream,
+            integration_id,
+            candidate_id,
+            error.detail,
+        )
+
+    return files.add(rows, on_success=left_out.release, on_failure=without_files)
+
+
+def _page_size(context: ReadContext, state: IntegrationState) -> PageSize:
+    kept = state.in_progress.page_size if state.in_progress else None
+    return PageSize(kept or context.config.page_size, "kombo.page_size")
+
+
+def _position_after(
+    context: ReadContext, position: _Position, page: responses.RowsPage, started_at: datetime
+) -> _Position | None:
+    """Return where the next page is: at the page's cursor, or in the next batch; None: nowhere."""
+    if page.next_cursor is not None:
+        return _Position(position.state, started_at, page.next_cursor, position.batch)
+    if position.batch + 1 < len(context.filters.batches):
+        return _Position(position.state, started_at, None, position.batch + 1)
+    return None
+
+
 def _fetch_row(context: ReadContext, integration_id: str, row_id: str) -> Sequence[bytes]:
     """Return one row, or none if there is no such row any more."""
-    start = _Position(IntegrationState(), None, None)
-    page = _fetch_page(
-        context, integration_id, start, page_size=1, retry_policy=TWO_ATTEMPTS, row_id=row_id
+    page = _request_rows(
+        context, integration_id, {"ids": (row_id,)}, page_size=1, retry_policy=TWO_ATTEMPTS
     )
     if page.left_out:
         raise IncompleteResponse("The row is not valid JSON.", detail=page.where)
@@ -525,27 +585,53 @@ def _request_of(
     )
 
 
-def _fetch_page(  # noqa: PLR0913 - the request's own parameters
+def _fetch_page(
     context: ReadContext,
     integration_id: str,
     position: _Position,
     *,
     page_size: int,
     retry_policy: RetryPolicy | None = None,
-    row_id: str | None = None,
 ) -> responses.RowsPage:
+    """Return the page at a position; of ids in the row filters those that Kombo knows."""
     since = (position.state.updated_after, context.start_date)
+    request = partial(_request_rows, context, integration_id)
+    send = partial(
+        request,
+        page_size=page_size,
+        updated_after=max((each for each in since if each is not None), default=None),
+        cursor=position.cursor,
+        retry_policy=retry_policy,
+    )
+    probe = partial(request, page_size=1)
+    try:
+        page = context.filters.request(integration_id, position.batch, send, probe)
+    except InvalidInput as refusal:
+        if context.filters and position.cursor is None:
+            raise context.filters.refused(refusal) from None
+        raise
+    return page or responses.no_rows(context.client.now())
+
+
+def _request_rows(  # noqa: PLR0913 - the request's own parameters
+    context: ReadContext,
+    integration_id: str,
+    filters: Batch,
+    *,
+    page_size: int,
+    updated_after: datetime | None = None,
+    cursor: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+) -> responses.RowsPage:
     request = requests.rows(
         context.base_url,
         context.model.path,
         integration_id=integration_id,
         page_size=page_size,
         include_deleted=context.config.include_deleted,
-        updated_after=None
-        if row_id is not None
-        else max((each for each in since if each is not None), default=None),
-        cursor=position.cursor,
-        row_id=row_id,
+        updated_after=updated_after,
+        cursor=cursor,
+        filters=filters,
     )
     read = partial(responses.rows, integration_id=integration_id)
     return context.client.send(request, read, retry_policy=retry_policy)
@@ -582,8 +668,7 @@ def _probe(context: ReadContext, integration_id: str) -> datetime | AtsError:
     """Return the vendor's time if this integration can be read now, or why it cannot."""
     try:
         _require_model(context, integration_id)
-        start = _Position(IntegrationState(), None, None)
-        page = _fetch_page(context, integration_id, start, page_size=1)
+        page = _request_rows(context, integration_id, {}, page_size=1)
     except (Stopped, CredentialsRefused):
         raise
     except UnknownPartition as error:

@@ -8,6 +8,7 @@ vendor shows no time of change. Hence more files than in the other packages, in 
 - `listing.py`: who is listed in a window, page by page.
 - `seen.py`: which ids were listed, on disk.
 - `fetcher.py`: fetches people in batches and finds the person who breaks a batch.
+- `chosen.py`: the people of `talemetry.candidate_ids`, without any listing.
 - `record.py`: turns HR-XML converted to JSON into a record.
 - `state.py`: the state of the stream.
 - `token.py`: exchanges client credentials for tokens.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from source_ats.errors import AccessDenied, RequestRefused
 from source_ats.http.client import Client
 from source_ats.http.models import Request
-from source_ats.vendors.talemetry import requests, responses
+from source_ats.vendors.talemetry import chosen, requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK
 
@@ -20,6 +20,11 @@ def check(config: TalemetryConfig, client: Client) -> list[str]:
     Raises `ConfigError` if the credentials are wrong or lack a privilege, `TransientError` if
     Talemetry does not answer, and `ContractError` if a response has an unknown shape.
     """
+    if config.candidate_ids:
+        first = sorted(config.candidate_ids)[: config.ids_per_request]
+        result = chosen.fetch(chosen.fetcher(client, config), first)
+        missing = [*result.bad, *result.gone]
+        return [chosen.describe_missing(missing)] if missing else []
     listed = client.send(_listing(config, client, None), responses.listing)
     if not listed.ids:
         return ["Talemetry lists no people. If you expect some, check talemetry.exclude_sources."]

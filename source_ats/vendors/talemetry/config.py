@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from source_ats.protocol.spec import BaseUrl, Secret, Section
+from source_ats.protocol.spec import EACH_ONCE, BaseUrl, Secret, Section
 
 IncludeOption = Literal[
     "contact",
@@ -18,6 +19,15 @@ IncludeOption = Literal[
     "notes",
     "custom_data",
 ]
+
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _guid(text: str) -> str:
+    if not _GUID.fullmatch(text):
+        raise ValueError("must be a GUID such as 11111111-aaaa-11ef-8000-000000000001")
+    return text
 
 
 class TokenCredentials(Section):
@@ -70,15 +80,39 @@ class TalemetryConfig(Section):
     )
     include: Annotated[
         list[IncludeOption],
-        AfterValidator(lambda options: list(dict.fromkeys(["contact", *options]))),
+        AfterValidator(lambda options: options and list(dict.fromkeys(["contact", *options]))),
     ] = Field(
         list(get_args(IncludeOption)),
         title="Blocks",
         description=(
-            "Which blocks of each person are read; contact is always included. A change makes the "
-            "next sync read everybody again."
+            "Which blocks of each person are read; with any of them, contact is read too. With an "
+            "empty list the parameter is not sent, and Jobvite decides. A change makes the next "
+            "sync read everybody again."
         ),
         json_schema_extra={"uniqueItems": True},
+    )
+    candidate_ids: Annotated[
+        list[
+            Annotated[
+                str,
+                AfterValidator(_guid),
+                Field(
+                    json_schema_extra={
+                        "pattern": f"^{_GUID.pattern}$",
+                        "pattern_descriptor": "a GUID",
+                    }
+                ),
+            ]
+        ],
+        *EACH_ONCE,
+    ] = Field(
+        [],
+        title="Only these people",
+        description=(
+            "Reads only the people with these GUIDs, in every sync. Nobody is listed then: the "
+            "start date and the exclusions have no effect, and deletions are not seen."
+        ),
+        examples=["11111111-aaaa-11ef-8000-000000000001"],
     )
     exclude_sources: list[str] = Field(
         [],

@@ -6,8 +6,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from datetime import datetime
 
+from source_ats.clock import rfc3339
 from source_ats.errors import RequestRefused, RetryableError, Stopped, TransientError
 from source_ats.http.client import Client
 from source_ats.http.models import Response
@@ -48,11 +49,15 @@ class ProfileFetcher:
     """Lists about this many people, to see whether anybody is answered."""
     set_aside: Collection[str] = ()
     """Who could not be read in earlier runs: they tell nothing of the vendor."""
+    first_sent_at: datetime | None = None
+    """When the first request that was answered was sent, by the vendor's clock."""
     _answered: str | None = None
     """A person who was answered in this run."""
 
-    def fetch(self, ids: Sequence[str], as_of: str) -> FetchResult:
+    def fetch(self, ids: Sequence[str], as_of: str | None) -> FetchResult:
         """Fetch a batch, in one request if the vendor answers all of it.
+
+        `as_of` is for the records; None: the time of the request.
 
         A person missing from a response is requested once more alone. A batch that is refused, or
         draws a server error three times, is halved until the bad ones are found. Raises
@@ -84,7 +89,7 @@ class ProfileFetcher:
     def _bisect(
         self,
         ids: Sequence[str],
-        as_of: str,
+        as_of: str | None,
         policy: RetryPolicy,
         split: Callable[[list[str], RequestRefused | TransientError], list[list[str]]],
     ) -> tuple[FetchResult, dict[str, RequestRefused | TransientError]]:
@@ -135,7 +140,7 @@ class ProfileFetcher:
     def _fetch_the_only_people(
         self,
         ids: Sequence[str],
-        as_of: str,
+        as_of: str | None,
         failed: Mapping[str, RequestRefused | TransientError],
     ) -> FetchResult:
         """Fetch people who all failed, where there are no others to compare with.
@@ -155,14 +160,21 @@ class ProfileFetcher:
             missing = [guid for guid in ids if guid not in result.people]
             result.bad = dict.fromkeys(missing, MISSING)
             return result
-        if len(errors) > 1:
+        # Nobody has listed people who are configured: all of their ids may be wrong.
+        if len(errors) > 1 and not (self.config.candidate_ids and all(map(_is_not_found, errors))):
             raise _nobody_is_answered(errors[0])
         return _with_failures(result, failed)
 
-    def _request(self, ids: Sequence[str], as_of: str, policy: RetryPolicy) -> dict[str, bytes]:
+    def _request(
+        self, ids: Sequence[str], as_of: str | None, policy: RetryPolicy
+    ) -> dict[str, bytes]:
         """Return the records of these people, by GUID as requested, as far as they are answered."""
         request = requests.profiles(self.config, ids)
-        read = partial(_records, ids=ids, include=self.config.include, as_of=as_of)
+
+        def read(response: Response) -> dict[str, bytes]:
+            self.first_sent_at = self.first_sent_at or response.sent_at
+            return _records(response, ids, self.config.include, as_of)
+
         try:
             found = self.client.send(request, read, retry_policy=policy)
         except RetryableError as error:
@@ -244,10 +256,11 @@ def _halves(group: list[str], error: RequestRefused | TransientError) -> list[li
 
 
 def _records(
-    response: Response, ids: Sequence[str], include: Sequence[str], as_of: str
+    response: Response, ids: Sequence[str], include: Sequence[str], as_of: str | None
 ) -> dict[str, bytes]:
     """Return the records by GUID as requested. People who were not requested are left out."""
     people = responses.people(response)
+    as_of = as_of or rfc3339(response.sent_at.replace(microsecond=0))
     return {
         guid: record.encoded(people[guid.lower()], guid, include, as_of)
         for guid in ids
@@ -260,6 +273,7 @@ def _nobody_is_answered(error: RequestRefused | TransientError) -> TransientErro
         return TransientError(error.message, detail=error.detail)
     message = (
         "Talemetry refuses every request for people. The next run resumes from the last state. If "
-        "it fails in the same way, check talemetry.profiles_base_url and talemetry.include."
+        "it fails in the same way, check talemetry.profiles_base_url, talemetry.include and "
+        "talemetry.candidate_ids."
     )
     return TransientError(message, detail=error.detail)

@@ -74,9 +74,10 @@ def people_ids(  # noqa: PLR0913 - the API's own parameters
 
 def profiles(config: TalemetryConfig, ids: Sequence[str]) -> Request:
     """Request people. Without `include` the vendor leaves out notes, tags and custom fields."""
+    include = {"include": config.include} if config.include else {}
     return Request(
         endpoint="profiles",
         url=f"{config.profiles_base_url or PROFILES_BASE_URL}/soap/profiles/v1",
         method="POST",
-        json={"ids": list(ids), "include": config.include},
+        json={"ids": list(ids), **include},
     )

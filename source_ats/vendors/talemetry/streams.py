@@ -25,7 +25,7 @@ from source_ats.sync.concurrency import map_ordered, with_background
 from source_ats.sync.set_aside import SetAside
 from source_ats.sync.state import parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
-from source_ats.vendors.talemetry import record, requests, responses, schemas
+from source_ats.vendors.talemetry import chosen, record, requests, responses, schemas
 from source_ats.vendors.talemetry.config import ClientCredentials, TalemetryConfig, TokenCredentials
 from source_ats.vendors.talemetry.fetcher import FetchResult, ProfileFetcher
 from source_ats.vendors.talemetry.listing import ListedBatch, ProfilesListing, split_ids
@@ -90,6 +90,7 @@ def _auth(
 def streams(config: TalemetryConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams of this vendor."""
     context = ReadContext(client, config, WindowPlan.of(config, options))
+    chosen_only = bool(config.candidate_ids)
     return [
         Stream(
             name="profiles",
@@ -101,9 +102,12 @@ def streams(config: TalemetryConfig, options: ReadOptions, client: Client) -> li
                 "include": sorted(config.include),
                 "exclude_sources": sorted(config.exclude_sources),
                 "exclude_life_cycles": sorted(config.exclude_life_cycles),
+                **({"candidate_ids": sorted(config.candidate_ids)} if chosen_only else {}),
             },
-            pages=partial(pages, context),
-            partitioning=Partitioning(
+            pages=partial(chosen.pages, client, config) if chosen_only else partial(pages, context),
+            partitioning=None
+            if chosen_only
+            else Partitioning(
                 plan=partial(_plan_batch, context),
                 split=partial(_split_batch, context),
                 pages=partial(_partition_pages, context),

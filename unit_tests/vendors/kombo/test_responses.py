@@ -263,9 +263,14 @@ class TestErrors:
         assert found is None
 
     def test_404_without_a_code_is_a_wrong_address(self) -> None:
-        found = responses.classify(error(None, 404))
+        found = responses.classify(response(404, "<html>not found</html>"))
         assert isinstance(found, WrongAddress)
         assert "kombo.base_url" in found.message
+
+    def test_404_of_kombo_itself_refuses_one_request_also_without_a_code(self) -> None:
+        found = responses.classify(error(None, 404))
+        assert isinstance(found, RequestRefused)
+        assert (found.status, found.code) == (404, None)
 
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 429, 500, 503])
     @pytest.mark.parametrize(

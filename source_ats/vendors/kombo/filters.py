@@ -1,0 +1,170 @@
+"""Row filters of `candidates`, split into requests that Kombo takes.
+
+A filter is a parameter of the list: several parameters all have to match, of the values of one any
+may. The vendor states no maximum for the values of a list, so each request carries few of them.
+
+An older page says that one unknown id fails the whole request with 404. Kombo ids belong to one
+integration, so each integration is asked which of the ids it knows, by halving the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import TypeVar
+
+from source_ats.errors import ConfigError, InvalidInput, RequestRefused
+from source_ats.vendors.kombo.config import KomboConfig
+
+T = TypeVar("T")
+Batch = Mapping[str, tuple[str, ...]]
+"""The filters of one request: the values of each parameter."""
+
+VALUES_PER_REQUEST = 25
+CHARACTERS_PER_REQUEST = 1000
+"""Of one parameter. With all parameters a URL stays well below 8 KB, which servers take."""
+IDS_NAMED = 10
+SETTINGS = {
+    "ids": "kombo.candidate_ids",
+    "remote_ids": "kombo.remote_ids",
+    "email": "kombo.email",
+    "job_ids": "kombo.job_ids",
+}
+"""The setting of each parameter."""
+KOMBO_IDS = ("ids", "job_ids")
+"""Parameters with Kombo's ids. That an unknown job fails a request as well is assumed."""
+
+
+class RowFilters:
+    """The row filters of one stream in one run, and which of their ids each integration knows."""
+
+    def __init__(self, config: KomboConfig | None = None) -> None:
+        """Without a configuration: no filters."""
+        given = {} if config is None else _given(config)
+        self._given = given
+        parts = [[(name, part) for part in _parts(values)] for name, values in given.items()]
+        self.batches: Sequence[Batch] = [dict(chosen) for chosen in product(*parts)]
+        """One for each list that has to be read; one without filters if there are none."""
+        self._narrowed: dict[tuple[str, int], Batch | None] = {}
+        self._unknown: dict[str, set[tuple[str, str]]] = {}
+
+    def __bool__(self) -> bool:
+        """True if there are filters."""
+        return bool(self._given)
+
+    def selection(self) -> dict[str, list[str]]:
+        """Return what the filters are, for the hash that a state keeps. Empty without filters."""
+        return {SETTINGS[name]: sorted(values) for name, values in self._given.items()}
+
+    def request(
+        self,
+        integration_id: str,
+        number: int,
+        send: Callable[[Batch], T],
+        probe: Callable[[Batch], object],
+    ) -> T | None:
+        """Request the list of a batch, without the ids that this integration does not know.
+
+        None: it knows none of them. `probe` requests the list with one filter. Raises what `send`
+        raises, unless unknown ids are the cause.
+        """
+        batch = self._narrowed.get((integration_id, number), self.batches[number])
+        if batch is None:
+            return None
+        try:
+            return send(batch)
+        except RequestRefused as refusal:
+            if refusal.status != 404 or not self._narrow(integration_id, number, batch, probe):
+                raise
+        return self.request(integration_id, number, send, probe)
+
+    def _narrow(
+        self,
+        integration_id: str,
+        number: int,
+        batch: Batch,
+        probe: Callable[[Batch], object],
+    ) -> bool:
+        """Leave the unknown ids out of a batch; False if there are none."""
+        if (integration_id, number) in self._narrowed:
+            return False
+        unknown = {
+            (name, value)
+            for name in KOMBO_IDS
+            if name in batch
+            for value in _unknown(name, batch[name], probe)
+        }
+        if not unknown:
+            return False
+        self._unknown.setdefault(integration_id, set()).update(unknown)
+        known = {
+            name: tuple(value for value in values if (name, value) not in unknown)
+            for name, values in batch.items()
+        }
+        self._narrowed[integration_id, number] = known if all(known.values()) else None
+        return True
+
+    def refused(self, refusal: InvalidInput) -> ConfigError:
+        """Return what it means that Kombo does not accept the first page of a batch."""
+        message = (
+            "Kombo does not accept the row filters. Correct or remove them: "
+            f"{', '.join(self.selection())}."
+        )
+        return ConfigError(message, detail=refusal.detail)
+
+    def _unknown_to_all(self, integration_ids: Sequence[str]) -> dict[str, list[str]]:
+        sets = [self._unknown.get(each, set()) for each in integration_ids]
+        found: dict[str, list[str]] = {}
+        for name, value in sorted(set.intersection(*sets) if sets else ()):
+            found.setdefault(SETTINGS[name], []).append(value)
+        return found
+
+    def describe_unknown(self, integration_ids: Sequence[str]) -> list[str]:
+        """Return a sentence for each setting with ids that none of these integrations knows."""
+        return [
+            f"No integration knows {', '.join(ids[:IDS_NAMED])}"
+            f"{f' and {len(ids) - IDS_NAMED} more' if len(ids) > IDS_NAMED else ''}. "
+            f"Correct or remove them in {setting}; the others are read."
+            for setting, ids in self._unknown_to_all(integration_ids).items()
+        ]
+
+
+def _given(config: KomboConfig) -> dict[str, list[str]]:
+    """Return the filters that are set, by parameter, in an order that does not depend on typing."""
+    filters = {
+        "ids": config.candidate_ids,
+        "remote_ids": config.remote_ids,
+        "email": [config.email] if config.email else [],
+        "job_ids": config.job_ids,
+    }
+    return {name: sorted(values) for name, values in filters.items() if values}
+
+
+def _parts(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the values in groups that fit into a request."""
+    part: list[str] = []
+    for value in values:
+        characters = sum(map(len, part)) + len(value)
+        if part and (len(part) >= VALUES_PER_REQUEST or characters > CHARACTERS_PER_REQUEST):
+            yield tuple(part)
+            part = []
+        part.append(value)
+    yield tuple(part)
+
+
+def _unknown(name: str, values: tuple[str, ...], probe: Callable[[Batch], object]) -> Iterator[str]:
+    """Yield the values that are answered with 404, alone and twice."""
+    for _ in range(2 if len(values) == 1 else 1):
+        try:
+            probe({name: values})
+        except RequestRefused as refusal:
+            if refusal.status != 404:
+                raise
+        else:
+            return
+    if len(values) == 1:
+        yield values[0]
+        return
+    middle = len(values) // 2
+    yield from _unknown(name, values[:middle], probe)
+    yield from _unknown(name, values[middle:], probe)
