@@ -237,7 +237,7 @@ class Delivery:
         if not is_known and candidate.skip_unless_known is not None:
             return self._outcome_of(stream, candidate.skip_unless_known)
         checked = validation.checked(candidate.fields)
-        problem = self._why_rejected(checked)
+        problem = next(iter(candidate.withheld.items()), None) or self._why_rejected(checked)
         if problem is not None:
             return _refused(candidate, *problem)
         candidate = replace(

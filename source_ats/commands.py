@@ -10,18 +10,25 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from source_ats.clock import Clock, SystemClock
-from source_ats.config import SECTIONS, SourceConfig, parse, reject_future_start_date
+from source_ats.config import (
+    SECTIONS,
+    PrivacyConfig,
+    SourceConfig,
+    parse,
+    reject_future_start_date,
+)
 from source_ats.errors import AtsError, ConfigError, NoConnection, Stopped
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
 from source_ats.http.usage import Usage
 from source_ats.protocol import input_files
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
+from source_ats.sync.privacy import Privacy
 from source_ats.sync.reader import read as read_streams
 from source_ats.sync.stream import Page, ReadOptions, State, Stream, catalog_entry
 from source_ats.vendors.atz_crm import streams as atz_crm
@@ -150,16 +157,26 @@ def only_for(config: SourceConfig, stream: str) -> SourceConfig:
 
     Raises `ConfigError` if none has it.
     """
+    offered = _streams(config, SystemClock())
+    if stream not in offered:
+        message = (
+            f"The configuration does not offer the stream {stream}. It offers: "
+            f"{', '.join(offered)}."
+        )
+        raise ConfigError(message)
+    alone = next(each for each in _one_by_one(config) if stream in _streams(each, SystemClock()))
+    if config.privacy is None:
+        return alone
+    mine = _privacy(config.privacy).only_for(_streams(alone, SystemClock())[stream])
+    privacy = config.privacy.model_copy(update={"drop": mine.drop, "hash": mine.hash})
+    return alone.model_copy(update={"privacy": privacy})
+
+
+def _one_by_one(config: SourceConfig) -> Iterator[SourceConfig]:
+    """Yield the configuration with each section alone, without privacy settings."""
     for name in SECTIONS:
         others = {other: None for other in SECTIONS if other != name}
-        alone = config.model_copy(update=others)
-        if stream in _streams(alone, SystemClock()):
-            return alone
-    message = (
-        f"The configuration does not offer the stream {stream}. It offers: "
-        f"{', '.join(_streams(config, SystemClock()))}."
-    )
-    raise ConfigError(message)
+        yield config.model_copy(update={**others, "privacy": None})
 
 
 def stream(config: SourceConfig, name: str, clock: Clock) -> Stream:
@@ -187,7 +204,10 @@ class _Vendor:
 
 
 def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> list[_Vendor]:
-    """Return the vendors that are configured. Raises `ConfigError` for a start date to come."""
+    """Return the vendors that are configured, with the privacy settings applied to their streams.
+
+    Raises `ConfigError` for a start date to come, and for privacy settings that match no field.
+    """
     reject_future_start_date(config, clock.now())
     options = ReadOptions(config.start_date, timedelta(minutes=config.lookback_minutes))
     vendors = []
@@ -223,4 +243,15 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         streams = comeet.streams(config.comeet, options, client)
         check = partial(check_comeet, config.comeet, client)
         vendors.append(_Vendor("Comeet", streams, check, rate_limit, client.usage))
-    return vendors
+    if config.privacy is None:
+        return vendors
+    streams = [stream for vendor in vendors for stream in vendor.streams]
+    protected = {each.name: each for each in _privacy(config.privacy).applied(streams)}
+    return [
+        replace(vendor, streams=[protected[each.name] for each in vendor.streams])
+        for vendor in vendors
+    ]
+
+
+def _privacy(settings: PrivacyConfig) -> Privacy:
+    return Privacy(settings.drop, settings.hash, settings.hash_key or "")

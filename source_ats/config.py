@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -17,13 +17,48 @@ from pydantic.fields import FieldInfo
 from source_ats.clock import rfc3339
 from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
-from source_ats.protocol.spec import Moment, Section
+from source_ats.protocol.spec import ALWAYS_SHOW, EACH_ONCE, Moment, Section
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.talemetry.config import TalemetryConfig
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/sources/ats"
+
+
+class PrivacyConfig(Section):
+    """Fields that are removed or hashed before anything leaves the connector."""
+
+    drop: Annotated[list[str], *EACH_ONCE] = Field(
+        [],
+        title="Dropped fields",
+        description=(
+            "Paths of fields that are removed: stream.field, or *.field for every stream; deeper "
+            "fields after a further dot, lists are passed through. A dot within a name is written "
+            "\\."
+        ),
+        examples=["*.remote_data", "candidates.social_media.link"],
+        json_schema_extra=ALWAYS_SHOW,
+    )
+    hash: Annotated[list[str], *EACH_ONCE] = Field(
+        [],
+        title="Hashed fields",
+        description=(
+            "Paths of fields whose values are replaced by an HMAC-SHA-256 with the hash key. Equal "
+            "values have equal hashes, so the field can still be joined on."
+        ),
+        examples=["candidates.email_addresses.email_address"],
+        json_schema_extra=ALWAYS_SHOW,
+    )
+    hash_key: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        title="Hash key",
+        description=(
+            "A long random text, needed for hashed fields. Keep it: with another key the same "
+            "value gets another hash."
+        ),
+        json_schema_extra={"airbyte_secret": True, **ALWAYS_SHOW},
+    )
 
 
 class SourceConfig(Section):
@@ -66,6 +101,11 @@ class SourceConfig(Section):
             "do not use Comeet."
         ),
     )
+    privacy: PrivacyConfig | None = Field(
+        None,
+        title="Privacy",
+        description="Removes or hashes fields before anything leaves the connector.",
+    )
     lookback_minutes: int = Field(
         60,
         ge=0,
@@ -87,8 +127,11 @@ SECTIONS: Mapping[str, type[Section]] = {
 """The vendors' sections; at least one has to be filled in."""
 
 
+_NESTED: Mapping[str, type[Section]] = {**SECTIONS, "privacy": PrivacyConfig}
+
 GROUPS = (
     *(forms.Group(name, str(SourceConfig.model_fields[name].title), [name]) for name in SECTIONS),
+    forms.Group("privacy", "Privacy", ["privacy"]),
     forms.Group("common", "All systems", ["start_date", "lookback_minutes"]),
 )
 
@@ -117,8 +160,8 @@ def spec() -> dict[str, Any]:
 def parse(raw: Mapping[str, Any]) -> Parsed:
     """Return the configuration. Raises `ConfigError` that names each wrong field, without values.
 
-    A `null` means that the field is not set, as Airbyte's form sends it, and a vendor's section
-    that holds nothing but defaults counts as absent.
+    A `null` means that the field is not set, as Airbyte's form sends it, and a section that holds
+    nothing but defaults counts as absent.
     """
     given = filled_in(raw)
     config, warnings = forms.validated(SourceConfig, given)
@@ -196,9 +239,9 @@ def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
         name: value
         for name, value in given.items()
         if not (
-            name in SECTIONS
+            name in _NESTED
             and isinstance(value, Mapping)
-            and _only_defaults(value, SECTIONS[name].model_fields)
+            and _only_defaults(value, _NESTED[name].model_fields)
         )
     }
 

@@ -224,7 +224,9 @@ class TestForm:
         assert set(form()["properties"][section]["properties"]) >= KEYS[section]
 
     def test_top_level_names_are_the_documented_ones(self) -> None:
-        assert set(form()["properties"]) == {"start_date", "lookback_minutes", *config.SECTIONS}
+        assert set(form()["properties"]) == {
+            "start_date", "lookback_minutes", "privacy", *config.SECTIONS,
+        }  # fmt: skip
 
     def test_examples_are_valid(self) -> None:
         for path, field in properties(form()):
@@ -263,7 +265,7 @@ class TestDefaults:
     def test_null_means_not_set(self) -> None:
         emptied = {path: None for path, _ in properties(form()) if len(path) == 2}
         for path in emptied:
-            if path[-1] not in FILLED_IN[path[0]]:
+            if path[-1] not in FILLED_IN.get(path[0], {}):
                 given_null = config.parse(set_at(path, None))
                 given_nothing = config.parse({name: FILLED_IN[name] for name in config.SECTIONS})
                 assert given_null == given_nothing, path

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from destination_comeet.config import (
     AtzMapping,
@@ -46,12 +47,17 @@ from destination_comeet.mapping.model import (
 )
 from destination_comeet.mapping.talemetry_profiles import from_talemetry_profiles
 from destination_comeet.mapping.values import cleaned
+from destination_comeet.validation import REQUIRED
 from source_ats.errors import ConfigError
 
 __all__ = ["Candidate", "Mapper", "PrimaryKey", "Rejection", "Skipped", "mapper"]
 
 _POSITION_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Documented: two groups of hexadecimal digits with a dot. It becomes part of an address."""
+
+_MAY_BE_DROPPED = "the privacy settings of the source may drop (privacy.drop)"
+_HASH = re.compile(r"[0-9a-f]{64}")
+"""What source-ats puts in place of a hashed value. Nobody is called that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,35 @@ def _mapped(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | S
     if isinstance(key, Rejection):
         return [key]
     positions = _positions(person, key, settings.position_uid, rules.jobs)
+    if isinstance(positions, Rejection) and not _has_column(record, person, POSITION):
+        column = person.columns[POSITION]
+        reason = f"{positions.reason}; the record has no {column}, which {_MAY_BE_DROPPED}"
+        return [Rejection(POSITION, reason, key)]
     if isinstance(positions, Rejection | Skipped):
         return [positions]
-    return [Candidate(uid, key, fields, skip) for uid, skip in positions.items()]
+    withheld = _withheld(person, record, fields)
+    return [Candidate(uid, key, fields, skip, withheld=withheld) for uid, skip in positions.items()]
+
+
+def _withheld(person: Person, record: Record, fields: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return why a required field cannot be sent although the source may well have it."""
+    found = {}
+    for name in REQUIRED:
+        value = fields.get(name)
+        if value is None and not _has_column(record, person, name):
+            column = person.columns[name]
+            found[name] = (
+                f"is missing, and Comeet requires it; the record has no {column}, which "
+                f"{_MAY_BE_DROPPED}"
+            )
+        elif name in person.columns and isinstance(value, str) and _HASH.fullmatch(value):
+            found[name] = "is a hash, as privacy.hash of the source makes it"
+    return found
+
+
+def _has_column(record: Record, person: Person, name: str) -> bool:
+    """True unless the record lacks the column that the mapping reads this from."""
+    return name not in person.columns or person.columns[name] in record
 
 
 def _positions(

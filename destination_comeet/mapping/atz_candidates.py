@@ -29,4 +29,5 @@ def from_atz_candidates(record: Record) -> Person:
                 "street": record.get("address"),
             },
         },
+        columns={"first_name": "first_name", "last_name": "last_name"},
     )

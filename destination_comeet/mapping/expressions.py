@@ -128,6 +128,7 @@ def with_extra_fields(
         fields={name: value for name, value in values.items() if name in FIELDS},
         applications=person.applications if job is None else [Application((str(job),))],
         position_uid=values.get(POSITION, person.position_uid),
+        columns=person.columns,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from destination_comeet.mapping.model import Application, Person, Record, Skipped
+from destination_comeet.mapping.model import POSITION, Application, Person, Record, Skipped
 from destination_comeet.mapping.values import as_object, as_objects, first
 from destination_comeet.validation import RESUME_TYPES
 
@@ -43,6 +43,7 @@ def from_kombo_candidates(record: Record) -> Person | Skipped:
             **_files(as_objects(record.get("files"))),
         },
         applications=[_application(each) for each in as_objects(record.get("applications"))],
+        columns={"first_name": "first_name", "last_name": "last_name", POSITION: "applications"},
     )
 
 

@@ -62,6 +62,8 @@ class Candidate:
     """Once the fields were checked: the files among them, which `fields` then no longer has."""
     raw_files: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The fields with files as they were mapped."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Why required fields are not there, or are not to be sent, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Person:
     fields: Mapping[str, Any]
     applications: Sequence[Application] = ()
     position_uid: object = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The columns of the record that required values come from, by the name of the value."""
 
 
 Mapper = Callable[[Record], Sequence[Candidate | Rejection | Skipped]]

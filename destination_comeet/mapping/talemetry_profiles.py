@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from destination_comeet.mapping.model import Application, Person, Record, Skipped
+from destination_comeet.mapping.model import POSITION, Application, Person, Record, Skipped
 from destination_comeet.mapping.values import as_object, as_objects, first
 
 _CLOSED_WORDS = ("hired", "reject", "declin", "withdr", "not selected")
@@ -32,6 +32,7 @@ def from_talemetry_profiles(record: Record) -> Person | Skipped:
             "address": first(map(_address, addresses)),
         },
         applications=[_application(each) for each in as_objects(record.get("applications"))],
+        columns={"first_name": "given_name", "last_name": "family_name", POSITION: "applications"},
     )
 
 

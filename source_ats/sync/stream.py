@@ -84,22 +84,32 @@ class Stream:
     marks as finished is not read again."""
     partitioning: Partitioning | None = None
     """None: it is read as one."""
+    needed: Sequence[str] = ()
+    """Columns that privacy settings cannot change, besides key and cursor: with these rows are
+    told apart and deletions are seen."""
+    copies: Sequence[Sequence[tuple[str, ...]]] = ()
+    """Groups of paths at which the connector itself shows the same value."""
+    protect: Callable[[Page], Page] | None = None
+    """What the privacy settings do to a page; None: nothing."""
 
     def read(self, state: State, *, full_refresh: bool) -> Iterator[Page]:
-        """Yield the pages after a state, their records as warehouses accept them."""
-        return map(self._cleaned, self.pages(state, full_refresh))
+        """Yield the pages after a state, their records as warehouses accept them.
+
+        Privacy settings are applied.
+        """
+        return map(self._finished, self.pages(state, full_refresh))
 
     def read_partition(self, partition: Partition) -> Iterator[Page]:
         """Yield the pages of a partition like `read`. For a stream with a partitioning."""
         if self.partitioning is None:
             raise ValueError(f"The stream {self.name} has no partitions.")
-        return map(self._cleaned, self.partitioning.pages(partition))
+        return map(self._finished, self.partitioning.pages(partition))
 
-    def _cleaned(self, page: Page) -> Page:
+    def _finished(self, page: Page) -> Page:
         records, changes = clean_rows(page.records, self.schema)
-        if records is page.records:
-            return page
-        return replace(page, records=records, changes=changes)
+        if records is not page.records:
+            page = replace(page, records=records, changes=changes)
+        return page if self.protect is None else self.protect(page)
 
 
 def catalog_entry(stream: Stream) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[
                     else {}
                 ),
             },
+            # The newest `read_at` of a candidate tells which rows are current.
+            needed=("candidate_slug", "read_at"),
             pages=partial(history.pages, histories),
             partitioning=history.partitioning(histories),
         ),

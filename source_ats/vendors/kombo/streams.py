@@ -214,6 +214,7 @@ def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[S
             },
             pages=partial(pages, context),
             partitioning=partitioning(context),
+            needed=("integration_id", "remote_deleted_at"),
         )
         for context in contexts
     ]

@@ -18,6 +18,15 @@ from source_ats.decoding import encode
 Json = dict[str, Any]
 
 
+COPIES = (
+    (("formatted_name",), ("contact", "PersonName", "FormattedName")),
+    (("given_name",), ("contact", "PersonName", "GivenName")),
+    (("family_name",), ("contact", "PersonName", "FamilyName")),
+    (("email",), ("contact", "ContactMethod", "InternetEmailAddress")),
+)
+"""Columns, and where in `contact` the same value is."""
+
+
 def encoded(candidate: Json, guid: str, include: Collection[str], as_of: str) -> bytes:
     """Return the record of a person, a JSON object on one line. The candidate is consumed."""
     return encode(record(candidate, guid, include, as_of))

@@ -104,6 +104,8 @@ def streams(config: TalemetryConfig, options: ReadOptions, client: Client) -> li
                 "exclude_life_cycles": sorted(config.exclude_life_cycles),
                 **({"candidate_ids": sorted(config.candidate_ids)} if chosen_only else {}),
             },
+            needed=("is_deleted",),
+            copies=record.COPIES,
             pages=partial(chosen.pages, client, config) if chosen_only else partial(pages, context),
             partitioning=None
             if chosen_only

@@ -1,0 +1,92 @@
+"""Records whose source drops or hashes what a mapping needs: the reason names the settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.configured import section, source
+from integration_tests.support.connector import catalog
+from integration_tests.support.kombo import integrations
+from integration_tests.support.writer import OPEN, Writer, configured, record, state
+
+STREAMS = {
+    "candidates": ("kombo", "kombo_candidates", "id"),
+    "profiles": ("talemetry", "talemetry_profiles", "id"),
+    "atz_candidates": ("atz_crm", "atz_candidates", "slug"),
+}
+DROPPED = (
+    "is missing, and Comeet requires it; the record has no {column}, which the privacy settings of "
+    "the source may drop (privacy.drop)"
+)
+HASHED = "is a hash, as privacy.hash of the source makes it"
+
+
+def records_of(sandbox: Sandbox, folder: Path, stream: str, **privacy: Any) -> list[Any]:
+    """Return the records of a stream that is read with these privacy settings."""
+    vendor = STREAMS[stream][0]
+    sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+    more = {"kombo": {"integration_ids": integrations(sandbox)}}
+    connector = source(folder, **{vendor: section(vendor, sandbox.url, **more.get(vendor, {}))})
+    connector.config["privacy"] = privacy
+    run = connector.run_quickly("read", catalog=catalog(stream))
+    assert run.code == 0, run.errors()
+    return run.records(stream)
+
+
+@pytest.mark.parametrize("setting", ["drop", "hash"])
+@pytest.mark.parametrize(
+    ("stream", "column", "field"),
+    [
+        ("candidates", "first_name", "first_name"),
+        ("profiles", "family_name", "last_name"),
+        ("atz_candidates", "last_name", "last_name"),
+    ],
+)
+def test_a_name_that_the_source_withholds(
+    writer: Writer, stream: str, column: str, field: str, setting: str
+) -> None:
+    privacy: dict[str, Any] = {setting: [f"{stream}.{column}"], "hash_key": "k"}
+    rows = records_of(writer.sandbox, writer.folder, stream, **privacy)
+    _, mapping, key = STREAMS[stream]
+    settings: dict[str, Any] = {
+        "stream": stream,
+        "mapping": {"mapping_type": mapping},
+        "position_uid": OPEN,
+    }
+    writer.config["streams"] = [settings]
+    writer.config["rejected_path"] = str(writer.folder / "rejected.jsonl")
+    writer.catalog = {"streams": [configured(stream, primary_key=(key,))]}
+    messages = [record(row, stream) for row in rows]
+    run = writer.write(*messages, state(1, stream))
+    assert run.code == 0, run.output
+    assert writer.truth() == []
+    lines = (writer.folder / "rejected.jsonl").read_text().splitlines()
+    reason = DROPPED.format(column=column) if setting == "drop" else HASHED
+    assert {
+        (each["field"], each["reason"]) for line in lines for each in json.loads(line)["refusals"]
+    } == {(field, reason)}
+
+    # What the source withholds can be filled in.
+    settings["extra_fields"] = [{"comeet_field": field, "expression": "'Somebody'"}]
+    assert writer.write(*messages, state(2, stream)).code == 0
+    assert {each["fields"][field] for each in writer.truth()} == {"Somebody"}
+
+
+def test_applications_that_the_source_drops(writer: Writer, tmp_path: Path) -> None:
+    rows = records_of(writer.sandbox, tmp_path, "candidates", drop=["candidates.applications"])
+    writer.config["streams"] = [
+        {
+            "stream": "candidates",
+            "mapping": {"mapping_type": "kombo_candidates"},
+            "positions": [{"job_id": "a job", "position_uid": OPEN}],
+        }
+    ]
+    writer.catalog = {"streams": [configured("candidates")]}
+    run = writer.write(*(record(row, "candidates") for row in rows), state(1, "candidates"))
+    assert writer.truth() == []
+    assert "the record has no applications, which the privacy settings" in run.logs("WARN")
