@@ -9,11 +9,12 @@ integration, so each integration is asked which of the ids it knows, by halving 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import TypeVar
 
 from source_ats.errors import ConfigError, InvalidInput, RequestRefused
+from source_ats.vendors.kombo import responses
 from source_ats.vendors.kombo.config import KomboConfig
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class RowFilters:
         """One for each list that has to be read; one without filters if there are none."""
         self._narrowed: dict[tuple[str, int], Batch | None] = {}
         self._unknown: dict[str, set[tuple[str, str]]] = {}
+        self._returned: set[str] = set()
 
     def __bool__(self) -> bool:
         """True if there are filters."""
@@ -112,21 +114,40 @@ class RowFilters:
         )
         return ConfigError(message, detail=refusal.detail)
 
-    def _unknown_to_all(self, integration_ids: Sequence[str]) -> dict[str, list[str]]:
-        sets = [self._unknown.get(each, set()) for each in integration_ids]
-        found: dict[str, list[str]] = {}
-        for name, value in sorted(set.intersection(*sets) if sets else ()):
-            found.setdefault(SETTINGS[name], []).append(value)
-        return found
+    def _unknown_to_all(self, integration_ids: Sequence[str]) -> dict[str, set[str]]:
+        common = set.intersection(*(self._unknown.get(each, set()) for each in integration_ids))
+        return {name: {value for each, value in common if each == name} for name in KOMBO_IDS}
+
+    def note(self, rows: Sequence[bytes]) -> None:
+        """Note which of the chosen candidates were returned."""
+        if "ids" in self._given:
+            self._returned.update(map(responses.id_of, rows))
+
+    def describe_missing(self, integration_ids: Sequence[str]) -> list[str]:
+        """Return a sentence on the chosen candidates whom a read of everything did not return.
+
+        Kombo may pass over an unknown id instead of refusing the request. Nothing is said where
+        another filter may be the reason.
+        """
+        if self._given.keys() != {"ids"}:
+            return []
+        unknown = self._unknown_to_all(integration_ids)["ids"]
+        return _sentences("returned", "ids", {*self._given["ids"]} - unknown - self._returned)
 
     def describe_unknown(self, integration_ids: Sequence[str]) -> list[str]:
         """Return a sentence for each setting with ids that none of these integrations knows."""
-        return [
-            f"No integration knows {', '.join(ids[:IDS_NAMED])}"
-            f"{f' and {len(ids) - IDS_NAMED} more' if len(ids) > IDS_NAMED else ''}. "
-            f"Correct or remove them in {setting}; the others are read."
-            for setting, ids in self._unknown_to_all(integration_ids).items()
-        ]
+        unknown = self._unknown_to_all(integration_ids)
+        return [each for name in KOMBO_IDS for each in _sentences("knows", name, unknown[name])]
+
+
+def _sentences(verb: str, name: str, ids: Collection[str]) -> list[str]:
+    """Return a sentence that names ids of a filter; none if there are no ids."""
+    if not ids:
+        return []
+    named = ", ".join(sorted(ids)[:IDS_NAMED])
+    more = f" and {len(ids) - IDS_NAMED} more" if len(ids) > IDS_NAMED else ""
+    correct = f"Correct or remove them in {SETTINGS[name]}; the others are read."
+    return [f"No integration {verb} {named}{more}. {correct}"]
 
 
 def _given(config: KomboConfig) -> dict[str, list[str]]:

@@ -241,6 +241,11 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     )
 
 
+def id_of(row: bytes) -> str:
+    """Return the id of a row."""
+    return _row.decode(row).id
+
+
 def no_rows(now: datetime) -> RowsPage:
     """Return the page that a list has of which nothing is left to request."""
     return RowsPage([], None, now.replace(microsecond=0), where="")

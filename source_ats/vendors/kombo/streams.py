@@ -257,6 +257,7 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
             _require_model(context, integration_id)
             for rows, after in _integration_pages(context, integration_id, before):
                 matched = matched or bool(rows)
+                context.filters.note(rows)
                 current = {**current, integration_id: msgspec.to_builtins(after)}
                 yield Page(rows, {"integrations": current})
         except (Stopped, CredentialsRefused):
@@ -278,21 +279,23 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
     if len(unavailable) == len(integration_ids):
         _raise_nothing_read(context.model, unavailable)
     elif context.filters and not unavailable:
-        _warn_of_filters(context, nothing_matched=not (matched or stored))
+        _warn_of_filters(context, first_read=not stored, nothing_matched=not matched)
 
 
-def _warn_of_filters(context: ReadContext, *, nothing_matched: bool) -> None:
-    """Warn of ids that no integration knows, and of filters that match nothing at all."""
-    unknown = context.filters.describe_unknown(context.config.integration_ids)
-    for sentence in unknown:
-        log.warning("%s: %s", context.model.stream, sentence)
-    if nothing_matched and not unknown:
-        log.warning(
-            "%s: no row matches the row filters (%s). Check them. Kombo also returns nothing for a "
-            "filter on a field that the applicant tracking system does not have.",
-            context.model.stream,
-            ", ".join(context.filters.selection()),
+def _warn_of_filters(context: ReadContext, *, first_read: bool, nothing_matched: bool) -> None:
+    """Warn of ids that no integration knows and, after a first read, of filters without rows."""
+    sentences = context.filters.describe_unknown(context.config.integration_ids)
+    if first_read and context.start_date is None:
+        sentences += context.filters.describe_missing(context.config.integration_ids)
+    if first_read and nothing_matched and not sentences:
+        settings = ", ".join(context.filters.selection())
+        sentence = (
+            f"No row matches the row filters ({settings}). Check them. Kombo also returns nothing "
+            "for a filter on a field that the applicant tracking system does not have."
         )
+        sentences = [sentence]
+    for sentence in sentences:
+        log.warning("%s: %s", context.model.stream, sentence)
 
 
 def _warn_left_out(context: ReadContext, integration_id: str, error: AtsError) -> None:
