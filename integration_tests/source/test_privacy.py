@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, Run, catalog
 from integration_tests.support.every_stream import STREAMS, configuration, fill_comeet
 from source_ats import commands
+from source_ats.cdk import SourceAts
 from source_ats.clock import SystemClock
 from source_ats.config import parse
 from source_ats.errors import ConfigError
@@ -269,6 +272,24 @@ def test_other_privacy_settings_are_another_selection(connector: Connector) -> N
     # It concerns the streams that have the field, and the key those that hash with it.
     connector.config["privacy"] = {"drop": ["kombo_tags.name"], "hash_key": KEY}
     assert connector.read_quickly("candidates").state()["selection"] == selections[0]
+
+
+def test_the_entry_point_of_the_cdk_protects_alike(connector: Connector) -> None:
+    connector.config["privacy"] = {
+        "drop": ["*.remote_data"], "hash": ["candidates.email_addresses"], "hash_key": KEY,
+    }  # fmt: skip
+    ours = connector.run_quickly("read", catalog=catalog("candidates"))
+    configured = ConfiguredAirbyteCatalogSerializer.load(catalog("candidates"))
+    messages = list(SourceAts().read(logging.getLogger(), connector.config, configured))
+    records = [each.record.data for each in messages if each.record is not None]
+    assert records == ours.records()
+    (candidates,) = [
+        each.json_schema
+        for each in SourceAts().discover(logging.getLogger(), connector.config).streams
+        if each.name == "candidates"
+    ]
+    assert candidates["properties"] == schemas(connector)["candidates"]
+    assert "remote_data" not in candidates["properties"]
 
 
 def test_a_task_of_spark_protects_its_stream_and_accepts_paths_of_other_systems(
