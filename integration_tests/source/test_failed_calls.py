@@ -331,21 +331,44 @@ class RacingClock(QuickClock):
         return super().monotonic() + 1000 * (time.monotonic() - self._began)
 
 
-def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(tmp_path: Path) -> None:
+EMPTY = b'{"status":"success","data":{"next":null,"results":[]}}'
+
+
+@pytest.mark.parametrize(
+    ("before", "dripped", "after"),
+    [
+        (b"", b" ", EMPTY),
+        (b"HTTP/1.1 200 ", b"O", b"\r\nConnection: close\r\n\r\n" + EMPTY),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x", b"\r\nConnection: close\r\n\r\n" + EMPTY),
+    ],
+    ids=["body", "status line", "header"],
+)
+@pytest.mark.parametrize("verb", ["read", "check"])
+def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
+    tmp_path: Path, verb: str, before: bytes, dripped: bytes, after: bytes
+) -> None:
     ended: list[bool] = []
 
     def drip() -> Iterator[bytes]:
+        yield before
         for _ in range(300):
-            yield b" "
+            yield dripped
             time.sleep(0.01)
         ended.append(True)
-        yield b'{"status":"success","data":{"next":null,"results":[]}}'
+        yield after
 
-    with scripted_vendor(lambda _: Answer(drip())) as vendor:
+    with scripted_vendor(lambda _: Answer(drip(), is_raw=bool(before))) as vendor:
         connector = source(tmp_path, kombo=section("kombo", vendor.url))
         clock = RacingClock(threading.Event())
-        run = connector.run_quickly("read", clock=clock, catalog=catalog("candidates"))
-    assert failure_types(run, "candidates") == ["transient_error"]
+        options = {"catalog": catalog("candidates")} if verb == "read" else {}
+        run = connector.run_quickly(verb, clock=clock, **options)
+    if verb == "read":
+        assert failure_types(run, "candidates") == ["transient_error"]
+        message = run.errors()[0]["message"]
+    else:
+        (status,) = run.of("CONNECTION_STATUS")
+        message = status["message"]
+    assert "did not finish its answer in time" in message
     assert not ended
 
 

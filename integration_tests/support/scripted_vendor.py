@@ -13,7 +13,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +47,8 @@ class Answer:
     """Bytes, an iterator of pieces that are sent as they come, or else a value for JSON."""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_raw: bool = False
+    """The pieces of the body are all that is sent: status line and headers too."""
     garbage_after: int | None = None
     """Send so many bytes of the body, then bytes that are not TLS."""
 
@@ -91,6 +93,9 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
         do_GET = do_POST = _answer  # noqa: N815 - the names that the library calls
 
         def _send(self, answer: Answer) -> None:
+            if answer.is_raw:
+                _send_pieces(self, answer.body, vendor)
+                return
             self.send_response_only(answer.status)
             now = dt.datetime.now(dt.UTC)
             headers = {
@@ -102,10 +107,7 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
             if isinstance(answer.body, Iterator):
                 self.send_header("Connection", "close")
                 self.end_headers()
-                self.close_connection = True
-                for piece in answer.body:
-                    self.wfile.write(piece)
-                    vendor.bytes_sent += len(piece)
+                _send_pieces(self, answer.body, vendor)
                 return
             body = answer.body
             if not isinstance(body, bytes):
@@ -141,6 +143,15 @@ def scripted_vendor(script: Script, *, certificate: Path | None = None) -> Itera
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _send_pieces(
+    handler: BaseHTTPRequestHandler, pieces: Iterable[bytes], vendor: ScriptedVendor
+) -> None:
+    handler.close_connection = True
+    for piece in pieces:
+        handler.wfile.write(piece)
+        vendor.bytes_sent += len(piece)
 
 
 def make_certificate(folder: Path) -> Path:

@@ -67,7 +67,8 @@ from source_ats.http.connection_errors import ConnectionProblem, explain
 from source_ats.http.models import Auth, FailureKind, Request, Response, Vendor
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import READ_POLICY, RetryPolicy
-from source_ats.http.session import LARGEST_BODY, BodyTooLarge, BodyTooSlow, Session
+from source_ats.http.session import LARGEST_BODY, BodyTooLarge, Session
+from source_ats.http.time_limit import AnswerTooSlow
 from source_ats.http.usage import Usage
 
 T = TypeVar("T")
@@ -321,11 +322,12 @@ class Client:
         began = self._clock.monotonic()
         try:
             with self._slot():
+                deadline = self._clock.monotonic() + policy.total_timeout
                 received, body = self._session.exchange(
                     request,
                     credentials,
                     timeout=(policy.connect_timeout, policy.read_timeout),
-                    is_late=lambda: self._clock.monotonic() - began > policy.total_timeout,
+                    is_late=lambda: self._clock.monotonic() > deadline,
                 )
         except requests.TooManyRedirects:
             raise self._redirected(where) from None
@@ -334,7 +336,7 @@ class Client:
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
-            BodyTooSlow,
+            AnswerTooSlow,
             MemoryError,
             OverflowError,
         ) as error:

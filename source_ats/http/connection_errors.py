@@ -18,7 +18,7 @@ import requests
 import urllib3
 from requests.utils import select_proxy
 
-from source_ats.http.session import BodyTooSlow
+from source_ats.http.time_limit import AnswerTooSlow
 
 E = TypeVar("E", bound=BaseException)
 
@@ -41,7 +41,7 @@ _NOT_CONNECTED: Mapping[type[BaseException], str] = {
     ),
 }
 _BROKEN: Mapping[type[BaseException], str] = {
-    BodyTooSlow: "{vendor} at {host} did not finish its answer in time.",
+    AnswerTooSlow: "{vendor} at {host} did not finish its answer in time.",
     requests.exceptions.ReadTimeout: "{vendor} at {host} did not answer in time.",
 }
 _MALFORMED = (requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError)

@@ -17,7 +17,8 @@ from source_ats.clock import Clock
 from source_ats.errors import FileUnavailable
 from source_ats.http.connection_errors import explain
 from source_ats.http.models import Request
-from source_ats.http.session import BodyTooLarge, BodyTooSlow, Session
+from source_ats.http.session import BodyTooLarge, Session
+from source_ats.http.time_limit import AnswerTooSlow
 
 ATTEMPTS = 3
 CONNECT_SECONDS, SILENT_SECONDS, TOTAL_SECONDS = 10.0, 20.0, 60.0
@@ -77,7 +78,7 @@ class Downloader:
         except BodyTooLarge:
             reason = f"is larger than {self._largest} bytes ({host})"
             raise FileUnavailable(reason, is_lasting=True) from None
-        except BodyTooSlow:
+        except AnswerTooSlow:
             raise _NoAnswer(f"took more than {TOTAL_SECONDS:.0f} s ({host})") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             proxies = self._session.environment(address)["proxies"]

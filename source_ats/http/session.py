@@ -12,6 +12,7 @@ import requests
 
 from source_ats.errors import NoConnection
 from source_ats.http.models import Request
+from source_ats.http.time_limit import TimedAdapter, time_limit
 from source_ats.version import VERSION
 
 USER_AGENT = f"airbyte-source-ats/{VERSION}"
@@ -24,10 +25,6 @@ _PIECE = 256 * 1024
 
 class BodyTooLarge(Exception):
     """An answer is larger than any that this package asks for."""
-
-
-class BodyTooSlow(Exception):
-    """An answer has not ended within its time."""
 
 
 class Session(requests.Session):
@@ -55,7 +52,7 @@ class Session(requests.Session):
         super().__init__()
         self._largest_body = largest_body
         self._follows = follows
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+        adapter = TimedAdapter(pool_maxsize=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # ignore-https-check - of loopback addresses only
         self._environment: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -69,21 +66,22 @@ class Session(requests.Session):
     ) -> tuple[requests.Response, bytes]:
         """Send the request, and return the response with its body.
 
-        Raises what the library raises, `BodyTooLarge`, and `BodyTooSlow` once `is_late` says so.
+        Raises what the library raises, `BodyTooLarge`, and `AnswerTooSlow` once `is_late` says so.
         """
         prepared = self._prepared(request, credentials)
-        for _ in range(MOST_REDIRECTS + 1):
-            received = self.send(
-                prepared,
-                timeout=timeout,
-                allow_redirects=False,
-                **self.environment(prepared.url or request.url),
-            )
-            target = self._target(received)
-            if target is None:
-                return received, _body(received, self._largest_body, is_late)
-            received.close()
-            prepared.url = target
+        with time_limit(is_late):
+            for _ in range(MOST_REDIRECTS + 1):
+                received = self.send(
+                    prepared,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    **self.environment(prepared.url or request.url),
+                )
+                target = self._target(received)
+                if target is None:
+                    return received, _body(received, self._largest_body)
+                received.close()
+                prepared.url = target
         raise requests.TooManyRedirects
 
     def _prepared(
@@ -136,7 +134,7 @@ class Session(requests.Session):
         return None
 
 
-def _body(received: requests.Response, largest: int, is_late: Callable[[], bool]) -> bytes:
+def _body(received: requests.Response, largest: int) -> bytes:
     """Return the whole body, read as it arrives."""
     pieces: list[bytes] = []
     size = 0
@@ -146,9 +144,6 @@ def _body(received: requests.Response, largest: int, is_late: Callable[[], bool]
         if size > largest:
             received.close()
             raise BodyTooLarge
-        if is_late():
-            received.close()
-            raise BodyTooSlow
     return b"".join(pieces)
 
 
