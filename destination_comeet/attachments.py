@@ -259,6 +259,9 @@ class Attachments:
         """Return the base64 of a file. Raises `FileUnavailable`."""
         if file.address is None:
             return file.content
+        if not self._source.is_at_hand(file.address):
+            # What was saved is made safe first, for the wait may be long.
+            self._ledger.commit()
         content = self._source.content(file.address)
         if len(content) > LONGEST_FILE:
             raise FileUnavailable(f"is larger than {LONGEST_FILE} bytes", is_lasting=True)

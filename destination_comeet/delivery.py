@@ -191,7 +191,8 @@ class Delivery:
         mapped = self._mappers[stream](record)
         self._announced[id(record)] = record, mapped
         for each in mapped:
-            if isinstance(each, Candidate) and (files := addressed_files_in(each.fields)):
+            files = addressed_files_in(each.fields) if isinstance(each, Candidate) else ()
+            if isinstance(each, Candidate) and files and not validation.missing(each.fields):
                 entry = self._ledger.find(each.position_uid, each.key)
                 if entry is not None or each.skip_unless_known is None:
                     self._attachments.begin(files, entry)
@@ -295,8 +296,6 @@ class Delivery:
 
     def _create(self, posting: _Posting) -> Outcome:
         """Post until there is an answer, and look in between whether the last post arrived."""
-        # What was saved is made safe first, for fetching files may take long.
-        self._ledger.commit()
         self._pack(posting, self._attachments.parcel(posting.candidate.files))
         began = self._clock.monotonic()
         note = posting.entry.note

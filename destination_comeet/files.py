@@ -5,6 +5,7 @@ Fetched files are kept in memory only, as many as `FILES_AHEAD`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -46,6 +47,10 @@ class FileSource(Protocol):
         """Begin to fetch files whose turn will come."""
         ...
 
+    def is_at_hand(self, address: str) -> bool:
+        """Return True if a file does not have to be waited for."""
+        ...
+
     def content(self, address: str) -> bytes:
         """Return the content of a file. Raises `FileUnavailable`."""
         ...
@@ -68,6 +73,7 @@ class Downloads:
             connections=CONCURRENT_DOWNLOADS,
         )
         self._pool = ThreadPoolExecutor(max_workers=CONCURRENT_DOWNLOADS)
+        self._waiting: deque[str] = deque()
         self._begun: dict[str, Future[bytes]] = {}
 
     def close(self) -> None:
@@ -75,10 +81,14 @@ class Downloads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def begin(self, addresses: Sequence[str]) -> None:
-        """Begin to fetch files whose turn will come, as many as there is room for."""
-        for address in addresses:
-            if address not in self._begun and len(self._begun) < FILES_AHEAD:
-                self._begun[address] = self._pool.submit(self._downloader.fetch, address)
+        """Fetch files whose turn will come, as soon as there is room for them."""
+        self._waiting.extend(addresses)
+        self._fill()
+
+    def is_at_hand(self, address: str) -> bool:
+        """Return True if a file does not have to be waited for."""
+        begun = self._begun.get(address)
+        return begun is not None and begun.done()
 
     def content(self, address: str) -> bytes:
         """Return the content of a file. Raises `FileUnavailable`, and `Stopped`."""
@@ -91,6 +101,15 @@ class Downloads:
             begun = self._begun.pop(address, None)
             if begun is not None:
                 begun.cancel()
+            elif address in self._waiting:
+                self._waiting.remove(address)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._begun) < FILES_AHEAD:
+            address = self._waiting.popleft()
+            if address not in self._begun:
+                self._begun[address] = self._pool.submit(self._downloader.fetch, address)
 
 
 class NoDownloads:
@@ -98,6 +117,11 @@ class NoDownloads:
 
     def begin(self, addresses: Sequence[str]) -> None:
         """Do nothing."""
+
+    def is_at_hand(self, address: str) -> bool:
+        """Return True: nothing is fetched."""
+        del address
+        return True
 
     def content(self, address: str) -> bytes:
         """Return nothing."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.every_stream import configuration
@@ -135,6 +136,7 @@ def destination_configuration(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
         "secret": "comeet-secret",
         "base_url": f"{sandbox.url}/comeet",
         "requests_per_minute": 100_000,
+        "file_hosts": [urlsplit(sandbox.url).hostname],
         "ledger": {"ledger_type": "sqlite", "path": str(folder / LEDGER)},
         "rejected_path": str(folder / REJECTED),
         "streams": [

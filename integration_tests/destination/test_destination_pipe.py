@@ -139,3 +139,34 @@ def test_people_move_and_move_once(source: Connector, sandbox: Sandbox, tmp_path
     assert len(again) == len(records)
     assert writer.calls("create") == writer.calls("update") == 0
     assert len(writer.truth()) == len(truth)
+
+
+def test_candidates_move_with_their_files(
+    source: Connector, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    source.config["kombo"]["candidate_files"] = True
+    writer = writer_for(source, sandbox, tmp_path)
+    writer.config["file_hosts"] = ["127.0.0.1"]
+    records, done = piped(source, writer)
+    assert "left out" not in done.logs()
+    assert "/kombo_files/" not in done.output
+    rows = {f"{each['stream']}:{each['data']['id']}": each["data"] for each in records}
+    moved = 0
+    for each in writer.truth():
+        expected = rows[each["partner_candidate_id"]].get("files") or []
+        fields = each["fields"]
+        arrived = [*([fields["resume"]] if "resume" in fields else []), *fields.get("files", ())]
+        assert sorted(file["name"] for file in arrived) == sorted(
+            file["file_name"] for file in expected
+        )
+        has_cv = any(file["type"] == "CV" and ".pdf" in file["file_name"] for file in expected)
+        assert ("resume" in fields) is has_cv
+        moved += len(arrived)
+    assert moved > 50
+
+    # With new links for the same files, nothing is fetched or sent again.
+    sandbox.advance(60)
+    sandbox.reset_log()
+    piped(source, writer)
+    assert "kombo.file" not in sandbox.counts()
+    assert writer.calls("create") == writer.calls("add_file") == 0

@@ -158,6 +158,13 @@ def test_a_file_with_changes_of_fields_is_sent_with_them(kombo: Writer, host: Fi
     assert sent(kombo)["mobile_phone"] == "555012345"
 
 
+def test_many_files_are_fetched_ahead_each_once(kombo: Writer, host: FileHost) -> None:
+    rows = [row(file(1, host.address(f"f{n:02}")), number=n) for n in range(40)]
+    write(kombo, *rows)
+    assert host.fetched() == [f"f{n:02}" for n in range(40)]
+    assert all(names(kombo, n) == ["cv1.pdf"] for n in range(40))
+
+
 PROBLEMS = {
     "expired": ("its link has expired (127.0.0.1, 403)", {"status": 403}),
     "gone": ("its link has expired (127.0.0.1, 410)", {"status": 410}),

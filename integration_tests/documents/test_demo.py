@@ -65,6 +65,8 @@ def test_the_write_path_creates_nobody_twice(printed: str) -> None:
     assert created != "0"
     assert "The same people again: 0 candidates were created" in printed
     assert "0 candidates were created twice." in printed
+    (resumes,) = re.findall(r"(\d+) of them came with a CV", printed)
+    assert resumes != "0"
     assert re.search(r"^  \d+ because .+\.$", printed, re.MULTILINE)
     assert re.search(r"reads from Comeet: [^.]*\d+\s+hired\.", printed)
 

@@ -21,6 +21,7 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     """Send candidates and profiles to Comeet through a pipe, twice."""
     screen.title("source-ats | destination-comeet")
     source = configuration(sandbox)
+    source["kombo"]["candidate_files"] = True
     fake.write_json(folder / fake.SOURCE, {name: source[name] for name in ("kombo", "talemetry")})
     fake.write_json(folder / fake.DESTINATION, fake.destination_configuration(sandbox, folder))
     fake.write_json(folder / fake.CATALOG, catalog("candidates", "profiles"))
@@ -41,6 +42,7 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
         created = sandbox.look("/_control/comeet/summary")["created"] - before
         screen.say(f"{run}: {created:,} candidates were created in {seconds:.1f} s.")
     _say_rejected(screen, folder / fake.REJECTED)
+    _say_files(screen, sandbox)
     duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
     screen.say(f"{duplicates} candidates were created twice.")
 
@@ -64,6 +66,14 @@ def _run(folder: Path, command: str) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
+
+
+def _say_files(screen: Screen, sandbox: Sandbox) -> None:
+    """Say with how many files the people arrived. The fakes forget the content."""
+    people = [each["fields"] or {} for each in sandbox.truth("/_control/comeet/truth")]
+    resumes = sum("resume" in each for each in people)
+    files = sum(len(each.get("files", ())) for each in people)
+    screen.say(f"{resumes:,} of them came with a CV, and {files:,} other files with them.")
 
 
 def _say_rejected(screen: Screen, path: Path) -> None:
