@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md quotes messages that the code can print."""
+"""docs/troubleshooting.md and docs/failures.md quote messages that the code can print."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGE = PROJECT / "docs" / "troubleshooting.md"
+TROUBLESHOOTING = (PROJECT / "docs" / "troubleshooting.md").read_text("utf-8")
+FAILURES = (PROJECT / "docs" / "failures.md").read_text("utf-8")
 QUOTED = [
     " ".join(quoted.split())
-    for quoted in re.findall(r"(?:^|\n\n)\*\*(.+?)\*\*", PAGE.read_text("utf-8"), re.DOTALL)
+    for quoted in re.findall(r"(?:^|\n\n)\*\*(.+?)\*\*", TROUBLESHOOTING, re.DOTALL)
 ]
+"""The messages in bold at the beginning of a paragraph."""
+IN_TABLES = [
+    message.strip()
+    for table in re.findall(
+        r"^\| situation \| outcome \| message .*\n((?:\|.*\n)+)", FAILURES, re.MULTILINE
+    )
+    for row in table.splitlines()[1:]
+    for message in row.split("|")[3].split(" / ")
+]
+"""The third column of the tables; two messages are separated by a slash."""
 VARIABLE = "…"
 
 
@@ -43,9 +54,10 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 
 def test_messages_are_quoted() -> None:
     assert len(QUOTED) > 30
+    assert len(IN_TABLES) > 30
 
 
-@pytest.mark.parametrize("quoted", QUOTED)
+@pytest.mark.parametrize("quoted", sorted({*QUOTED, *IN_TABLES}))
 def test_the_code_prints_the_quoted_message(quoted: str) -> None:
     parts = [part.strip() for part in quoted.split(VARIABLE)]
     pattern = re.compile(".*".join(map(re.escape, parts)))
