@@ -25,6 +25,7 @@ import psycopg
 import pytest
 
 from destination_comeet import config as destination_config
+from integration_tests.sandbox.running import PROJECT
 from integration_tests.support import doc_blocks, postgres, sandbox_script
 from integration_tests.support.doc_blocks import Block
 from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row
@@ -100,6 +101,12 @@ def test_links_lead_somewhere() -> None:
                     re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads
                 }
                 assert anchor[1:] in anchors, f"{page.name}: {target}{anchor}"
+
+
+def test_the_index_lists_every_page() -> None:
+    folder = PROJECT / "docs"
+    listed = set(re.findall(r"\]\(([\w/]+\.md)\)", (folder / "README.md").read_text("utf-8")))
+    assert listed >= {page.name for page in folder.glob("*.md")} - {"README.md"}
 
 
 # What is run
