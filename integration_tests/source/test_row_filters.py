@@ -109,6 +109,26 @@ def test_kombo_check_names_an_unknown_id(sandbox: Sandbox, tmp_path: Path) -> No
     assert f"No integration knows {UNKNOWN}." in status["message"]
 
 
+def test_an_id_that_one_integration_knows_is_not_asked_of_another(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    # By size of the integrations: the first has most, and is read first.
+    ids = [list(truth(sandbox, each)) for each in integrations(sandbox)]
+    for chosen, requests in (
+        # Known to the first: one request there; refused by the second, nothing left for the others.
+        (ids[0][:20], 2),
+        # Known to the last: the first two are asked for all of it, for its halves, and so on.
+        (ids[2][:8], 2 * (1 + 15) + 1),
+    ):
+        connector = kombo_connector(sandbox, tmp_path, candidate_ids=chosen)
+        connector.config["kombo"]["integration_ids"] = integrations(sandbox)
+        sandbox.reset_log()
+        run = connector.read_quickly("candidates")
+        assert ids_of(run) == sorted(chosen)
+        assert len(sandbox.log("kombo.candidates")) == requests
+        assert run.logs("WARN") == ""
+
+
 def test_kombo_filters_all_have_to_match_on_every_page(sandbox: Sandbox, tmp_path: Path) -> None:
     everybody = truth(sandbox)
     jobs = sorted({job for row in everybody.values() for job in jobs_of(row)})[:30]

@@ -46,7 +46,13 @@ class RowFilters:
         parts = [[(name, part) for part in _parts(values)] for name, values in given.items()]
         self.batches: Sequence[Batch] = [dict(chosen) for chosen in product(*parts)]
         """One for each list that has to be read; one without filters if there are none."""
-        self._narrowed: dict[tuple[str, int], Batch | None] = {}
+        self._current: dict[tuple[str, int], Batch | None] = {}
+        """Each batch as an integration is asked for it: the same on every page."""
+        self._bisected: set[tuple[str, int]] = set()
+        self._answered: dict[int, str] = {}
+        """Which integration accepted a whole batch."""
+        self._known: dict[tuple[str, str], str] = {}
+        """Which integration knows an id. No other one does."""
         self._unknown: dict[str, set[tuple[str, str]]] = {}
         self._returned: set[str] = set()
 
@@ -70,15 +76,21 @@ class RowFilters:
         None: it knows none of them. `probe` requests the list with one filter. Raises what `send`
         raises, unless unknown ids are the cause.
         """
-        batch = self._narrowed.get((integration_id, number), self.batches[number])
+        key = integration_id, number
+        if key not in self._current:
+            self._current[key] = self._without_ids_of_others(integration_id, self.batches[number])
+        batch = self._current[key]
         if batch is None:
             return None
         try:
-            return send(batch)
+            page = send(batch)
         except RequestRefused as refusal:
             if refusal.status != 404 or not self._narrow(integration_id, number, batch, probe):
                 raise
-        return self.request(integration_id, number, send, probe)
+            return self.request(integration_id, number, send, probe)
+        if batch == self.batches[number]:
+            self._answered.setdefault(number, integration_id)
+        return page
 
     def _narrow(
         self,
@@ -88,8 +100,18 @@ class RowFilters:
         probe: Callable[[Batch], object],
     ) -> bool:
         """Leave the unknown ids out of a batch; False if there are none."""
-        if (integration_id, number) in self._narrowed:
+        key = integration_id, number
+        if key in self._bisected:
             return False
+        # Unknown ids are refused, so whoever accepted the whole batch knows all of it.
+        owner = self._answered.get(number)
+        if owner is not None:
+            self._known |= dict.fromkeys(_ids_in(self.batches[number]), owner)
+            smaller = self._without_ids_of_others(integration_id, batch)
+            if smaller != batch:
+                self._current[key] = smaller
+                return True
+        self._bisected.add(key)
         unknown = {
             (name, value)
             for name in KOMBO_IDS
@@ -99,12 +121,15 @@ class RowFilters:
         if not unknown:
             return False
         self._unknown.setdefault(integration_id, set()).update(unknown)
-        known = {
-            name: tuple(value for value in values if (name, value) not in unknown)
-            for name, values in batch.items()
-        }
-        self._narrowed[integration_id, number] = known if all(known.values()) else None
+        self._known |= {id_: integration_id for id_ in _ids_in(batch) if id_ not in unknown}
+        self._current[key] = _without(batch, unknown)
         return True
+
+    def _without_ids_of_others(self, integration_id: str, batch: Batch) -> Batch | None:
+        others = {
+            id_ for id_ in _ids_in(batch) if self._known.get(id_, integration_id) != integration_id
+        }
+        return _without(batch, others)
 
     def refused(self, refusal: InvalidInput) -> ConfigError:
         """Return what it means that Kombo does not accept the first page of a batch."""
@@ -138,6 +163,20 @@ class RowFilters:
         """Return a sentence for each setting with ids that none of these integrations knows."""
         unknown = self._unknown_to_all(integration_ids)
         return [each for name in KOMBO_IDS for each in _sentences("knows", name, unknown[name])]
+
+
+def _ids_in(batch: Batch) -> Iterator[tuple[str, str]]:
+    """Yield Kombo's ids in a batch, each with its parameter."""
+    return ((name, value) for name in KOMBO_IDS for value in batch.get(name, ()))
+
+
+def _without(batch: Batch, ids: Collection[tuple[str, str]]) -> Batch | None:
+    """Return a batch without some ids; None if a parameter has none left."""
+    left = {
+        name: tuple(value for value in values if (name, value) not in ids)
+        for name, values in batch.items()
+    }
+    return left if all(left.values()) else None
 
 
 def _sentences(verb: str, name: str, ids: Collection[str]) -> list[str]:
@@ -174,15 +213,14 @@ def _parts(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _unknown(name: str, values: tuple[str, ...], probe: Callable[[Batch], object]) -> Iterator[str]:
-    """Yield the values that are answered with 404, alone and twice."""
-    for _ in range(2 if len(values) == 1 else 1):
-        try:
-            probe({name: values})
-        except RequestRefused as refusal:
-            if refusal.status != 404:
-                raise
-        else:
-            return
+    """Yield the values that are answered with 404, each alone."""
+    try:
+        probe({name: values})
+    except RequestRefused as refusal:
+        if refusal.status != 404:
+            raise
+    else:
+        return
     if len(values) == 1:
         yield values[0]
         return
