@@ -142,6 +142,9 @@ def _stand_in(engine: Engine) -> str:
     packages = f"--include={','.join(PACKAGES)}"
     if reason := _failure(["debootstrap", "--variant=minbase", packages, SUITE, str(root)]):
         raise NoEngine(f"debootstrap made no Debian: {reason}")
+    # What was downloaded is in no base image.
+    for downloads in ("var/cache/apt", "var/lib/apt/lists"):
+        shutil.rmtree(root / downloads)
     # What this machine trusts, and where it finds packages.
     if TRUSTED.exists():
         shutil.copy(TRUSTED, root / TRUSTED.relative_to("/"))
