@@ -444,12 +444,11 @@ def _primary_keys(
     """
     configured_streams = {each.stream for each in config.streams}
     keys: dict[str, Sequence[Sequence[str]]] = {}
+    ignored = []
     for each in input_files.parse_catalog(content):
         keys[each.name] = each.primary_key
         if each.name not in configured_streams:
-            log.warning(
-                "Stream %s is not configured in streams: its records are ignored.", each.name
-            )
+            ignored.append(each.name)
         elif each.destination_sync_mode == "overwrite":
             log.warning(
                 "Stream %s: overwrite is treated as append. Nothing is ever deleted in Comeet.",
@@ -469,6 +468,11 @@ def _primary_keys(
             "connection's prefix before the names of its streams."
         )
         raise ConfigError(message)
+    if ignored:
+        log.warning(
+            "Streams that are not configured in streams; their records are ignored: %s.",
+            ", ".join(ignored),
+        )
     for name in missing:
         log.warning("Stream %s is configured in streams, but the catalog does not have it.", name)
     return keys

@@ -222,7 +222,7 @@ Try in another terminal:
 
   destination-comeet check --config {DESTINATION} && \\
   destination-comeet write --config {DESTINATION} --catalog {CATALOG} < first.jsonl \\
-    | tail -n 1
+    | tail -n 2
 
 docs/quick_start.md continues from there with the same files.
 Press Enter to let a day pass in the fake systems, and Ctrl-C to stop them."""

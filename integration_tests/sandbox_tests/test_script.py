@@ -38,10 +38,14 @@ def test_the_commands_that_it_proposes_work_as_they_are(tmp_path: Path) -> None:
     with sandbox_script.running(folder, 20) as (sandbox, said):
         enter, *proposed = commands(said)
         assert len(proposed) == 3
+        shown = []
         for command in proposed:
             done = run(f"{enter}\n{command}", tmp_path)
             assert done.returncode == 0, done.stdout + done.stderr
             assert "track_candidate_last_changes" not in done.stdout, "check warns of Talemetry"
+            shown.append(done.stdout)
+        # The last one shows the summary of the write.
+        assert '"message":"Finished: ' in shown[-1]
         assert sandbox.look("/_control/comeet/summary")["duplicates"] == 0
         assert sandbox.counts()["comeet.create"]["201"] > 0
     messages = parsed((folder / "first.jsonl").read_bytes())
