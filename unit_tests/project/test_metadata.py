@@ -73,12 +73,14 @@ def test_all_hosts_that_are_called_are_allowed_and_no_others() -> None:
     assert set(DATA["allowedHosts"]["hosts"]) == defaults | chosen
 
 
-def test_the_destination_may_call_comeet_and_the_database_of_its_ledger() -> None:
+def test_the_destination_may_call_comeet_its_ledger_and_the_hosts_of_files() -> None:
     form = destination_config.spec()["connectionSpecification"]
     chosen = {f"${{{'.'.join(path)}}}" for path in fields(form) if path[-1].endswith("url")}
     assert "${ledger.url}" in chosen
     comeet = {urlsplit(url).hostname for url in base_urls("comeet")}
-    assert set(DESTINATION["data"]["allowedHosts"]["hosts"]) == comeet | chosen
+    file_hosts = set(form["properties"]["file_hosts"]["default"])
+    assert file_hosts
+    assert set(DESTINATION["data"]["allowedHosts"]["hosts"]) == comeet | chosen | file_hosts
 
 
 def base_urls(section: str) -> Iterator[str]:
