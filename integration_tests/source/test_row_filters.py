@@ -115,8 +115,8 @@ def test_an_id_that_one_integration_knows_is_not_asked_of_another(
     # By size of the integrations: the first has most, and is read first.
     ids = [list(truth(sandbox, each)) for each in integrations(sandbox)]
     for chosen, requests in (
-        # Known to the first: one request there; refused by the second, nothing left for the others.
-        (ids[0][:20], 2),
+        # Known to the first: one request there; refused twice by the second, and nothing left.
+        (ids[0][:20], 1 + 2),
         # Known to the last: the first two are asked for all of it, for its halves, and so on.
         (ids[2][:8], 2 * (1 + 15) + 1),
     ):
@@ -193,6 +193,27 @@ def test_kombo_resumes_at_the_batch_that_failed(sandbox: Sandbox, tmp_path: Path
     assert ids_of(rest) == chosen[50:]
     assert [values(each, "ids") for each in sandbox.log("kombo.candidates")] == [chosen[50:]]
     assert "in_progress" not in rest.state()["integrations"][first]
+
+
+def test_a_kept_cursor_that_is_not_found_is_not_taken_for_unknown_ids(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    first, second, _ = integrations(sandbox)
+    everybody = truth(sandbox, first, second)
+    jobs = sorted({job for row in everybody.values() for job in jobs_of(row)})[:20]
+    applicants = {key for key, row in everybody.items() if jobs_of(row) & {*jobs}}
+    connector = kombo_connector(
+        sandbox, tmp_path, job_ids=jobs, page_size=5, integration_ids=[first, second]
+    )
+    sandbox.fault("kombo.candidates", "status", status=500, containing=second, after=2)
+    cut = connector.read_quickly("candidates")
+    assert "cursor" in cut.state()["integrations"][second]["in_progress"]
+    sandbox.clear_faults()
+    gone = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "gone"}}
+    sandbox.fault("kombo.candidates", "status", status=404, body=gone, containing=second, times=1)
+    rest = connector.read_quickly("candidates", state=cut.of("STATE"))
+    assert rest.code == 0
+    assert {*ids_of(cut), *ids_of(rest)} == applicants
 
 
 def test_kombo_says_when_a_filter_matches_nothing(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -103,23 +103,21 @@ class RowFilters:
         key = integration_id, number
         if key in self._bisected:
             return False
+        refused = [
+            name for name in KOMBO_IDS if name in batch and _is_refused(name, batch[name], probe)
+        ]
+        if not refused:
+            return False
         # Unknown ids are refused, so whoever accepted the whole batch knows all of it.
-        owner = self._answered.get(number)
-        if owner is not None:
+        owner = self._answered.get(number, integration_id)
+        if owner != integration_id:
             self._known |= dict.fromkeys(_ids_in(self.batches[number]), owner)
-            smaller = self._without_ids_of_others(integration_id, batch)
-            if smaller != batch:
-                self._current[key] = smaller
-                return True
+            self._current[key] = self._without_ids_of_others(integration_id, batch)
+            return True
         self._bisected.add(key)
         unknown = {
-            (name, value)
-            for name in KOMBO_IDS
-            if name in batch
-            for value in _unknown(name, batch[name], probe)
+            (name, value) for name in refused for value in _unknown(name, batch[name], probe)
         }
-        if not unknown:
-            return False
         self._unknown.setdefault(integration_id, set()).update(unknown)
         self._known |= {id_: integration_id for id_ in _ids_in(batch) if id_ not in unknown}
         self._current[key] = _without(batch, unknown)
@@ -212,18 +210,23 @@ def _parts(values: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield tuple(part)
 
 
-def _unknown(name: str, values: tuple[str, ...], probe: Callable[[Batch], object]) -> Iterator[str]:
-    """Yield the values that are answered with 404, each alone."""
+def _is_refused(name: str, values: tuple[str, ...], probe: Callable[[Batch], object]) -> bool:
+    """True if a filter alone is answered with 404."""
     try:
         probe({name: values})
     except RequestRefused as refusal:
-        if refusal.status != 404:
-            raise
-    else:
-        return
+        if refusal.status == 404:
+            return True
+        raise
+    return False
+
+
+def _unknown(name: str, values: tuple[str, ...], probe: Callable[[Batch], object]) -> Iterator[str]:
+    """Yield the unknown ones of values that were refused together."""
     if len(values) == 1:
         yield values[0]
         return
     middle = len(values) // 2
-    yield from _unknown(name, values[:middle], probe)
-    yield from _unknown(name, values[middle:], probe)
+    for half in (values[:middle], values[middle:]):
+        if _is_refused(name, half, probe):
+            yield from _unknown(name, half, probe)
