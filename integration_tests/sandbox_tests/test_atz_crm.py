@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Atz:
-    """The fake as its client sees it, and its control door."""
+    """The fake as its client sees it, and its control API."""
 
     sandbox: Sandbox
     token: str = "atz-sandbox"  # noqa: S105 - the fake's own

@@ -47,7 +47,7 @@ def _base64url(raw: bytes) -> str:
 
 @dataclass
 class Comeet:
-    """A plain client of the fake, and its control door."""
+    """A plain client of the fake, and its control API."""
 
     sandbox: Sandbox
 
@@ -90,7 +90,7 @@ class Comeet:
         return uids
 
     def control(self, verb: str, **body: object) -> Any:
-        """Use the control door."""
+        """Use the control API."""
         return self.sandbox.control(f"/_control/comeet/{verb}", body)
 
     def settings(self, **settings: object) -> None:
@@ -632,7 +632,7 @@ def test_people_are_told_apart_by_email(comeet: Comeet) -> None:
     assert people[0] == people[1] != people[2]
 
 
-# Limits and the control door ----------------------------------------------------------------------
+# Limits and the control API -----------------------------------------------------------------------
 
 
 def test_a_rate_limit_says_how_long_to_wait(comeet: Comeet) -> None:
@@ -686,7 +686,7 @@ def test_a_share_of_the_candidates_moves_the_same_in_every_run(comeet: Comeet) -
         ("erase", {}),
     ],
 )
-def test_a_mistake_at_the_control_door_is_an_error(
+def test_a_wrong_control_request_is_an_error(
     comeet: Comeet, verb: str, body: dict[str, object]
 ) -> None:
     comeet.created()

@@ -63,7 +63,7 @@ def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
 
 
 def control(sandbox: Sandbox, verb: str, **body: Any) -> Any:
-    """Use the control door of Comeet."""
+    """Use the control API of Comeet."""
     return sandbox.control(f"/_control/comeet/{verb}", body)
 
 

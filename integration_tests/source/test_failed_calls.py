@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -321,14 +320,19 @@ def test_a_certificate_that_is_not_trusted_is_a_config_error(
     assert vendor.requests == []
 
 
-class RacingClock(QuickClock):
-    """A clock on which real time passes a thousand times as fast."""
+class SlowAnswerClock(QuickClock):
+    """A clock on which 100 seconds pass each time that it is read."""
 
-    _began = time.monotonic()
+    def __init__(self) -> None:
+        """`was_read` is set each time."""
+        super().__init__(threading.Event())
+        self.was_read = threading.Event()
+        self._readings = itertools.count()
 
     def monotonic(self) -> float:
-        """Return the racing time, and all waits."""
-        return super().monotonic() + 1000 * (time.monotonic() - self._began)
+        """Return the real time, all waits, and 100 seconds for each reading before this one."""
+        self.was_read.set()
+        return super().monotonic() + 100 * next(self._readings)
 
 
 EMPTY = b'{"status":"success","data":{"next":null,"results":[]}}'
@@ -348,18 +352,19 @@ def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
     tmp_path: Path, verb: str, before: bytes, dripped: bytes, after: bytes
 ) -> None:
     ended: list[bool] = []
+    clock = SlowAnswerClock()
 
     def drip() -> Iterator[bytes]:
         yield before
-        for _ in range(300):
+        for _ in range(30):
+            clock.was_read.clear()
             yield dripped
-            time.sleep(0.01)
+            clock.was_read.wait(timeout=1)
         ended.append(True)
         yield after
 
     with scripted_vendor(lambda _: Answer(drip(), is_raw=bool(before))) as vendor:
         connector = source(tmp_path, kombo=section("kombo", vendor.url))
-        clock = RacingClock(threading.Event())
         options = {"catalog": catalog("candidates")} if verb == "read" else {}
         run = connector.run_quickly(verb, clock=clock, **options)
     if verb == "read":

@@ -13,9 +13,12 @@ from destination_comeet.spark import ComeetDataSource
 from integration_tests.sandbox.running import PROJECT
 from source_ats.spark import AtsDataSource
 
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Options of a JVM that lives for minutes: it does not pay to optimize its code thoroughly."""
+
 
 @contextmanager
-def cluster(master: str) -> Iterator[SparkSession]:
+def cluster(master: str, java_options: str = "") -> Iterator[SparkSession]:
     """Start one with the data sources registered, and stop it."""
     here = "127.0.0.1"
     # The executors have to find the project's modules, and PySpark where it is a folder.
@@ -25,6 +28,8 @@ def cluster(master: str) -> Iterator[SparkSession]:
         "spark.ui.enabled": "false",
         "spark.driver.host": here,
         "spark.driver.bindAddress": here,
+        "spark.driver.extraJavaOptions": java_options,
+        "spark.executor.extraJavaOptions": java_options,
         "spark.executorEnv.PYTHONPATH": path,
         "spark.executorEnv.SPARK_LOCAL_IP": here,
         "spark.log.level": "ERROR",

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 if find_spec("pyspark") is None:
     pytest.skip("PySpark is not there; see scripts/spark.", allow_module_level=True)
 
-from integration_tests.spark.cluster import cluster
+from integration_tests.spark.cluster import QUICK_START, cluster
 from integration_tests.spark.killed import KilledAts, KilledComeet
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A cluster on this machine, whose executors can be killed and come again."""
-    with cluster("local-cluster[2,1,1024]") as session:
+    with cluster("local-cluster[2,1,1024]", QUICK_START) as session:
         session.dataSource.register(KilledAts)
         session.dataSource.register(KilledComeet)
         yield session

@@ -88,7 +88,7 @@ def asked(sandbox: Sandbox, endpoint: str) -> list[dict[str, Any]]:
 def forget(sandbox: Sandbox) -> None:
     """Forget all calls so far."""
     sandbox.reset_log()
-    sandbox._call("DELETE", "/_control/talemetry/asked")  # noqa: SLF001 - the door has no other
+    sandbox._call("DELETE", "/_control/talemetry/asked")  # noqa: SLF001 - its other methods do not delete
 
 
 def total(sandbox: Sandbox, endpoint: str) -> int:

@@ -201,7 +201,7 @@ class Writer:
         return list(self.sandbox.truth("/_control/comeet/truth"))
 
     def control(self, verb: str, **body: Any) -> Any:
-        """Use the sandbox's control door of Comeet."""
+        """Use the sandbox's control API of Comeet."""
         return self.sandbox.control(f"/_control/comeet/{verb}", body)
 
     def calls(self, endpoint: str) -> int:

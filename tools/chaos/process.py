@@ -204,11 +204,11 @@ def _let_things_happen(fate: Fate) -> None:
 
 def _control(fate: Fate) -> Callable[[str, Any], None]:
     """Return what posts to the sandbox's control API."""
-    door = requests.Session()
-    door.trust_env = False
-    door.verify = fate.certificate or True
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = fate.certificate or True
 
     def post(path: str, body: Any) -> None:
-        door.post(fate.sandbox + path, json=body, timeout=LONGEST_RUN).raise_for_status()
+        session.post(fate.sandbox + path, json=body, timeout=LONGEST_RUN).raise_for_status()
 
     return post

@@ -847,6 +847,14 @@ class TestTheRequest:
         assert last(requests_mock).proxies["https"] == "http://proxy.example.com:3128"
         assert last(requests_mock).verify == str(authority)
 
+    def test_certificate_authorities_are_not_read_without_tls(
+        self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+        requests_mock.get("http://127.0.0.1/people", **OK)
+        client(FakeClock()).send(Request("people", "http://127.0.0.1/people"), read)
+        assert requests_mock.call_count == 1
+
     def test_each_host_has_its_own_proxy(
         self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -57,4 +57,4 @@ def test_ci_runs_the_documented_command_on_every_supported_python() -> None:
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "test.yml").read_text())
     job = workflow["jobs"]["test"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert "scripts/test" in [step.get("run") for step in job["steps"]]
+    assert "scripts/test --all" in [step.get("run") for step in job["steps"]]

@@ -125,7 +125,7 @@ class Vendor:
         return json.dumps(content)
 
 
-class Door(NamedTuple):
+class Adapter(NamedTuple):
     """A vendor's API, the stream that reads it, and what the rows of the stream say."""
 
     answers: Callable[[Vendor, requests_mock.Mocker], None]
@@ -336,12 +336,12 @@ def atz_crm_truth(vendor: Vendor, held: Json) -> Json:
     return {slug(number): len(changes) for number, changes in vendor.seen().items()}
 
 
-DOORS = {
-    "kombo": Door(kombo_answers, kombo_stream, kombo_held, kombo_truth),
-    "talemetry": Door(talemetry_answers, talemetry_stream, talemetry_held, talemetry_truth),
+ADAPTERS = {
+    "kombo": Adapter(kombo_answers, kombo_stream, kombo_held, kombo_truth),
+    "talemetry": Adapter(talemetry_answers, talemetry_stream, talemetry_held, talemetry_truth),
     # A deletion shifts the pages of the list, and who slips through by that is found only when the
     # same run comes to the list again: `vendors.atz_crm.history` says what cannot be known.
-    "atz_crm": Door(atz_crm_answers, atz_crm_stream, atz_crm_held, atz_crm_truth, deletes=False),
+    "atz_crm": Adapter(atz_crm_answers, atz_crm_stream, atz_crm_held, atz_crm_truth, deletes=False),
 }
 
 
@@ -376,7 +376,7 @@ late_by = st.just(timedelta(0)) | st.timedeltas(timedelta(0), LATEST)
 class Schedule(RuleBasedStateMachine):
     """What may happen, in any order. Subclasses say of which vendor, and how it is read."""
 
-    door: ClassVar[Door]
+    adapter: ClassVar[Adapter]
     lookback: ClassVar[int]
 
     @initialize(
@@ -396,7 +396,7 @@ class Schedule(RuleBasedStateMachine):
         self.page_size = page_size
         self.mocker = requests_mock.Mocker()
         self.mocker.start()
-        self.door.answers(self.vendor, self.mocker)
+        self.adapter.answers(self.vendor, self.mocker)
         self.rows: list[Json] = []
         self.state: State = {}
         self.reading: Iterator[Page] | None = None
@@ -413,7 +413,7 @@ class Schedule(RuleBasedStateMachine):
     def somebody_changes(self, late: timedelta, data: st.DataObject) -> None:
         self.vendor.happen(data.draw(st.sampled_from(self.vendor.living())), "updated", late)
 
-    @precondition(lambda self: self.door.deletes and self.vendor.living())
+    @precondition(lambda self: self.adapter.deletes and self.vendor.living())
     @rule(late=late_by, data=st.data())
     def somebody_goes(self, late: timedelta, data: st.DataObject) -> None:
         self.vendor.happen(data.draw(st.sampled_from(self.vendor.living())), "deleted", late)
@@ -425,7 +425,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.reading is None)
     @rule(off=off_by)
     def a_read_begins(self, off: timedelta) -> None:
-        stream = self.door.stream(
+        stream = self.adapter.stream(
             SkewedClock(self.vendor.clock, off), self.lookback, self.page_size
         )
         self.reading = stream.pages(self.state, False)
@@ -469,18 +469,18 @@ class Schedule(RuleBasedStateMachine):
             self.vendor.clock.advance(HOUR)
             self.a_whole_read()
             self.a_whole_read()
-            held = self.door.held(self.rows)
-            assert held == self.door.truth(self.vendor, held)
+            held = self.adapter.held(self.rows)
+            assert held == self.adapter.truth(self.vendor, held)
         finally:
             self.mocker.stop()
 
 
 def schedule(vendor: str, lookback: int = LOOKBACK_MINUTES) -> type[Schedule]:
     """Return the machine for one vendor."""
-    return type(vendor, (Schedule,), {"door": DOORS[vendor], "lookback": lookback})
+    return type(vendor, (Schedule,), {"adapter": ADAPTERS[vendor], "lookback": lookback})
 
 
-each_vendor = pytest.mark.parametrize("vendor", DOORS)
+each_vendor = pytest.mark.parametrize("vendor", ADAPTERS)
 
 
 @each_vendor

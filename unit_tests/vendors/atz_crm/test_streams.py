@@ -1205,6 +1205,6 @@ def test_check_knows_an_unknown_job(status: int, bad: bool) -> None:
             assert check(atz, job_slug="job_1") == []
 
 
-def test_a_token_with_spaces_is_refused_at_the_door() -> None:
+def test_a_token_with_spaces_is_rejected() -> None:
     with pytest.raises(ValidationError):
         AtzCrmConfig(access_token="two words")
