@@ -14,6 +14,7 @@ import pytest
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.configured import failure_types, section, source
 from integration_tests.support.connector import Connector, QuickClock, Run, catalog
+from integration_tests.support.every_stream import fill_comeet
 from integration_tests.support.kombo import integrations
 from integration_tests.support.scripted_vendor import (
     Answer,
@@ -28,7 +29,20 @@ ROUTES = {
     "atz_candidates": ("atz_crm", "atz_crm.candidates"),
     "candidate_history": ("atz_crm", "atz_crm.history"),
     "profiles": ("talemetry", "talemetry.profiles"),
+    "comeet_candidates": ("comeet", "comeet.list"),
 }
+LISTS = {
+    "candidates": "kombo.candidates",
+    "atz_candidates": "atz_crm.candidates",
+    "candidate_history": "atz_crm.history",
+    "profiles": "talemetry.ids",
+    "comeet_candidates": "comeet.list",
+}
+"""The requests of which a read makes many in a row."""
+DENIED = [
+    *((stream, vendor, route) for stream, (vendor, route) in ROUTES.items()),
+    ("profiles", "talemetry", "talemetry.ids"),
+]
 KOMBO_STREAMS = (
     "candidates", "kombo_applications", "kombo_application_stages", "kombo_jobs", "kombo_users",
     "kombo_tags", "kombo_offers", "kombo_interviews", "kombo_notes", "kombo_scorecards",
@@ -41,6 +55,8 @@ def world() -> Iterator[Sandbox]:
     """Some people for each vendor, in three integrations of Kombo."""
     with Sandbox.start(candidates=60) as sandbox:
         sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        sandbox.control("/_control/comeet/settings", {"check_expiry": False})
+        fill_comeet(sandbox, 60, on_a_page=10)
         yield sandbox
 
 
@@ -73,11 +89,10 @@ def timed(connector: Connector, stream: str, **options: Any) -> tuple[Run, float
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("stream", ROUTES)
-def test_one_html_page_with_401_or_403_among_good_answers_costs_a_repeat(
-    sandbox: Sandbox, tmp_path: Path, stream: str, status: int
+@pytest.mark.parametrize(("stream", "vendor", "route"), DENIED)
+def test_one_html_page_with_401_or_403_among_good_answers_costs_a_repeat(  # noqa: PLR0913 - a table
+    sandbox: Sandbox, tmp_path: Path, stream: str, vendor: str, route: str, status: int
 ) -> None:
-    vendor, route = ROUTES[stream]
     connector = configured(sandbox, tmp_path, vendor)
     whole = connector.read_quickly(stream)
     sandbox.fault(route, "html", status=status, after=2, times=1)
@@ -88,11 +103,10 @@ def test_one_html_page_with_401_or_403_among_good_answers_costs_a_repeat(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("stream", ROUTES)
-def test_html_with_401_or_403_that_lasts_after_good_answers_is_transient(
-    sandbox: Sandbox, tmp_path: Path, stream: str, status: int
+@pytest.mark.parametrize(("stream", "vendor", "route"), DENIED)
+def test_html_with_401_or_403_that_lasts_after_good_answers_is_transient(  # noqa: PLR0913 - a table
+    sandbox: Sandbox, tmp_path: Path, stream: str, vendor: str, route: str, status: int
 ) -> None:
-    vendor, route = ROUTES[stream]
     connector = configured(sandbox, tmp_path, vendor)
     if vendor == "kombo":
         # Another integration would be denied from its first answer on: a config error.
@@ -262,6 +276,56 @@ def test_kombo_that_is_down_is_reported_by_every_stream_in_minutes(tmp_path: Pat
         assert run.statuses(stream)[-1] == "INCOMPLETE"
     assert clock.waited < 15 * 60
     assert len(vendor.requests) < 200
+
+
+@pytest.mark.parametrize(
+    ("vendor", "streams"),
+    [
+        ("talemetry", ["profiles"]),
+        ("atz_crm", ["candidate_history", "atz_candidates", "atz_deals"]),
+        ("comeet", ["comeet_positions", "comeet_candidates", "comeet_deleted_candidates"]),
+    ],
+)
+def test_any_vendor_that_is_down_is_reported_by_its_streams_in_minutes(
+    tmp_path: Path, vendor: str, streams: list[str]
+) -> None:
+    with scripted_vendor(lambda _: Answer(b"", 503)) as down:
+        connector = source(tmp_path, **{vendor: section(vendor, down.url)})
+        clock = QuickClock(threading.Event())
+        run = connector.run_quickly("read", clock=clock, catalog=catalog(*streams))
+    for stream in streams:
+        assert failure_types(run, stream) == ["transient_error"]
+    assert clock.waited < 15 * 60
+
+
+@pytest.mark.parametrize("stream", LISTS)
+def test_a_server_error_for_longer_than_the_retries_keeps_what_was_read(
+    sandbox: Sandbox, tmp_path: Path, stream: str
+) -> None:
+    vendor, _ = ROUTES[stream]
+    route = LISTS[stream]
+    connector = configured(sandbox, tmp_path, vendor)
+    if vendor == "kombo":
+        connector.config["kombo"]["integration_ids"] = integrations(sandbox)[:1]
+        connector.config["kombo"]["page_size"] = 3
+    whole = connector.read_quickly(stream)
+    usual = len(sandbox.log(route))
+    sandbox.reset_log()
+    sandbox.fault(route, "status", status=503, after=3)
+    cut = connector.read_quickly(stream)
+    assert failure_types(cut, stream) == ["transient_error"]
+    assert cut.statuses(stream)[-1] == "INCOMPLETE"
+    assert "in_progress" in str(cut.of("STATE")[-1])
+    sandbox.clear_faults()
+    sandbox.reset_log()
+    rest = connector.read_quickly(stream, state=cut.of("STATE")[-1:])
+    assert rest.code == 0, rest.errors()
+    assert len(sandbox.log(route)) < usual
+    keys = {"atz_candidates": "slug", "comeet_candidates": "uid"}
+    key = keys.get(stream, "id")
+    assert {row[key] for run in (cut, rest) for row in run.records(stream)} == {
+        row[key] for row in whole.records(stream)
+    }
 
 
 def test_a_vendor_that_is_down_does_not_end_the_other(sandbox: Sandbox, tmp_path: Path) -> None:
