@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -26,7 +27,13 @@ from integration_tests.support.atz_crm import (
     set_up,
     truth,
 )
-from integration_tests.support.connector import Connector, MovingClock, Run, catalog
+from integration_tests.support.connector import (
+    Connector,
+    MovingClock,
+    QuickClock,
+    Run,
+    catalog,
+)
 
 CANDIDATES = 130
 PAGES = 3
@@ -349,6 +356,24 @@ def test_one_that_is_refused_is_set_aside_until_it_answers(
     assert slug in asked(atz)[:20]
     assert "set_aside" not in third.state(STREAM)
     assert delivered(first, second, third) == truth(atz)
+
+
+@pytest.mark.parametrize(("count", "minutes"), [(1, 1), (50, 5)])
+def test_histories_that_always_draw_server_errors_cost_minutes_in_every_run(
+    atz: Sandbox, connector: Connector, count: int, minutes: int
+) -> None:
+    aside = set(sorted(truth(atz))[20 : 20 + count])
+    for slug in aside:
+        mark(atz, slug, 500)
+    state: list[Any] = []
+    for _ in range(2):
+        clock = QuickClock(threading.Event())
+        run = connector.run_quickly("read", clock=clock, catalog=catalog(STREAM), state=state)
+        assert run.code == 0, run.errors()
+        assert set(run.state(STREAM)["set_aside"]) == aside
+        assert clock.waited < minutes * 60
+        state = run.of("STATE")[-1:]
+        atz.advance(HOUR)
 
 
 def test_history_that_is_not_found_once_is_read_in_the_same_run(
