@@ -33,7 +33,7 @@ def files_in(fields: Mapping[str, Any]) -> Sequence[CandidateFile]:
 def addressed_files_in(fields: Mapping[str, Any]) -> Sequence[CandidateFile]:
     """Return the files that have to be fetched, in fields that were not checked."""
     return [
-        CandidateFile(name, None, each["file"], each.get("id"))
+        CandidateFile(name, None, each["file"], None if each.get("id") is None else str(each["id"]))
         for name in FILE_FIELDS
         for each in as_objects(fields.get(name))
         if isinstance(each.get("file"), str) and is_address(each["file"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,51 @@ def test_a_change_is_an_update_of_the_same_candidate(upgraded: Writer) -> None:
     assert upgraded.calls("create") == 0
     assert upgraded.calls("update") == 1
     assert upgraded.truth()[0]["fields"]["phone"] == "+47 555 999 999"
+
+
+def execute(writer: Writer, statement: str) -> None:
+    """Change the ledger, whichever database it is in."""
+    ledger = writer.config["ledger"]
+    if ledger["ledger_type"] == "postgres":
+        with psycopg.connect(ledger["url"], autocommit=True) as connection:
+            connection.execute(statement.encode())
+        return
+    with contextlib.closing(sqlite3.connect(ledger["path"])) as database, database:
+        database.execute(statement)
+
+
+def test_a_resume_that_0_1_0_has_sent_is_not_sent_again(upgraded: Writer) -> None:
+    def with_resume(content: str) -> Message:
+        return record({**someone(1), "resume": {"name": "cv.pdf", "file": content}})
+
+    key = bytes.fromhex("ec6952a666c2e5af62a1ed2206fa838526e4370eb9b946ec6f4ab24f523dfadd")
+    value = b'["resume",{"file":"JVBERi0xLjQK","name":"cv.pdf"}]'
+    digest = base64.b64encode(hmac.digest(key, value, "sha256")[:9]).decode()
+    execute(
+        upgraded,
+        f"""UPDATE ats_ledger_entries SET hashes = replace(hashes, '}}', ',"resume":"{digest}"}}')
+        WHERE partner_candidate_id = 'people:1:north%3A1'""",  # noqa: S608 - our own words
+    )
+    for _ in range(2):
+        done = upgraded.write(with_resume("JVBERi0xLjQK"), state(1))
+        assert counts(done) == (1, 0), done.output
+        assert "cannot be updated" not in done.logs()
+    assert [each["method"] for each in upgraded.sandbox.log("comeet.*")] == []
+    for _ in range(2):
+        upgraded.write(with_resume("JVBERi0xLjcK"), state(1))
+        assert upgraded.calls("add_file") == 1
+
+
+def test_files_that_are_new_since_0_1_0_are_added(upgraded: Writer) -> None:
+    files = [{"name": "a.txt", "file": "YQ=="}, {"name": "b.txt", "file": "Yg=="}]
+    for _ in range(2):
+        done = upgraded.write(record({**someone(1), "files": files}), state(1))
+        assert counts(done) == (1, 0), done.output
+        assert [each["name"] for each in upgraded.truth()[0]["fields"]["files"]] == [
+            "a.txt",
+            "b.txt",
+        ]
+    assert upgraded.calls("update") == 0
 
 
 def test_an_open_note_is_looked_up(upgraded: Writer) -> None:
