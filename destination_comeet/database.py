@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -240,12 +240,8 @@ def copied(settings: LedgerSettings, tables: Sequence[str], clock: Clock) -> Ite
 @contextmanager
 def _reading(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
     if isinstance(settings, SqliteLedger):
-        # To read the file itself takes a lock, and another run may hold it.
-        with tempfile.TemporaryDirectory() as folder:
-            path = _copy_file(Path(settings.path), Path(folder), clock)
-            engine = _engine(settings.model_copy(update={"path": str(path)}), clock)
-            with closing(engine.connect()) as connection:
-                yield connection
+        with closing(_opened_copy(Path(settings.path), clock)) as connection:
+            yield connection
         return
     with closing(_engine(settings, clock).connect()) as connection:
         yield connection.execution_options(
@@ -253,22 +249,48 @@ def _reading(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
         )
 
 
+def _opened_copy(path: Path, clock: Clock) -> Connection:
+    """Connect to a copy of a SQLite file: reading the file itself takes a lock.
+
+    The copy has no name any more when this returns. Raises `LedgerInUse` if the file changes at
+    every attempt.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = _copy_file(path.resolve(), Path(folder), clock)
+            url = URL.create("sqlite", database=str(copy))
+            with ExitStack() as opened:
+                connection = create_engine(url, poolclass=NullPool).connect()
+                opened.enter_context(closing(connection))
+                # Alone, so that SQLite opens no third file later. Reading opens the other two.
+                connection.exec_driver_sql("PRAGMA locking_mode = EXCLUSIVE")
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").all()
+                opened.pop_all()
+            return connection
+    except OSError as error:
+        message = (
+            f"The ledger at ledger.path cannot be copied to {tempfile.gettempdir()}, which is "
+            f"needed to read it without a lock: {error.strerror}. Make room there, or set TMPDIR "
+            "to another folder."
+        )
+        raise ConfigError(message) from None
+
+
 def _copy_file(path: Path, folder: Path, clock: Clock) -> Path:
-    """Copy a SQLite file with its WAL. Raises `LedgerInUse` if it changes at every attempt."""
+    """Copy the file with its WAL, as both are at one moment."""
     files = [path.with_name(f"{path.name}-wal"), path]
     for attempt in range(COPY_ATTEMPTS):
         clock.sleep(0.1 if attempt else 0)
-        before = [fingerprint(each) for each in files if each.exists()]
-        try:
+        with suppress(FileNotFoundError):
+            # The WAL comes and goes with a writer.
+            there = [each for each in files if each.exists()]
+            before = [fingerprint(each) for each in there]
             for each in files:
                 (folder / each.name).unlink(missing_ok=True)
-                if each.exists():
-                    shutil.copyfile(each, folder / each.name)
-        except OSError as error:
-            message = f"The ledger cannot be copied to {folder.parent}: {error.strerror}."
-            raise ConfigError(message) from None
-        if before == [fingerprint(each) for each in files if each.exists()]:
-            return folder / path.name
+            for each in there:
+                shutil.copyfile(each, folder / each.name)
+            if before == [fingerprint(each) for each in files if each.exists()]:
+                return folder / path.name
     raise LedgerInUse
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,44 @@ def test_the_notes_of_a_killed_run_count(either: Writer, comeet: HostileComeet, 
     assert done.code == 0, done.output
     assert [line[:3] for line in plan_of(plan)] == [("people:1", OPEN, "unknown")]
     assert stored(either) == before
+
+
+def test_a_ledger_is_read_through_a_link_and_the_copy_is_gone(
+    writer: Writer, comeet: HostileComeet, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.write_killed("note committed", 1, *people(1))
+    path = Path(writer.config["ledger"]["path"])
+    link = writer.folder / "link.db"
+    link.symlink_to(path)
+    writer.config["ledger"]["path"] = str(link)
+    comeet.answer("GET", LIST, envelope(403, "no_permission"), after_comeet=False)
+    temporary = writer.folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    done = writer.rehearse(*people(1), plan=plan)
+    assert done.code == 0, done.output
+    assert [line[2] for line in plan_of(plan)] == ["unknown"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_file_that_is_no_ledger_is_named(without_ledger: Writer) -> None:
+    path = Path(without_ledger.config["ledger"]["path"])
+    path.write_text("This is not a database, although it is long enough. " * 100)
+    for done in (without_ledger.rehearse(*people(1)), without_ledger.run("status")):
+        error = done.error()
+        assert error["failure_type"] == "config_error"
+        assert "ledger.path" in error["message"]
+
+
+def test_a_server_that_refuses_is_named(without_ledger: Writer) -> None:
+    without_ledger.config["ledger"] = {
+        "ledger_type": "postgres",
+        "url": "postgresql://ats:secret@127.0.0.1:9/ledger",
+    }
+    done = without_ledger.rehearse(*people(1))
+    assert done.error()["failure_type"] == "transient_error"
+    assert "ledger.url" in done.error()["message"]
+    assert "secret" not in done.output
 
 
 def test_another_recipe_of_the_key_is_told_before_the_first_record(writer: Writer) -> None:

@@ -68,6 +68,10 @@ def test_the_write_path_creates_nobody_twice(printed: str) -> None:
     (resumes,) = re.findall(r"(\d+) of them came with a CV", printed)
     assert resumes != "0"
     assert re.search(r"^  \d+ because .+\.$", printed, re.MULTILINE)
+    assert f"write --dry-run: {created} created, " in printed
+    words = " ".join(printed.split())
+    (replayed,) = re.findall(r"replay: ([\d,]+) candidates were created, 0 records are left", words)
+    assert replayed != "0"
     assert re.search(r"reads from Comeet: [^.]*\d+\s+hired\.", printed)
 
 

@@ -15,10 +15,18 @@ from tools import sandbox as fake
 from tools.demo.screen import Screen
 
 SHOWN_REASONS = 3
+PLAN = "plan.jsonl"
+PIPE = (
+    f"{fake.PROGRAMS}/source-ats read --config {fake.SOURCE} --catalog {fake.CATALOG}"
+    f" | {fake.PROGRAMS}/destination-comeet write --config {fake.DESTINATION}"
+    f" --catalog {fake.CATALOG}"
+)
+NAMES = {"candidates": ("first_name", "last_name"), "profiles": ("given_name", "family_name")}
+"""Of each stream: what its records call the two names that Comeet requires."""
 
 
 def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
-    """Send candidates and profiles to Comeet through a pipe, twice."""
+    """Send candidates and profiles to Comeet through a pipe: a rehearsal, two writes, a replay."""
     screen.title("source-ats | destination-comeet")
     source = configuration(sandbox)
     source["kombo"]["candidate_files"] = True
@@ -27,22 +35,19 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     fake.write_json(folder / fake.CATALOG, catalog("candidates", "profiles"))
     _run(folder, f"{fake.PROGRAMS}/destination-comeet check --config {fake.DESTINATION}")
     screen.say("check: Comeet can be written to, and the ledger is made.")
+    _rehearse(screen, folder)
     for run in ("First write", "The same people again"):
         (folder / fake.REJECTED).unlink()
         before = sandbox.look("/_control/comeet/summary")["created"]
         began = time.monotonic()
         with screen.working(f"{run}: reading and writing"):
-            _run(
-                folder,
-                f"{fake.PROGRAMS}/source-ats read --config {fake.SOURCE} --catalog {fake.CATALOG}"
-                f" | {fake.PROGRAMS}/destination-comeet write --config {fake.DESTINATION}"
-                f" --catalog {fake.CATALOG}",
-            )
+            _run(folder, PIPE)
         seconds = time.monotonic() - began
         created = sandbox.look("/_control/comeet/summary")["created"] - before
         screen.say(f"{run}: {created:,} candidates were created in {seconds:.1f} s.")
     _say_rejected(screen, folder / fake.REJECTED)
     _say_files(screen, sandbox)
+    _replay(screen, sandbox, folder)
     duplicates = sandbox.look("/_control/comeet/summary")["duplicates"]
     screen.say(f"{duplicates} candidates were created twice.")
 
@@ -56,6 +61,38 @@ def read_outcomes(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     outcomes = Counter(row["status"] for row in rows).most_common()
     counts = ", ".join(f"{count:,} {status.lower()}" for status, count in outcomes)
     screen.say(f"Recruiters decide. source-ats reads from Comeet: {counts}.")
+
+
+def _rehearse(screen: Screen, folder: Path) -> None:
+    """Say what the write would do."""
+    with screen.working("Rehearsing the write"):
+        _run(folder, f"{PIPE} --dry-run --plan {PLAN}")
+    lines = map(json.loads, (folder / PLAN).read_text("utf-8").splitlines())
+    outcomes = Counter(line["outcome"] for line in lines).most_common()
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes)
+    screen.say(f"write --dry-run: {counts}. Nothing was written.")
+
+
+def _replay(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
+    """Map missing names to a word, and write the rejected records once more."""
+    corrected = fake.destination_configuration(sandbox, folder)
+    for stream in corrected["streams"]:
+        stream["extra_fields"] = [
+            {"comeet_field": field, "expression": f"{name} || 'unknown'"}
+            for field, name in zip(
+                ("first_name", "last_name"), NAMES[stream["stream"]], strict=True
+            )
+        ]
+    fake.write_json(folder / fake.DESTINATION, corrected)
+    before = sandbox.look("/_control/comeet/summary")["created"]
+    with screen.working("Replaying the rejected records"):
+        _run(folder, f"{fake.PROGRAMS}/destination-comeet replay --config {fake.DESTINATION}")
+    created = sandbox.look("/_control/comeet/summary")["created"] - before
+    left = len((folder / fake.REJECTED).read_bytes().splitlines())
+    screen.say(
+        f"With a mapping for missing names, replay: {created:,} candidates were created, "
+        f"{left:,} records are left."
+    )
 
 
 def _run(folder: Path, command: str) -> None:
