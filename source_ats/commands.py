@@ -29,6 +29,7 @@ from source_ats.http.usage import Usage
 from source_ats.protocol import input_files
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
 from source_ats.sync.privacy import Privacy
+from source_ats.sync.reader import VendorTasks
 from source_ats.sync.reader import read as read_streams
 from source_ats.sync.stream import Page, ReadOptions, State, Stream, catalog_entry
 from source_ats.vendors.atz_crm import streams as atz_crm
@@ -113,26 +114,30 @@ def read(
             )
             raise ConfigError(message)
     stored = input_files.parse_states(states)
-    tasks = {
-        vendor.rate_limit: [
-            ReadTask(
-                stream=stream,
-                full_refresh=wanted[stream.name].sync_mode == "full_refresh",
-                generation=wanted[stream.name].generation_id,
-                stored_state=stored.get(stream.name),
-            )
-            for stream in vendor.streams
-            if stream.name in wanted
-        ]
+    tasks = [
+        VendorTasks(
+            [
+                ReadTask(
+                    stream=stream,
+                    full_refresh=wanted[stream.name].sync_mode == "full_refresh",
+                    generation=wanted[stream.name].generation_id,
+                    stored_state=stored.get(stream.name),
+                )
+                for stream in vendor.streams
+                if stream.name in wanted
+            ],
+            vendor.rate_limit,
+            vendor.streams_at_once,
+        )
         for vendor in vendors
-    }
+    ]
     offered = {stream.name for vendor in vendors for stream in vendor.streams}
-    tasks[RateLimitStatus()] = [_task_that_fails(name) for name in wanted if name not in offered]
+    tasks.append(VendorTasks([_task_that_fails(name) for name in wanted if name not in offered]))
     try:
-        yield from read_streams({each: todo for each, todo in tasks.items() if todo}, clock, stop)
+        yield from read_streams([each for each in tasks if each.tasks], clock, stop)
     finally:
-        for vendor in vendors:
-            if tasks[vendor.rate_limit]:
+        for vendor, read_of_it in zip(vendors, tasks, strict=False):
+            if read_of_it.tasks:
                 log.info("%s: %s", vendor.name, vendor.usage.summary())
 
 
@@ -201,6 +206,7 @@ class _Vendor:
     check: Callable[[], list[str]]
     rate_limit: RateLimitStatus
     usage: Usage
+    streams_at_once: int = 1
 
 
 def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> list[_Vendor]:
@@ -218,7 +224,8 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = kombo.streams(config.kombo, options, client)
         check = partial(check_kombo, config.kombo, client)
-        vendors.append(_Vendor("Kombo", streams, check, rate_limit, client.usage))
+        at_once = config.kombo.concurrent_requests
+        vendors.append(_Vendor("Kombo", streams, check, rate_limit, client.usage, at_once))
     if config.atz_crm is not None:
         rate_limit = RateLimitStatus()
         client = atz_crm.client(
@@ -242,7 +249,7 @@ def _vendors(config: SourceConfig, clock: Clock, retry_policy: RetryPolicy) -> l
         )
         streams = comeet.streams(config.comeet, options, client)
         check = partial(check_comeet, config.comeet, client)
-        vendors.append(_Vendor("Comeet", streams, check, rate_limit, client.usage))
+        vendors.append(_Vendor("Comeet", streams, check, rate_limit, client.usage, len(streams)))
     if config.privacy is None:
         return vendors
     streams = [stream for vendor in vendors for stream in vendor.streams]

@@ -137,8 +137,6 @@ GROUPS = (
 
 START_AT_MOST_AHEAD = timedelta(days=1)
 """Clocks and time zones differ."""
-LIMITS = ("requests_per_minute", "concurrent_requests")
-"""The fields of a section that hold for all calls of its token together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +191,7 @@ def limits(config: SourceConfig) -> list[int]:
     return [
         getattr(section, field)
         for section in _sections(config).values()
-        for field in LIMITS
-        if field in type(section).model_fields
+        for field in section.limits
     ]
 
 
@@ -205,11 +202,7 @@ def shared(config: SourceConfig, number: int, of: int) -> SourceConfig:
     """
     sections = {
         name: section.model_copy(
-            update={
-                field: (getattr(section, field) + number) // of
-                for field in LIMITS
-                if field in type(section).model_fields
-            }
+            update={field: (getattr(section, field) + number) // of for field in section.limits}
         )
         for name, section in _sections(config).items()
     }

@@ -111,6 +111,8 @@ def test_a_killed_run_resumes_from_its_last_printed_state(
 ) -> None:
     """SIGKILL after a random page, three times."""
     connector.config["kombo"]["page_size"] = 20
+    # One list at a time, so that it is known which integration is in progress.
+    connector.config["kombo"]["concurrent_requests"] = 1
     sandbox.fault("kombo.candidates", "delay", delay_seconds=0.02)
     dice = random.Random(seed)
     runs: list[Run] = []
@@ -132,6 +134,36 @@ def test_a_killed_run_resumes_from_its_last_printed_state(
     assert made == sum(-(-size // 20) for size in sizes) + repeated
 
 
+def test_a_run_killed_while_integrations_are_read_side_by_side_loses_nothing(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["page_size"] = 20
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.02)
+    runs: list[Run] = []
+    last: list[Any] = []
+    for pages in (3, 20, 11):
+        runs.append(_killed_after(connector, pages, last))
+        last = runs[-1].of("STATE")[-1:] or last
+    in_progress = [
+        each for each in runs[-1].state()["integrations"].values() if "in_progress" in each
+    ]
+    assert len(in_progress) > 1
+    runs.append(connector.read(state=last))
+    assert known(table(*runs)) == known_truth(sandbox)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_integrations_are_read_side_by_side_within_the_limit(
+    sandbox: Sandbox, connector: Connector, limit: int
+) -> None:
+    assert len(integrations(sandbox)) == 3
+    connector.config["kombo"].update(concurrent_requests=limit, page_size=100)
+    sandbox.fault("kombo.candidates", "delay", delay_seconds=0.1)
+    run = connector.read()
+    assert known(table(run)) == known_truth(sandbox)
+    assert max(each["in_flight"] for each in calls(sandbox)) == min(limit, 3)
+
+
 def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
     """Run until so many pages were printed, kill the process, and return what it had printed."""
     reading = connector.start(catalog=catalog(), state=last)
@@ -149,6 +181,8 @@ def _cursor(states: list[Any]) -> str | None:
 def interrupted(sandbox: Sandbox, connector: Connector) -> Run:
     """Return a run that was ended by SIGTERM in the middle of the first integration."""
     connector.config["kombo"]["page_size"] = 100
+    # One list at a time, so that it is known which integration is in progress.
+    connector.config["kombo"]["concurrent_requests"] = 1
     sandbox.fault("kombo.candidates", "delay", delay_seconds=0.2)
     reading = connector.start(catalog=catalog())
     assert reading.wait_until(lambda: len(calls(sandbox)) >= 4)
@@ -654,6 +688,8 @@ def test_cursors_that_go_round_are_an_error_after_the_first_repeat(
 ) -> None:
     """The third page leads back to the second one."""
     connector.config["kombo"]["page_size"] = 100
+    # One list at a time, so that it is known which integration is in progress.
+    connector.config["kombo"]["concurrent_requests"] = 1
     ids = integrations(sandbox)
     connector.read()
     second = calls(sandbox)[1]["query"]["cursor"]
@@ -689,6 +725,8 @@ def test_an_html_page_in_the_middle_of_one_integration_fails_that_one_only(
     sandbox: Sandbox, connector: Connector, status: int
 ) -> None:
     connector.config["kombo"]["page_size"] = 100
+    # One list at a time, so that it is known which integration is in progress.
+    connector.config["kombo"]["concurrent_requests"] = 1
     ids = integrations(sandbox)
     connector.read()
     cursor = calls(sandbox)[1]["query"]["cursor"]

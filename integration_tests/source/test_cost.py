@@ -61,7 +61,7 @@ def answered(sandbox: Sandbox, endpoint: str) -> tuple[int, int]:
 def test_rows_are_passed_on_without_being_decoded(
     sandbox: Sandbox, tmp_path: Path, counted: Counted
 ) -> None:
-    connector = kombo_connector(sandbox, tmp_path)
+    connector = kombo_connector(sandbox, tmp_path, concurrent_requests=1)
     decoded = counted(responses, "_without_integration_id")
     writes = counted(Output, "write")
     connections = counted(HTTPConnectionPool, "_new_conn")

@@ -133,6 +133,8 @@ def test_a_killed_run_resumes_from_its_last_printed_state(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     connector.config["kombo"]["page_size"] = 20
+    # One list at a time: the jobs are finished, and one integration is in progress.
+    connector.config["kombo"]["concurrent_requests"] = 1
     wanted = ["kombo_jobs", "kombo_interviews"]
     sandbox.fault("kombo.interviews", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog(*wanted))
@@ -244,3 +246,21 @@ def test_check_names_what_an_integration_lacks(sandbox: Sandbox, connector: Conn
         set_up(sandbox, each, read_models_off=everything)
     (status,) = connector.run("check").of("CONNECTION_STATUS")
     assert status["status"] == "FAILED"
+
+
+def test_streams_are_read_side_by_side_without_a_request_more(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    """The integrations are requested once, whichever stream asks first."""
+    connector.config["kombo"]["concurrent_requests"] = 1
+    streams = ["candidates", *PATHS]
+    one_by_one = connector.read(*streams)
+    expected = calls(sandbox)
+    sandbox.reset_log()
+    sandbox.fault("kombo.*", "delay", delay_seconds=0.05)
+    connector.config["kombo"]["concurrent_requests"] = 8
+    run = connector.read(*streams)
+    assert calls(sandbox) == expected
+    assert max(each["in_flight"] for each in sandbox.log("kombo.*")) == 8
+    for stream in streams:
+        assert delivered(stream, run) == delivered(stream, one_by_one)

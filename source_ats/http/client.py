@@ -31,11 +31,9 @@ repeated three times within 30 seconds, then it is transient; else once, then it
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -65,7 +63,7 @@ from source_ats.http import retry
 from source_ats.http.circuit_breaker import CircuitBreaker
 from source_ats.http.connection_errors import ConnectionProblem, explain
 from source_ats.http.models import Auth, FailureKind, Request, Response, Vendor
-from source_ats.http.rate_limiter import RateLimiter
+from source_ats.http.rate_limiter import ConcurrencyLimiter, RateLimiter
 from source_ats.http.retry import READ_POLICY, RetryPolicy
 from source_ats.http.session import LARGEST_BODY, BodyTooLarge, Session
 from source_ats.http.time_limit import AnswerTooSlow
@@ -113,8 +111,7 @@ class Client:
         self._session = Session(connections)
         self._circuit_breaker = CircuitBreaker(clock)
         self._answered: set[tuple[str, str]] = set()
-        self._slots = threading.Semaphore(connections)
-        self._turn = threading.Lock()
+        self._in_flight = ConcurrencyLimiter(connections)
         self._vendor_time: tuple[datetime, float] | None = None
         self.has_vendor_time = False
         """Whether the last response told the vendor's time."""
@@ -307,28 +304,44 @@ class Client:
         policy: RetryPolicy,
         before_send: Callable[[], None],
     ) -> Response:
-        """Wait for the rate limiter, send once, and return the complete response."""
-        where = f"{self._vendor.name} {request.endpoint}"
+        """Wait until a request is allowed, send once, and return the complete response."""
+        with self._in_flight.slot():
+            self._wait_for_rate_limit(request, policy)
+            before_send()
+            self.usage.sent()
+            response = self._send_once(request, credentials, policy)
+            # Before the slot is free: the next request must know.
+            reset = self._vendor.seconds_to_reset(response)
+            if reset is not None:
+                self._rate_limiter.block(reset)
+            self._in_flight.limit_to(self._vendor.requests_left(response))
+        return response
+
+    def _wait_for_rate_limit(self, request: Request, policy: RetryPolicy) -> None:
         blocked_for = self._rate_limiter.blocked_for()
         if blocked_for > policy.longest_wait:
-            raise self._exhausted(blocked_for, where, policy)
+            raise self._exhausted(blocked_for, self._where(request), policy)
         if blocked_for > 0:
             self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
         with self.usage.waiting():
             self._rate_limiter.acquire()
         self._on_rate_limit(None)
-        before_send()
-        self.usage.sent()
+
+    def _where(self, request: Request) -> str:
+        return f"{self._vendor.name} {request.endpoint}"
+
+    def _send_once(
+        self, request: Request, credentials: Mapping[str, str], policy: RetryPolicy
+    ) -> Response:
+        where = self._where(request)
         began = self._clock.monotonic()
         try:
-            with self._slot():
-                deadline = self._clock.monotonic() + policy.total_timeout
-                received, body = self._session.exchange(
-                    request,
-                    credentials,
-                    timeout=(policy.connect_timeout, policy.read_timeout),
-                    is_late=lambda: self._clock.monotonic() > deadline,
-                )
+            received, body = self._session.exchange(
+                request,
+                credentials,
+                timeout=(policy.connect_timeout, policy.read_timeout),
+                is_late=lambda: self._clock.monotonic() - began > policy.total_timeout,
+            )
         except requests.TooManyRedirects:
             raise self._redirected(where) from None
         except BodyTooLarge:
@@ -357,24 +370,7 @@ class Client:
             where=f"{where} {received.status_code} {request_id}".rstrip(),
         )
         log.debug("%s: %d bytes, %.3f s", response.where, len(response.body), seconds)
-        reset = self._vendor.seconds_to_reset(response)
-        if reset is not None:
-            self._rate_limiter.block(reset)
         return response
-
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Wait until fewer requests are in flight than allowed.
-
-        A waiting thread holds the turn, so that a thread that returns at once for its next request
-        does not overtake it: without that, a listing starves behind the details that it feeds.
-        """
-        with self._turn:
-            self._slots.acquire()
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _redirected(self, where: str) -> ConfigError:
         message = (

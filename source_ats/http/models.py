@@ -145,6 +145,8 @@ class Vendor:
     """What a response outside 200 to 299 means; None leaves it to the client's table."""
     seconds_to_reset: Callable[[Response], float | None]
     """Seconds until the vendor allows the next request, by its own headers; None: unknown."""
+    requests_left: Callable[[Response], int | None] = lambda response: None
+    """Requests that the vendor allows until the reset, by its own headers; None: unknown."""
     access_denied: str = ""
     """For `AccessDenied`: what a lasting 403 means. Empty: it is a `ConfigError`."""
 

@@ -1,9 +1,11 @@
-"""The rate limiter: one for each token, shared by all its requests."""
+"""When a request may be sent: a rate and a concurrency limiter for all requests of one token."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from source_ats.clock import Clock
 
@@ -68,3 +70,42 @@ class RateLimiter:
             self._next_slot = (slot if on_schedule else now) + self._interval
             self._window.append(now)
             return 0.0
+
+
+class ConcurrencyLimiter:
+    """How many requests are in flight at the same time, from any thread."""
+
+    def __init__(self, most: int) -> None:
+        """`most` is the upper limit, whatever the vendor allows."""
+        self._most = most
+        self._allowed = most
+        self._in_flight = 0
+        self._changed = threading.Condition()
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait until fewer requests are in flight than allowed, and count one until the end.
+
+        A waiting thread holds the turn, so that a thread that returns at once for its next request
+        does not overtake it: without that, a listing starves behind the details that it feeds.
+        """
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._in_flight < self._allowed)
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight -= 1
+                self._changed.notify_all()
+
+    def limit_to(self, requests_left: int | None) -> None:
+        """Allow no more in flight than the rate limit has left; None: it says nothing.
+
+        Those in flight may not be counted in it yet. One is always allowed: when nothing is left,
+        the rate limiter blocks.
+        """
+        with self._changed:
+            left = self._most if requests_left is None else requests_left
+            self._allowed = max(1, min(self._most, left))

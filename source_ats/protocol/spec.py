@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -128,6 +128,8 @@ class Section(BaseModel):
     """A group of settings. `validated` warns of unknown keys."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
+    limits: ClassVar[tuple[str, ...]] = ()
+    """The fields that hold for all requests with one token together."""
 
 
 S = TypeVar("S", bound=Section)

@@ -1,10 +1,11 @@
-"""Several requests in flight: their results in order, or next to other work as they are done."""
+"""Several requests in flight: results in order, next to other work, or of several lists at once."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from itertools import islice
 from typing import TypeVar
 
 from source_ats.errors import AtsError
@@ -54,6 +55,44 @@ def map_ordered(
                 yield pending.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def interleaved(iterables: Sequence[Iterable[B]], at_once: int) -> Iterator[B]:
+    """Yield what all iterables yield, each in its order, `at_once` of them side by side.
+
+    Each is advanced in a thread, and at most one item ahead of what was yielded, so none needs
+    memory for more. A single one is advanced in the caller's thread. The first exception ends it;
+    what is under way then is left to end by itself, and its result is dropped.
+    """
+    if at_once == 1 or len(iterables) == 1:
+        for each in iterables:
+            yield from each
+        return
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    left = map(iter, iterables)
+    pending: dict[Future[list[B]], Iterator[B]] = {}
+
+    def advance(iterator: Iterator[B] | None) -> None:
+        if iterator is not None:
+            pending[pool.submit(_next_item, iterator)] = iterator
+
+    try:
+        for _ in range(at_once):
+            advance(next(left, None))
+        while pending:
+            wait(pending, return_when=FIRST_COMPLETED)
+            for future in [future for future in pending if future.done()]:
+                iterator = pending.pop(future)
+                item = future.result()
+                advance(iterator if item else next(left, None))
+                yield from item
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _next_item(iterator: Iterator[B]) -> list[B]:
+    """Return the next item in a list; an empty list at the end."""
+    return list(islice(iterator, 1))
 
 
 def with_background(

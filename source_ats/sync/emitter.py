@@ -41,18 +41,28 @@ class ReadTask:
 
 
 class RateLimitStatus:
-    """Until when a vendor's rate limit blocks, reported to the stream that is being read."""
+    """Until when a vendor's rate limit blocks, reported to one of the streams that are being read.
+
+    One limit blocks them all, so one status says it.
+    """
 
     def __init__(self) -> None:
         """Begin with no stream being read."""
         self._lock = threading.Lock()
         self._until: datetime | None = None
-        self._waits: deque[datetime | None] = deque()
+        self._reading: list[deque[datetime | None]] = []
 
     def attach(self, waits: deque[datetime | None]) -> None:
-        """Report to the stream that is read from now on."""
+        """A stream is being read from now on. The first one of them gets what is reported."""
         with self._lock:
-            self._until, self._waits = None, waits
+            self._reading.append(waits)
+
+    def detach(self, waits: deque[datetime | None]) -> None:
+        """A stream is no longer being read. A limit that it showed is reported once more."""
+        with self._lock:
+            if waits is self._reading[0]:
+                self._until = None
+            self._reading = [each for each in self._reading if each is not waits]
 
     def report(self, until: datetime | None) -> None:
         """Note until when a rate limit blocks requests; None when it is over.
@@ -65,9 +75,9 @@ class RateLimitStatus:
                 is_new = until != self._until
             else:
                 is_new = until > self._until + SAME_WAIT
-            if is_new:
+            if is_new and self._reading:
                 self._until = until
-                self._waits.append(until)
+                self._reading[0].append(until)
 
 
 class StreamEmitter:

@@ -1,8 +1,8 @@
 """The reader: streams are read in threads, and one thread prints.
 
-A vendor's streams are read one after the other, vendors concurrently: one thread each, and about a
-megabyte of pages in the queue between them and the thread that prints, which alone decides when a
-STATE is due.
+Vendors are read concurrently, and so are as many streams of a vendor as it allows: one thread each,
+and about a megabyte of pages in the queue between them and the thread that prints, which alone
+decides when a STATE is due.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from source_ats.clock import Clock
@@ -34,9 +34,16 @@ _LINGER = 0.01
 small pages costs more than the pages do."""
 
 
-def read(
-    vendors: Mapping[RateLimitStatus, Sequence[ReadTask]], clock: Clock, stop: threading.Event
-) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class VendorTasks:
+    """The streams of one vendor that are read, and how many of them at once."""
+
+    tasks: Sequence[ReadTask]
+    rate_limit: RateLimitStatus = field(default_factory=RateLimitStatus)
+    at_once: int = 1
+
+
+def read(vendors: Sequence[VendorTasks], clock: Clock, stop: threading.Event) -> Iterator[bytes]:
     """Read all tasks and yield messages, each item one or more whole lines.
 
     Records of a page come before the state that covers them. When `stop` is set, the pages in hand
@@ -45,18 +52,18 @@ def read(
     """
     began = clock.monotonic()
     emitters = {
-        task.stream.name: StreamEmitter(task, clock) for tasks in vendors.values() for task in tasks
+        task.stream.name: StreamEmitter(task, clock) for vendor in vendors for task in vendor.tasks
     }
     queue = _EventQueue()
     reading: dict[str, Future[None]] = {}
     failures: dict[str, BaseException] = {}
-    pools = [ThreadPoolExecutor(max_workers=1) for _ in vendors]
+    pools = [ThreadPoolExecutor(max_workers=vendor.at_once) for vendor in vendors]
     try:
-        for pool, (rate_limit, tasks) in zip(pools, vendors.items(), strict=True):
-            for task in tasks:
+        for pool, vendor in zip(pools, vendors, strict=True):
+            for task in vendor.tasks:
                 emitter = emitters[task.stream.name]
                 reading[task.stream.name] = pool.submit(
-                    _read_stream, task, emitter, rate_limit, queue
+                    _read_stream, task, emitter, vendor.rate_limit, queue
                 )
         give_up_at = math.inf
         while reading and clock.monotonic() < give_up_at:
@@ -98,6 +105,7 @@ def _read_stream(
             for page in task.stream.read(emitter.resume_from, full_refresh=task.full_refresh):
                 queue.put(_Event(name, page=page))
     finally:
+        rate_limit.detach(emitter.waits)
         queue.put(_Event(name, ended=True))
 
 

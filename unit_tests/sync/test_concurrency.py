@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_ats.errors import TransientError
-from source_ats.sync.concurrency import map_ordered, with_background
+from source_ats.sync.concurrency import interleaved, map_ordered, with_background
 
 
 def close(results: Iterator[int]) -> None:
@@ -186,3 +186,62 @@ def test_no_thread_is_left_behind_and_no_new_work_begins(how: str) -> None:
         thread.join(5)
         assert not thread.is_alive()
     assert len(done) < 200
+
+
+@given(lists=st.lists(st.lists(st.integers(), max_size=8), max_size=8), at_once=st.integers(1, 5))
+@settings(max_examples=50)
+def test_interleaved_lists_keep_their_order_and_lose_nothing(
+    lists: list[list[int]], at_once: int
+) -> None:
+    marked = [[(number, item) for item in items] for number, items in enumerate(lists)]
+    found = list(interleaved(marked, at_once))
+    assert [[each for each in found if each[0] == n] for n in range(len(lists))] == marked
+
+
+def test_interleaved_lists_advance_at_the_same_time_and_no_more_than_allowed() -> None:
+    lock = threading.Lock()
+    full = threading.Barrier(3, timeout=5)
+    now, most = 0, 0
+
+    def items(number: int) -> Iterator[int]:
+        nonlocal now, most
+        for _ in range(4):
+            with lock:
+                now += 1
+                most = max(most, now)
+            # Passes only while three are inside at the same time.
+            full.wait()
+            with lock:
+                now -= 1
+            full.wait()
+            yield number
+
+    found = list(interleaved([items(number) for number in range(6)], at_once=3))
+    assert sorted(found) == sorted(list(range(6)) * 4)
+    assert most == 3
+
+
+def test_an_interleaved_list_is_one_item_ahead_at_most() -> None:
+    made = [0, 0]
+
+    def items(number: int) -> Iterator[int]:
+        while True:
+            made[number] += 1
+            yield number
+
+    taken = [0, 0]
+    found = interleaved([items(0), items(1)], at_once=2)
+    for _ in range(50):
+        taken[next(found)] += 1
+        assert all(made[each] <= taken[each] + 2 for each in (0, 1))
+    close(found)
+
+
+def test_an_exception_of_an_interleaved_list_ends_it() -> None:
+    def fails() -> Iterator[int]:
+        yield 1
+        raise TransientError("down")
+
+    found = interleaved([fails(), [2, 3]], at_once=2)
+    with pytest.raises(TransientError, match="down"):
+        list(found)

@@ -25,6 +25,7 @@ from source_ats.errors import (
 )
 from source_ats.sync import emitter, reader
 from source_ats.sync.emitter import RateLimitStatus, ReadTask
+from source_ats.sync.reader import VendorTasks
 from source_ats.sync.stream import Page, Progress, State, Stream, catalog_entry
 from unit_tests.fakes import NOON, FakeClock
 
@@ -129,7 +130,7 @@ def stream_of(message: Message) -> str | None:
 
 
 def read(
-    *lanes: Sequence[ReadTask] | tuple[RateLimitStatus, Sequence[ReadTask]],
+    *vendors: Sequence[ReadTask] | VendorTasks,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     seen: Callable[[Message], None] = lambda message: None,
@@ -137,9 +138,9 @@ def read(
     """Read everything; `seen` is told of each message once it is out."""
     stop = stop or threading.Event()
     messages: list[Message] = []
-    pairs = [each if isinstance(each, tuple) else (RateLimitStatus(), each) for each in lanes]
+    tasks = [each if isinstance(each, VendorTasks) else VendorTasks(each) for each in vendors]
     try:
-        for lines in reader.read(dict(pairs), clock or FakeClock(stop), stop):
+        for lines in reader.read(tasks, clock or FakeClock(stop), stop):
             assert lines.endswith(b"\n")
             for line in lines.splitlines():
                 message = json.loads(line)
@@ -629,15 +630,15 @@ class TestStop:
 
 class TestWaiting:
     def test_rate_limit_status_has_its_end_and_is_cleared(self) -> None:
-        lane = RateLimitStatus()
+        rate_limit = RateLimitStatus()
         shown, over = threading.Event(), threading.Event()
         until = NOON + timedelta(minutes=10)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
-            lane.report(until)
+            rate_limit.report(until)
             assert shown.wait(PATIENCE_SECONDS)
-            lane.report(None)
+            rate_limit.report(None)
             assert over.wait(PATIENCE_SECONDS)
             yield Page(rows(2), {"at": 2})
 
@@ -648,7 +649,7 @@ class TestWaiting:
             elif shown.is_set() and status.get("status") == "RUNNING":
                 over.set()
 
-        run = read((lane, [task("people", pages)]), seen=seen)
+        run = read(VendorTasks([task("people", pages)], rate_limit), seen=seen)
         assert run.failure is None
         assert run.statuses("people") == ["STARTED", "RUNNING", "RUNNING", "RUNNING", "COMPLETE"]
         (reasons,) = [
@@ -661,53 +662,71 @@ class TestWaiting:
         ]
 
     def test_every_wait_and_its_end_are_reported(self) -> None:
-        lane = RateLimitStatus()
+        rate_limit = RateLimitStatus()
         first, second = NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
             for until in (first, None, None, second, None):
-                lane.report(until)
+                rate_limit.report(until)
 
-        run = read((lane, [task("people", pages)]))
+        run = read(VendorTasks([task("people", pages)], rate_limit))
         assert run.failure is None
         assert run.waits("people") == [None, epoch_ms(first), None, epoch_ms(second), None]
         assert run.statuses("people")[-1] == "COMPLETE"
 
     def test_one_limit_for_several_requests_is_reported_once(self) -> None:
-        lane = RateLimitStatus()
+        rate_limit = RateLimitStatus()
         first, longer = NOON + timedelta(seconds=10), NOON + timedelta(seconds=40)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
             for seconds in (10, 10.8, 9.5, 40, 12):
-                lane.report(NOON + timedelta(seconds=seconds))
-            lane.report(None)
+                rate_limit.report(NOON + timedelta(seconds=seconds))
+            rate_limit.report(None)
 
-        run = read((lane, [task("people", pages)]))
+        run = read(VendorTasks([task("people", pages)], rate_limit))
         assert run.failure is None
         assert run.waits("people") == [None, epoch_ms(first), epoch_ms(longer), None]
 
     def test_rate_limit_is_reported_again_for_the_next_stream(self) -> None:
-        lane = RateLimitStatus()
+        rate_limit = RateLimitStatus()
         until = NOON + timedelta(minutes=20)
 
         def pages(state: State, full_refresh: bool) -> Iterator[Page]:
             yield Page(rows(1), {"at": 1})
-            lane.report(until)
+            rate_limit.report(until)
 
-        run = read((lane, [task("one", pages), task("two", pages)]))
+        run = read(VendorTasks([task("one", pages), task("two", pages)], rate_limit))
         assert run.failure is None
         assert run.waits("one") == run.waits("two") == [None, epoch_ms(until)]
 
+    def test_one_limit_for_streams_side_by_side_is_reported_once(self) -> None:
+        rate_limit = RateLimitStatus()
+        until = NOON + timedelta(minutes=10)
+        both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            both.wait()
+            rate_limit.report(until)
+            both.wait()
+            rate_limit.report(None)
+            both.wait()
+            yield Page(rows(1), {"at": 1})
+
+        run = read(VendorTasks([task("one", pages), task("two", pages)], rate_limit, 2))
+        assert run.failure is None
+        waits = sorted([run.waits("one"), run.waits("two")], key=len)
+        assert waits == [[None], [None, epoch_ms(until), None]]
+
     def test_only_the_waiting_stream_reports_the_limit(self) -> None:
-        lane = RateLimitStatus()
+        rate_limit = RateLimitStatus()
         shown = threading.Event()
 
         def waiting(state: State, full_refresh: bool) -> Iterator[Page]:
-            lane.report(NOON + timedelta(minutes=10))
+            rate_limit.report(NOON + timedelta(minutes=10))
             assert shown.wait(PATIENCE_SECONDS)
-            lane.report(None)
+            rate_limit.report(None)
             yield Page(rows(1), {"at": 1})
 
         def seen(message: Message) -> None:
@@ -715,7 +734,7 @@ class TestWaiting:
                 shown.set()
 
         run = read(
-            (lane, [task("waiting", waiting), task("next", three_pages)]),
+            VendorTasks([task("waiting", waiting), task("next", three_pages)], rate_limit),
             [task("other", three_pages)],
             seen=seen,
         )
@@ -802,7 +821,7 @@ class TestThreads:
 
         row = [b'{"text":"%b"}' % (b"x" * 1_000)]
         messages = reader.read(
-            {RateLimitStatus(): [task("people", pages)]}, FakeClock(), threading.Event()
+            [VendorTasks([task("people", pages)])], FakeClock(), threading.Event()
         )
         for lines in messages:
             if b'"STATE"' in lines:
@@ -818,8 +837,8 @@ class TestThreads:
             for number in range(5_000):
                 yield Page(rows(number), {"at": number})
 
-        lanes = {RateLimitStatus(): [task("people", pages)]}
-        pieces = list(reader.read(lanes, FakeClock(), threading.Event()))
+        vendors = [VendorTasks([task("people", pages)])]
+        pieces = list(reader.read(vendors, FakeClock(), threading.Event()))
         records = [line for line in b"".join(pieces).splitlines() if b'"RECORD"' in line]
         assert len(records) == 5_000
         # The writer comes when there is no more room, or a moment after the first of them.
@@ -846,10 +865,32 @@ class TestThreads:
                         assert at == out
             assert out == 299
             assert run.statuses(name) == ["STARTED", "RUNNING", "COMPLETE"]
-        in_one_lane = [stream_of(each) for each in run.messages if stream_of(each) != "three"]
-        assert in_one_lane == ["one"] * in_one_lane.count("one") + ["two"] * in_one_lane.count(
-            "two"
-        )
+        of_one_vendor = [stream_of(each) for each in run.messages if stream_of(each) != "three"]
+        assert of_one_vendor == sorted(of_one_vendor, key=lambda name: name == "two")
+
+    def test_streams_of_one_vendor_are_read_at_once_as_far_as_it_allows(self) -> None:
+        # Passes only while two are inside at the same time; a third one would break it.
+        both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
+        lock = threading.Lock()
+        now, most = 0, 0
+
+        def pages(state: State, full_refresh: bool) -> Iterator[Page]:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            both.wait()
+            yield Page(rows(1), {"at": 1})
+            with lock:
+                now -= 1
+            both.wait()
+
+        names = ["one", "two", "three", "four"]
+        run = read(VendorTasks([task(each, pages) for each in names], at_once=2))
+        assert run.failure is None
+        assert most == 2
+        for name in names:
+            assert run.statuses(name) == ["STARTED", "RUNNING", "COMPLETE"]
 
     def test_finished_log_line_comes_last(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -880,11 +921,11 @@ class TestThreads:
             yield Page(rows(1), {"at": 1})
             clock.sleep(3600)
 
-        lanes = {
-            RateLimitStatus(): [task("endless", endless), task("after", never)],
-            RateLimitStatus(): [task("asleep", asleep)],
-        }
-        messages = reader.read(lanes, clock, stop)
+        vendors = [
+            VendorTasks([task("endless", endless), task("after", never)]),
+            VendorTasks([task("asleep", asleep)]),
+        ]
+        messages = reader.read(vendors, clock, stop)
         for _ in range(6):
             next(messages)
         close(messages)

@@ -12,6 +12,8 @@ from source_ats.protocol.spec import EACH_ONCE, BaseUrl, Secret, Section
 class AtzCrmConfig(Section):
     """ATZ CRM."""
 
+    limits = ("requests_per_minute", "concurrent_requests")
+
     access_token: Secret = Field(
         title="Access token",
         description=(

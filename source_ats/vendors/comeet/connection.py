@@ -20,8 +20,9 @@ def make_client(  # noqa: PLR0913 - what a client of this vendor is made of
     *,
     retry_policy: RetryPolicy,
     on_rate_limit: Callable[[datetime | None], None] = lambda until: None,
+    connections: int = 1,
 ) -> Client:
-    """Return a client that sends one request at a time, with tokens dated by the vendor's clock."""
+    """Return a client whose tokens are dated by the vendor's clock."""
     tokens = requests.Tokens(api_key, secret, lambda: client.now())  # noqa: PLW0108 - defined below
     client = Client(
         responses.VENDOR,
@@ -30,5 +31,6 @@ def make_client(  # noqa: PLR0913 - what a client of this vendor is made of
         clock,
         retry_policy=retry_policy,
         on_rate_limit=on_rate_limit,
+        connections=connections,
     )
     return client

@@ -40,6 +40,7 @@ log = logging.getLogger("airbyte.source_ats.comeet")
 
 LINK_LIFETIME = timedelta(hours=24)
 """Assumed: the lifetime of a link to a next page is not documented."""
+CONCURRENT_REQUESTS = 3
 OVERLAP = timedelta(seconds=1)
 """Whether a filter includes its bounds is not documented, and times have whole seconds."""
 
@@ -99,6 +100,7 @@ def client(
     """Return the client for all requests with this key.
 
     The vendor publishes no rate limit, so requests are not paced: a refused one is repeated later.
+    The three streams are read side by side.
     """
     return make_client(
         config.api_key,
@@ -107,6 +109,7 @@ def client(
         clock,
         retry_policy=retry_policy,
         on_rate_limit=on_rate_limit,
+        connections=CONCURRENT_REQUESTS,
     )
 
 

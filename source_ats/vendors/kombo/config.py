@@ -143,6 +143,16 @@ class KomboConfig(Section):
         title="Page size",
         description="Rows in one request. 250 is the most that Kombo allows.",
     )
+    concurrent_requests: int = Field(
+        4,
+        ge=1,
+        le=16,
+        title="Concurrent requests",
+        description=(
+            "How many requests may be in flight: integrations and streams are read side by side. "
+            "Kombo publishes no limit for lists, and its rate limit is obeyed in any case."
+        ),
+    )
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",

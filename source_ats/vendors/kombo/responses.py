@@ -135,12 +135,16 @@ def seconds_to_reset(response: Response) -> float | None:
     `ratelimit-reset` counts seconds; the header names are documented for Kombo's assessment API
     and seen as lower case.
     """
-    remaining = response.headers.get("ratelimit-remaining")
+    left = requests_left(response)
     # A 429 can also be about the live calls in flight, while the rate limit has room.
-    if remaining != "0" and (response.status != 429 or remaining is not None):
+    if left != 0 and (response.status != 429 or left is not None):
         return None
-    reset = response.headers.get("ratelimit-reset", "")
-    return float(reset) if reset.isascii() and reset.isdigit() and len(reset) < 10 else None
+    return _whole_number(response.headers.get("ratelimit-reset"))
+
+
+def requests_left(response: Response) -> int | None:
+    """Return how many more requests the rate limit allows until its reset, by the same headers."""
+    return _whole_number(response.headers.get("ratelimit-remaining"))
 
 
 VENDOR = Vendor(
@@ -148,6 +152,7 @@ VENDOR = Vendor(
     credentials=CREDENTIALS,
     classify=classify,
     seconds_to_reset=seconds_to_reset,
+    requests_left=requests_left,
 )
 
 

@@ -9,6 +9,7 @@ then the state keeps the cursor of the next page as well.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +39,7 @@ from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.protocol.schemas import Schema
-from source_ats.sync.concurrency import map_ordered
+from source_ats.sync.concurrency import interleaved, map_ordered
 from source_ats.sync.cursors import SeenCursors
 from source_ats.sync.left_out import LeftOutRows
 from source_ats.sync.page_size import TWO_ATTEMPTS, FirstPage, PageSize
@@ -79,6 +80,10 @@ class IntegrationState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     in_progress: InProgress | None = None
     set_aside: dict[str, Timestamp] = msgspec.field(default_factory=dict)
     """Rows that could not be read, by id, and since when."""
+
+    def is_left_to_read(self, full_refresh: bool) -> bool:  # noqa: FBT001 - as in Stream.pages
+        """Return False if this full refresh has read the integration to its end."""
+        return not full_refresh or self.full_read_at is None or self.in_progress is not None
 
     def timestamps(self) -> list[Timestamp | None]:
         """Return all times in this state."""
@@ -165,7 +170,8 @@ def client(
 ) -> Client:
     """Return the client for all requests with this key.
 
-    The vendor publishes no rate limit, so requests are not paced: its headers are obeyed.
+    The vendor publishes no rate limit, so requests are not paced: its headers are obeyed. Lists are
+    exempt from its limit of concurrent requests (documented).
     """
     return Client(
         responses.VENDOR,
@@ -174,7 +180,7 @@ def client(
         clock,
         retry_policy=retry_policy,
         on_rate_limit=on_rate_limit,
-        connections=MOST_CALLS if config.candidate_files else 1,
+        connections=max(config.concurrent_requests, MOST_CALLS if config.candidate_files else 1),
     )
 
 
@@ -182,9 +188,16 @@ def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[S
     """Return the streams: one per model."""
 
     @cache
-    def get_integration(integration_id: str) -> responses.Integration:
+    def request_integration(integration_id: str) -> responses.Integration:
         request = requests.integration(base_url(config), integration_id)
         return client.send(request, responses.integration)
+
+    locks = {each: threading.Lock() for each in config.integration_ids}
+
+    def get_integration(integration_id: str) -> responses.Integration:
+        # Streams are read side by side, and all of them ask.
+        with locks[integration_id]:
+            return request_integration(integration_id)
 
     contexts = [
         ReadContext(
@@ -235,7 +248,7 @@ def base_url(config: KomboConfig) -> str:
 
 
 def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
-    """Yield the pages of all integrations, one integration after the other.
+    """Yield the pages of all integrations, which are read side by side.
 
     An integration that cannot be read now keeps its state and gets a warning. One that fails ends
     the stream only after the others were read. An integration that does not have this kind of row
@@ -249,37 +262,53 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
     unavailable: dict[str, AtsError] = {}
     failed: dict[str, AtsError] = {}
     matched = False
-    for integration_id in integration_ids:
-        before = stored.get(integration_id, IntegrationState())
-        if full_refresh and before.full_read_at is not None and before.in_progress is None:
-            continue
-        try:
-            _require_model(context, integration_id)
-            for rows, after in _integration_pages(context, integration_id, before):
-                matched = matched or bool(rows)
-                context.filters.note(rows)
-                current = {**current, integration_id: msgspec.to_builtins(after)}
-                yield Page(rows, {"integrations": current})
-        except (Stopped, CredentialsRefused):
-            raise
-        except PartitionUnavailable as error:
-            unavailable[integration_id] = error
-            _warn_left_out(context, integration_id, error)
-        except AtsError as error:
-            failed[integration_id] = error
-            log.warning(
-                "%s: Integration %s failed. %s [%s]",
-                context.model.stream,
-                integration_id,
-                error.message,
-                error.detail,
-            )
+    lists = [
+        _readable_pages(context, each, before, unavailable, failed)
+        for each in integration_ids
+        if (before := stored.get(each, IntegrationState())).is_left_to_read(full_refresh)
+    ]
+    for integration_id, rows, after in interleaved(lists, context.config.concurrent_requests):
+        matched = matched or bool(rows)
+        context.filters.note(rows)
+        current = {**current, integration_id: msgspec.to_builtins(after)}
+        yield Page(rows, {"integrations": current})
     if failed:
-        raise combined_error(failed)
+        raise combined_error({each: failed[each] for each in integration_ids if each in failed})
     if len(unavailable) == len(integration_ids):
-        _raise_nothing_read(context.model, unavailable)
+        _raise_nothing_read(context.model, {each: unavailable[each] for each in integration_ids})
     elif context.filters and not unavailable:
         _warn_of_filters(context, first_read=not stored, nothing_matched=not matched)
+
+
+def _readable_pages(
+    context: ReadContext,
+    integration_id: str,
+    before: IntegrationState,
+    unavailable: dict[str, AtsError],
+    failed: dict[str, AtsError],
+) -> Iterator[tuple[str, Sequence[bytes], IntegrationState]]:
+    """Yield the integration with the rows of each page and its state after it.
+
+    What ends only this integration is logged and noted in one of the two tables.
+    """
+    try:
+        _require_model(context, integration_id)
+        for rows, after in _integration_pages(context, integration_id, before):
+            yield integration_id, rows, after
+    except (Stopped, CredentialsRefused):
+        raise
+    except PartitionUnavailable as error:
+        unavailable[integration_id] = error
+        _warn_left_out(context, integration_id, error)
+    except AtsError as error:
+        failed[integration_id] = error
+        log.warning(
+            "%s: Integration %s failed. %s [%s]",
+            context.model.stream,
+            integration_id,
+            error.message,
+            error.detail,
+        )
 
 
 def _warn_of_filters(context: ReadContext, *, first_read: bool, nothing_matched: bool) -> None:

@@ -69,6 +69,8 @@ class ClientCredentials(Section):
 class TalemetryConfig(Section):
     """Talemetry, the Source&CRM part of Jobvite."""
 
+    limits = ("concurrent_requests",)
+
     credentials: Annotated[
         TokenCredentials | ClientCredentials, Field(discriminator="auth_type")
     ] = Field(
