@@ -14,12 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from integration_tests.sandbox.running import Sandbox
 from source_ats.cli import main
 from source_ats.errors import Stopped
-from source_ats.http import client
 from source_ats.process import Output
 
 Message = dict[str, Any]
@@ -160,14 +158,13 @@ class Connector:
         return self.run_quickly_with(self.command(verb, **options), clock)
 
     def run_quickly_with(self, arguments: list[str], clock: QuickClock | None = None) -> Run:
-        """Run with these arguments, likewise; and as if answers took long, as a vendor's do."""
+        """Run with these arguments in this process, with a clock that passes every wait at once."""
         path = self.folder / f"{next(self._numbers)}-out.jsonl"
         clock = clock or QuickClock(threading.Event())
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         others = set(threading.enumerate())
         try:
-            with mock.patch.object(client, "AT_ONCE_SECONDS", 0.0):
-                code = main(arguments, Output(descriptor), clock.stop, clock)
+            code = main(arguments, Output(descriptor), clock.stop, clock)
         finally:
             # A process would end here, with all calls in flight. Whoever still waits for an answer
             # may write a last log line: not into a file that gets the number of this one.

@@ -32,7 +32,6 @@ repeated three times within 30 seconds, then it is transient; else once, then it
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -75,8 +74,6 @@ log = logging.getLogger("airbyte.source_ats.http")
 # The HTTP library's own lines show query values.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-AT_ONCE_SECONDS = 0.01
-"""No vendor is this near; a server on the same machine is."""
 PAUSES_IF_ANSWERED = (2.0, 6.0, 15.0)
 PAUSES_IF_NEVER_ANSWERED = (3.0,)
 """Seconds before each repeat after a 401 or 403 without a code that says why."""
@@ -115,16 +112,6 @@ class Client:
         self._vendor_time: tuple[datetime, float] | None = None
         self.has_vendor_time = False
         """Whether the last response told the vendor's time."""
-        self._last_took: deque[float] = deque(maxlen=9)
-
-    def answers_at_once(self) -> bool:
-        """Return True if most of the last responses came at once; False before the first one.
-
-        Threads that have nothing to wait for only get in each other's way: then one request at a
-        time is the fastest.
-        """
-        took = sorted(self._last_took.copy())
-        return bool(took) and took[len(took) // 2] < AT_ONCE_SECONDS
 
     def now(self) -> datetime:
         """Return the time by the vendor's clock; by the machine's until it was told.
@@ -356,7 +343,6 @@ class Client:
             # An answer that announces more bytes than any machine has is incomplete as well.
             raise self._broken(request, error, where, policy) from None
         seconds = self._clock.monotonic() - began
-        self._last_took.append(seconds)
         date = retry.http_date(received.headers.get("Date"))
         self.has_vendor_time = date is not None
         if date is not None:

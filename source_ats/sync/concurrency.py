@@ -20,7 +20,6 @@ def map_ordered(
     at_once: int,
     *,
     ahead: int = 16,
-    alone: Callable[[], bool] = lambda: False,
 ) -> Iterator[B]:
     """Yield `work(item)` for each item, in the order of the items, `at_once` of them in flight.
 
@@ -29,8 +28,6 @@ def map_ordered(
     results, so neither has to fit into memory. The first exception, in that order, ends it; calls
     in flight are then left to end by themselves, and their results are dropped. An `AtsError` of
     the items is raised after the results of all items before it.
-
-    While `alone`, asked before each item, says so, the work is done one by one, in this thread.
     """
     pool = ThreadPoolExecutor(max_workers=at_once)
     pending: deque[Future[B]] = deque()
@@ -45,11 +42,6 @@ def map_ordered(
                 if isinstance(end, AtsError):
                     raise
                 return
-            if alone():
-                while pending:
-                    yield pending.popleft().result()
-                yield work(item)
-                continue
             pending.append(pool.submit(work, item))
             while pending and (len(pending) >= at_once * ahead or pending[0].done()):
                 yield pending.popleft().result()

@@ -28,7 +28,6 @@ from integration_tests.support.connector import QuickClock
 from integration_tests.support.killed_writer import STEPS as WRITE_STEPS
 from integration_tests.support.killed_writer import Step, always, die, interrupt
 from source_ats import process
-from source_ats.http import client
 from source_ats.http.client import Client
 from source_ats.process import Output
 from source_ats.sync import emitter
@@ -96,8 +95,6 @@ class Fate:
     every: int = 1
     """... before each call whose number this divides."""
     seconds_between_states: float = 1.0
-    all_wait: bool = False
-    """As if each answer took long, as a vendor's do: several calls are in flight from the start."""
     clock: MachineClock | None = None
     """None: waits pass nowhere."""
     blows: Sequence[Blow] = ()
@@ -142,8 +139,6 @@ def _run(
         os.environ["REQUESTS_CA_BUNDLE"] = fate.certificate
     vars(process)["SystemClock"] = partial(_SetClock, fate) if fate.clock else QuickClock
     emitter.SECONDS_BETWEEN_STATES = fate.seconds_between_states
-    if fate.all_wait:
-        client.AT_ONCE_SECONDS = 0.0
     _let_things_happen(fate)
     for blow in fate.blows:
         _at(blow.step, blow.occurrence, lambda *_, strike=blow.strike: strike())

@@ -119,7 +119,6 @@ class Life:
             meanwhile=[dice.choice(happenings)(dice) for _ in range(dice.randint(0, 6))],
             every=dice.randint(1, 12),
             seconds_between_states=dice.choice((0.0, 1.0)),
-            all_wait=dice.choice((False, True)),
         )
         run = self._read(fate)
         signals = {fate.cut.number.value + 128, -signal.SIGKILL} if fate.cut else set()

@@ -1011,35 +1011,6 @@ class TestBody:
         assert response.headers["X-Made-Up"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "at_once"),
-    [
-        ([], False),
-        ([0.1], False),
-        ([0.001] * 3, True),
-        ([0.1, 0.001], False),
-        ([0.001] * 5 + [3.0], True),
-        ([0.001] * 9 + [0.1] * 5, False),
-        ([0.1] * 9 + [0.001] * 4, False),
-    ],
-)
-def test_answers_at_once_follows_the_median(
-    requests_mock: Mocker, seconds: list[float], at_once: bool
-) -> None:
-    clock = FakeClock()
-    latency = iter(seconds)
-
-    def answer(*_: object) -> str:
-        clock.advance(next(latency))
-        return '{"ok": true}'
-
-    requests_mock.get(URL, text=answer)
-    asking = client(clock)
-    for _ in seconds:
-        asking.send(CALLS["GET"], read)
-    assert asking.answers_at_once() == at_once
-
-
 class TestWhatIsTold:
     def test_error_detail_has_vendor_endpoint_status_and_request_id(
         self, requests_mock: Mocker

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_ats.errors import Stopped
-from source_ats.http.rate_limiter import PACE, RateLimiter
+from source_ats.http.rate_limiter import PACE, ConcurrencyLimiter, RateLimiter
 from unit_tests.fakes import FakeClock
 
 A_HAIR = 1e-6
@@ -192,3 +192,35 @@ def test_stopped_run_acquires_nothing(per_minute: int | None) -> None:
     stop.set()
     with pytest.raises(Stopped):
         rate_limiter.acquire()
+
+
+def test_no_more_requests_are_in_flight_than_the_rate_limit_has_left() -> None:
+    limiter = ConcurrencyLimiter(4)
+    limiter.limit_to(2)
+    entered = threading.Semaphore(0)
+    leave = threading.Event()
+
+    def request() -> None:
+        with limiter.slot():
+            entered.release()
+            assert leave.wait(5)
+
+    threads = [threading.Thread(target=request) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        assert entered.acquire(timeout=5)
+    assert not entered.acquire(blocking=False)
+    limiter.limit_to(None)
+    leave.set()
+    for thread in threads:
+        thread.join(5)
+    for _ in range(2):
+        assert entered.acquire(timeout=5)
+
+
+def test_one_request_is_always_allowed() -> None:
+    limiter = ConcurrencyLimiter(4)
+    limiter.limit_to(0)
+    with limiter.slot():
+        pass

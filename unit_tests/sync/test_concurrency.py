@@ -58,23 +58,6 @@ def test_at_most_n_requests_are_in_flight() -> None:
     assert most == 3
 
 
-def test_alone_runs_in_the_calling_thread() -> None:
-    here = threading.current_thread()
-    asked = 0
-
-    def alone() -> bool:
-        nonlocal asked
-        asked += 1
-        return not 50 < asked <= 150
-
-    def work(item: int) -> tuple[int, bool]:
-        return item, threading.current_thread() is here
-
-    results = list(map_ordered(work, range(200), at_once=4, alone=alone))
-    assert [item for item, _ in results] == list(range(200))
-    assert [by_itself for _, by_itself in results] == [True] * 50 + [False] * 100 + [True] * 50
-
-
 def test_items_are_taken_only_as_results_are_taken() -> None:
     taken = 0
 

@@ -251,12 +251,7 @@ class HistoryPass:
             candidate, was_set_aside = item
             return self._request(candidate, was_set_aside=was_set_aside)
 
-        return map_ordered(
-            request,
-            candidates,
-            self._source.config.concurrent_requests,
-            alone=self._source.client.answers_at_once,
-        )
+        return map_ordered(request, candidates, self._source.config.concurrent_requests)
 
     def _request(
         self,

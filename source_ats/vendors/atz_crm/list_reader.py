@@ -176,11 +176,7 @@ class ListReader:
         following = None
         # A page may hold 100 whole objects, so only a few wait for their turn.
         for page in map_ordered(
-            self.page,
-            range(number - 1, 0, -1),
-            self._concurrent_requests,
-            ahead=2,
-            alone=self._client.answers_at_once,
+            self.page, range(number - 1, 0, -1), self._concurrent_requests, ahead=2
         ):
             number -= 1
             if following is not None and not following.found and self._is_full(page):

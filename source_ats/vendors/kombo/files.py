@@ -137,9 +137,7 @@ class CandidateFiles:
         requested.
         """
         heads = [responses.candidate_head(row) for row in rows]
-        results = map_ordered(
-            self._files_or_error, heads, MOST_CALLS, alone=self._client.answers_at_once
-        )
+        results = map_ordered(self._files_or_error, heads, MOST_CALLS)
         with_files: list[bytes] = []
         answered: list[str] = []
         failed: dict[str, AtsError] = {}

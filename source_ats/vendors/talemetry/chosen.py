@@ -63,11 +63,7 @@ def pages(
         done, started_at = progress.batch, progress.started_at
     requested = fetcher(client, config)
     results = map_ordered(
-        partial(fetch, requested),
-        groups[done:],
-        config.concurrent_requests + 2,
-        ahead=4,
-        alone=client.answers_at_once,
+        partial(fetch, requested), groups[done:], config.concurrent_requests + 2, ahead=4
     )
     missing: list[str] = []
     for result in results:

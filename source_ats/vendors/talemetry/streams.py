@@ -239,11 +239,7 @@ class _ProfilesRead:
         at_once = self._config.concurrent_requests + 2
         # A result may be 100 whole people, so few of them wait for their turn.
         listed = map_ordered(
-            self._fetch,
-            self.listing.batches(windows, full_refresh=full_refresh),
-            at_once,
-            ahead=4,
-            alone=self._client.answers_at_once,
+            self._fetch, self.listing.batches(windows, full_refresh=full_refresh), at_once, ahead=4
         )
         fetched = with_background(listed, self._fetch_again, self._batches_set_aside(), at_once)
         for batch, result in fetched:
