@@ -6,7 +6,7 @@ Free of the CDK. `cli.py` gives these to the command line, `cdk.py` to Airbyte's
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
@@ -227,6 +227,7 @@ def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, No
             **{name: each for name, each in known.items() if each is not None},
         }
         keys = [_stream_keys(each, primary_keys) for each in config.streams]
+        _check_recipes(keys, kept.streams())
         opened.admit(keys, record_positions=True)
         mappers = _mappers(config, primary_keys)
         new = None if config.rejected_path is None else NewFile(config.rejected_path)
@@ -259,6 +260,17 @@ def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, No
         yield from writer.write(replayed.batches())
         if new is not None:
             new.replace()
+
+
+def _check_recipes(keys: Sequence[StreamKeys], streams: Collection[str]) -> None:
+    """Raise `ConfigError` if it is not known how the keys of one of these streams are made."""
+    for each in keys:
+        if each.key_source is None and each.stream in streams:
+            message = (
+                f"It is not known yet how the keys of stream {each.stream} are made: the ledger is "
+                "one of version 0.1.0. Run a write with its catalog first, which notes that."
+            )
+            raise ConfigError(message)
 
 
 def rejected(

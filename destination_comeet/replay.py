@@ -20,7 +20,7 @@ import logging
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,9 +77,9 @@ class KeptRecords:
         with self._opened() as file:
             for (stream, record_id), (_, offset) in self._places:
                 if offset is None:
-                    yield _kept.decode(self._table.read(stream, record_id))
+                    yield _decoded(self._table.read(stream, record_id))
                 elif file is not None:
-                    yield _kept.decode(_line_at(file, offset))
+                    yield _decoded(_line_at(file, offset))
 
     def is_in_file(self, kept: Kept) -> bool:
         """Return True if the file has this one, or an earlier one of its key."""
@@ -101,6 +101,10 @@ class KeptRecords:
             for each in self
             if each.stream in streams and each.primary_key is not None
         }
+
+    def streams(self) -> set[str]:
+        """Return the streams of which records are kept."""
+        return {stream for (stream, _), _ in self._places}
 
     def clear(self) -> None:
         """Remove everything that is kept."""
@@ -149,6 +153,10 @@ class NewFile:
         """Put the new file in the place of the old one, in one step."""
         self.file.settle()
         try:
+            with suppress(FileNotFoundError, PermissionError):
+                # Whoever replays, a write by the owner of the file has to work afterwards.
+                about = Path(self._path).stat()
+                os.chown(self._new, about.st_uid, about.st_gid)
             Path(self._new).replace(self._path)
         except OSError as error:
             raise cannot_be_written(error) from None
@@ -264,6 +272,18 @@ def _not_a_file(problem: str) -> ConfigError:
     return ConfigError(
         f"rejected_path is {problem}. Name the file itself: a replay replaces it as a whole."
     )
+
+
+def _decoded(line: bytes) -> Kept:
+    try:
+        return _kept.decode(line)
+    except msgspec.DecodeError:
+        message = (
+            "A rejected record cannot be read: another program has changed the file at "
+            "rejected_path, or the table ats_rejected_records. Restore it, or remove what is kept "
+            "with `destination-comeet rejected --clear`."
+        )
+        raise ConfigError(message) from None
 
 
 def _line_at(file: BinaryIO, offset: int) -> bytes:

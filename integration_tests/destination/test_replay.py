@@ -468,3 +468,26 @@ def test_a_file_that_is_not_there_holds_nothing(with_file: Writer) -> None:
     assert with_file.run("rejected").code == 0
     replayed(with_file)
     assert kept(with_file) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="Only root can give a file away.")
+def test_the_new_file_belongs_to_the_owner_of_the_old_one(with_file: Writer) -> None:
+    path = Path(with_file.config["rejected_path"])
+    with_file.write(bad(1), state(1))
+    os.chown(path, 1000, 1000)
+    replayed(with_file)
+    assert (path.stat().st_uid, path.stat().st_gid) == (1000, 1000)
+
+
+def test_a_damaged_table_is_named(writer: Writer) -> None:
+    writer.config["keep_rejected"] = True
+    writer.write(bad(1), state(1))
+    path = writer.config["ledger"]["path"]
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE ats_rejected_records SET line = '{'")
+    for verb in ("rejected", "replay"):
+        error = writer.run(verb).error()
+        assert error["failure_type"] == "config_error"
+        assert "--clear" in error["message"]
+    assert writer.run("rejected", "--clear").code == 0
+    assert kept(writer) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,45 @@ def test_a_rehearsal_leaves_the_ledger_as_it_is(upgraded: Writer) -> None:
     assert plan == ["Plan: 7 already there and unchanged.", "Plan: 1 already there and updated."]
     assert stored(upgraded) == before
     assert upgraded.calls("create") == upgraded.calls("update") == 0
+
+
+def test_a_replay_waits_for_a_write_that_knows_the_primary_key(upgraded: Writer) -> None:
+    path = upgraded.folder / "rejected.jsonl"
+    upgraded.config["rejected_path"] = str(path)
+    refusal = {
+        "outcome": "refused",
+        "position_uid": OPEN,
+        "partner_candidate_id": "people:4:north%3A1",
+        "field": "last_name",
+        "reason": "is missing, and Comeet requires it",
+        "said": "",
+    }
+    kept = {
+        "stream": "people",
+        "rejected_at": "2026-11-28T10:39:50Z",
+        "refusals": [refusal],
+        "record": someone(4),
+    }
+    path.write_text(json.dumps(kept) + "\n")
+    error = upgraded.run("replay").error()
+    assert error["failure_type"] == "config_error"
+    assert "people" in error["message"]
+    assert json.loads(path.read_text()) == kept
+    assert upgraded.write(*CLOSED, state(1)).code == 0
+    assert upgraded.run("replay").code == 0
+    assert path.read_bytes() == b""
+    assert upgraded.truth()[-1]["partner_candidate_id"] == "people:4:north%3A1"
+
+
+def test_a_person_decides_about_an_open_note(upgraded: Writer) -> None:
+    (line,) = upgraded.run("unknown").of("UNKNOWN")
+    uid = upgraded.truth()[-1]["uid"]
+    assert line["key"] == "people:3:north%3A1"
+    assert uid in line["perhaps"]
+    assert upgraded.run("unknown", "--adopt", line["key"], uid).code == 0
+    assert counts(upgraded.write(OPEN_NOTE, state(1))) == (1, 0)
+    assert upgraded.calls("create") == 0
+    assert len(upgraded.truth()) == 7
+    (status,) = upgraded.run("status").of("STATUS")
+    assert status["open_notes"] == 0
+    assert sum(status["streams"]["people"].values()) == 3
