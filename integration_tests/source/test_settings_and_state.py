@@ -243,19 +243,22 @@ def test_the_start_date_is_sent_to_kombo(sandbox: Sandbox, tmp_path: Path, strea
     assert {call["query"]["updated_after"] for call in calls} == {"2024-02-03T04:05:06.000Z"}
 
 
-def test_the_bookmark_of_a_window_never_moves_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", ["profiles", "candidate_history", "atz_candidates"])
+def test_the_bookmark_of_a_window_or_pass_never_moves_back(tmp_path: Path, stream: str) -> None:
     with Sandbox.start(candidates=20, accounts=1) as sandbox:
-        connector = connector_of(sandbox, tmp_path, "talemetry")
-        first = connector.read_quickly("profiles")
-        before = bookmarks(first.state("profiles"))
+        sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
+        connector = connector_of(sandbox, tmp_path, VENDOR[stream])
+        first = connector.read_quickly(stream)
+        before = bookmarks(first.state(stream))
         assert before
         # The vendor's clock is put right.
         sandbox.advance(-2 * 3600)
-        second = connector.read_quickly("profiles", state=first.of("STATE")[-1:])
-        after = bookmarks(second.state("profiles"))
-    assert after.keys() == before.keys()
-    for name, time in before.items():
-        assert after[name] >= time
+        second = connector.read_quickly(stream, state=first.of("STATE")[-1:])
+        assert second.code == 0, second.errors()
+        assert bookmarks(second.state(stream)) == before
+        connector.config["lookback_minutes"] = 300
+        third = connector.read_quickly(stream, state=second.of("STATE")[-1:])
+        assert bookmarks(third.state(stream)) == before
 
 
 def bookmarks(value: Any, path: str = "") -> dict[str, datetime]:
