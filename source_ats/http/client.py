@@ -416,7 +416,8 @@ class Client:
 
     def _level(self, reason: str) -> int:
         """Return how a repeated request is logged: a warning, until there are many like it."""
-        return logging.DEBUG if self.usage.is_one_of_many(reason.rstrip(".")) else logging.WARNING
+        happened = reason.partition(". ")[0].rstrip(".")
+        return logging.DEBUG if self.usage.is_one_of_many(happened) else logging.WARNING
 
     def _before_sleep(self, state: tenacity.RetryCallState) -> None:
         error = retry.failure_of(state)

@@ -1158,22 +1158,22 @@ class TestWhatIsTold:
     ) -> None:
         clock = FakeClock()
         sender = client(clock)
-        requests_mock.get(
-            URL, [{"status_code": 500}, OK] * 12 + [limited(Retry_After="30"), OK] * 11
-        )
-        for _ in range(23):
+        failures = [{"status_code": 500}] * 12 + [limited(Retry_After="30")] * 11 + [NOT_CONNECTED]
+        requests_mock.get(URL, [answer for failure in failures for answer in (failure, OK)])
+        for _ in failures:
             sender.send(CALLS["GET"], read)
         warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
-        reasons = Counter(re.split("[.]| until ", warning)[0] for warning in warnings)
+        reasons = Counter(re.split("[.] | until ", warning)[0] for warning in warnings)
         assert reasons == {
             "Vendor answered with status 500": 10,
             "Vendor's rate limit is exhausted": 10,
+            "Vendor at api.example.com did not accept a connection in time": 1,
         }
         summary = sender.usage.summary()
-        assert summary.startswith(f"46 requests in {sum(clock.waits):.1f} s, ")
+        assert summary.startswith(f"48 requests in {sum(clock.waits):.1f} s, ")
         assert summary.endswith(
-            " Sent again because: Vendor answered with status 500 (12), "
-            "Vendor's rate limit is exhausted (11)."
+            " Sent again because: Vendor answered with status 500 (12), Vendor's rate limit is "
+            "exhausted (11), Vendor at api.example.com did not accept a connection in time (1)."
         )
 
     def test_urllib3_log_lines_are_off(self, caplog: pytest.LogCaptureFixture) -> None:
