@@ -30,7 +30,7 @@ def written() -> str:
 
 def _content() -> Iterator[str]:
     yield "## Keys of `source-ats`\n\n"
-    yield "At least one of the four sections is needed.\n\n"
+    yield "At least one of the four vendors' sections is needed.\n\n"
     yield from _cards(connection_specification(source.SourceConfig, source.GROUPS))
     yield "## Keys of `destination-comeet`\n\n"
     yield from _cards(connection_specification(destination.DestinationConfig, destination.GROUPS))

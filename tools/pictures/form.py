@@ -103,7 +103,8 @@ def _field(field: Schema, *, optional: bool) -> Iterator[str]:
         yield from _fields({**first, "properties": shown})
         return
     kind = "choice" if "enum" in field else ""
-    if "default" in field:
-        yield f'<div class="box filled {kind}">{html.escape(str(field["default"]))}</div>'
+    if default := field.get("default"):
+        text = ", ".join(default) if isinstance(default, list) else str(default)
+        yield f'<div class="box filled {kind}">{html.escape(text)}</div>'
     else:
         yield f'<div class="box {kind}">{html.escape(str(field.get("examples", [""])[0]))}</div>'
