@@ -37,6 +37,8 @@ from source_ats.errors import AtsError, ConfigError, LedgerInUse, Stopped, Trans
 
 T = TypeVar("T")
 
+NOT_WRITABLE = "The ledger cannot be written: check the rights of ledger.path and of its folder."
+
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 """How long PostgreSQL may take to answer."""
@@ -87,6 +89,15 @@ def check_file(path: Path) -> None:
         raise ConfigError(message)
 
 
+def _check_rights(path: Path) -> None:
+    """Raise `ConfigError` if the file cannot be written, or is on a disk that is read-only.
+
+    For such a disk SQLite names no reason.
+    """
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        raise ConfigError(NOT_WRITABLE)
+
+
 def _mount_points() -> set[str]:
     """Return what is mounted where, as far as this system tells."""
     try:
@@ -108,6 +119,8 @@ def fingerprint(path: Path) -> tuple[int, ...]:
 @contextmanager
 def connected(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
     """Connect, and take the lock. Raises `LedgerInUse` when another run has it."""
+    if isinstance(settings, SqliteLedger):
+        _check_rights(Path(settings.path))
     engine = _engine(settings, clock)
     with explained():
         connection = engine.connect()
@@ -347,7 +360,15 @@ _SQLITE: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
     (
         ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"),
         ConfigError,
-        "The ledger cannot be written: check the rights of ledger.path and of its folder.",
+        NOT_WRITABLE,
+    ),
+    (
+        ("SQLITE_ERROR",),
+        ConfigError,
+        (
+            "The ledger's tables in the file at ledger.path are missing, or were changed. Restore "
+            "the ledger from a backup: what was created since then is found in Comeet."
+        ),
     ),
     (("SQLITE_IOERR",), TransientError, "The disk of ledger.path answered with an error."),
 )

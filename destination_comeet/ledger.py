@@ -244,15 +244,18 @@ class Ledger:
         self.warnings: list[str] = []
         """What the user should know of the configuration, compared with earlier runs."""
         about = _about_row(connection)
-        self._hash_key = bytes.fromhex(about.hash_key)
+        try:
+            self._hash_key = bytes.fromhex(about.hash_key)
+            self.rejected = int(about.rejected)
+            """Rejected records that passed states cover, since a run last ended well."""
+        except (ValueError, TypeError):
+            raise damaged() from None
         self.match_before = _moment(about.match_before)
         """Candidates created before it may be people whom this ledger does not know."""
         self.checked_at = _moment(about.checked_at)
         """When it was last checked that the ledger is not behind Comeet."""
         self.shows_candidates = bool(about.shows_candidates)
         """False: made with the user's consent although Comeet did not show who exists."""
-        self.rejected: int = about.rejected
-        """Rejected records that passed states cover, since a run last ended well."""
 
     # Opening --------------------------------------------------------------------------------------
 

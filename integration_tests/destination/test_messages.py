@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 from typing import Any
 
@@ -16,6 +17,7 @@ from integration_tests.sandbox.running import PROJECT
 from integration_tests.support.outcomes import counts, created, cursors, once, people
 from integration_tests.support.writer import (
     COMMAND,
+    Message,
     Run,
     Writer,
     configured,
@@ -116,48 +118,99 @@ def test_a_damaged_ledger(writer: Writer) -> None:
     assert created(writer) == once(*range(1, 40))
 
 
-ON_A_SMALL_DISK = """
-mount -t tmpfs -o size=256k tmpfs "$1" || exit 99
-cd "$1/.."
-"$2" check --config config.json >check.out
-"$2" write --config config.json --catalog catalog.json <input.jsonl >full.out
-echo $? >full.code
-mount -o remount,size=16m "$1"
-"$2" write --config config.json --catalog catalog.json <input.jsonl >again.out
-echo $? >again.code
+DAMAGED = {
+    "version": "UPDATE ats_ledger SET version = 99",
+    "hash_key": "UPDATE ats_ledger SET hash_key = 'x'",
+    "match_before": "UPDATE ats_ledger SET match_before = 'x'",
+    "checked_at": "UPDATE ats_ledger SET checked_at = 7",
+    "rejected": "UPDATE ats_ledger SET rejected = 'x'",
+    "key_source": "UPDATE ats_ledger_streams SET key_source = '{'",
+    "positions": "UPDATE ats_ledger_streams SET positions = '[]'",
+    "status": "UPDATE ats_ledger_entries SET status = 'x'",
+    "noted_at": "UPDATE ats_ledger_entries SET noted_at = 'x'",
+    "hashes": "UPDATE ats_ledger_entries SET hashes = '{'",
+    "note": "UPDATE ats_ledger_entries SET note = '7'",
+    "no row": "DELETE FROM ats_ledger",
+    "no table": "DROP TABLE ats_ledger_streams",
+    "no column": "ALTER TABLE ats_ledger_entries DROP COLUMN hashes",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_row_that_was_damaged(writer: Writer, damage: str) -> None:
+    writer.write(*people(1), state(1))
+    with contextlib.closing(sqlite3.connect(writer.config["ledger"]["path"])) as connection:
+        connection.execute(damage)
+        connection.commit()
+    done = writer.write(*people(2), *people(1), state(2))
+    assert_config_error(done, "ledger")
+    assert "Solberg" not in done.output
+    assert created(writer) <= once(1, 2)
+
+
+IN_A_MOUNT = """
+cd "$1"; shift
+mount -t tmpfs -o size=512k tmpfs disk || exit 99
+write() {
+    "$@" write --config config.json --catalog catalog.json <input.jsonl >$name.out
+    echo $? >$name.code
+}
+"$@" check --config config.json >check.out
+"""
+A_SMALL_DISK = """
+name=first write "$@"
+mount -o remount,size=16m disk
+name=again write "$@"
+"""
+READ_ONLY = """
+mount -o remount,ro disk
+name=first write "$@"
+mount -o remount,rw disk
+name=again write "$@"
+"""
+MOUNTED_ALONE = """
+mount --bind disk/ledger.db disk/ledger.db
+name=first write "$@"
+umount disk/ledger.db
+name=again write "$@"
 """
 
 
-def test_a_full_disk_under_the_ledger_is_named_and_creates_nobody_twice(
-    without_ledger: Writer,
-) -> None:
-    writer, everybody = without_ledger, range(1, 101)
-    disk = writer.folder / "disk"
-    disk.mkdir()
-    writer.config["ledger"]["path"] = str(disk / "ledger.db")
-    writer.control("settings", drift=1.0)  # recruiters are quick: no conflict helps
+def written_in_a_mount(writer: Writer, script: str, *messages: Message) -> tuple[Run, Run]:
+    """Write twice with a ledger on a disk of its own, and return both runs."""
+    (writer.folder / "disk").mkdir()
+    writer.config["ledger"]["path"] = str(writer.folder / "disk" / "ledger.db")
     writer.arguments("write")
-    lines = lines_of([*people(*everybody[:10]), state(10), *people(*everybody[10:]), state(100)])
-    (writer.folder / "input.jsonl").write_bytes(lines)
+    (writer.folder / "input.jsonl").write_bytes(lines_of(messages))
     # The mount is seen by these processes alone, and ends with them.
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
+    shell = ["/bin/sh", "-c", IN_A_MOUNT + script, "sh", str(writer.folder)]
+    command = [*namespace, *shell, *COMMAND]
     try:
-        done = subprocess.run(
-            [*namespace, "/bin/sh", "-c", ON_A_SMALL_DISK, "sh", disk, *COMMAND],
-            check=False,
-            stderr=subprocess.PIPE,
-        )
+        done = subprocess.run(command, check=False, stderr=subprocess.PIPE)
     except FileNotFoundError:
         pytest.skip("This system has no unshare.")
     if done.returncode:
-        pytest.skip(f"A small disk cannot be mounted here: {done.stderr.decode()}")
-    full, again = (
+        pytest.skip(f"No disk can be mounted here: {done.stderr.decode()}")
+    first, again = (
         finished(
             int((writer.folder / f"{name}.code").read_text()),
             (writer.folder / f"{name}.out").read_bytes(),
             b"",
         )
-        for name in ("full", "again")
+        for name in ("first", "again")
+    )
+    return first, again
+
+
+def test_a_full_disk_under_the_ledger_is_named_and_creates_nobody_twice(
+    without_ledger: Writer,
+) -> None:
+    # Recruiters are quick: no conflict helps.
+    without_ledger.control("settings", drift=1.0)
+    some, rest = people(*range(1, 11)), people(*range(11, 101))
+    full, again = written_in_a_mount(
+        without_ledger, A_SMALL_DISK, *some, state(10), *rest, state(100)
     )
     error = full.error()
     assert (full.code, error["failure_type"]) == (1, "config_error")
@@ -166,7 +219,19 @@ def test_a_full_disk_under_the_ledger_is_named_and_creates_nobody_twice(
     assert again.code == 0, again.output
     assert cursors(again) == [10, 100]
     assert counts(again) == (100, 0)
-    assert created(writer) == once(*everybody)
+    assert created(without_ledger) == once(*range(1, 101))
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(READ_ONLY, "cannot be written"), (MOUNTED_ALONE, "is mounted as a single file")],
+    ids=["read-only", "mounted alone"],
+)
+def test_a_disk_on_which_no_note_is_safe(without_ledger: Writer, script: str, words: str) -> None:
+    refused, again = written_in_a_mount(without_ledger, script, *people(1), state(1))
+    assert_config_error(refused, "ledger.path", words)
+    assert counts(again) == (1, 0), again.output
+    assert created(without_ledger) == once(1)
 
 
 def unused_port() -> int:

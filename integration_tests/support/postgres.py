@@ -68,6 +68,8 @@ def running(*, password: str = "", language: str = "") -> Iterator[Postgres]:
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
     # The server may crash here, the machine does not.
     options += " -c fsync=off -c full_page_writes=off"
+    # So that a crash loses what a commit did not wait for.
+    options += " -c wal_writer_delay=10s"
     authentication = ["-A", "trust"]
     if password:
         secret = Path(folder) / "password"
