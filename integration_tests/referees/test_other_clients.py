@@ -6,6 +6,7 @@ through the Singer SDK, which is tested here with every row of the sandbox.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -32,13 +33,17 @@ OF_THE_READ = {"read_at", "as_of", "resume"}
 @pytest.fixture(scope="module")
 def programs() -> Path:
     """The programs of the environment for clients."""
-    made = subprocess.run(
-        [PROJECT / "scripts" / "environment", "clients"],
-        env={**os.environ, "PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = PROJECT / "scripts" / "environment"
+    # Several processes run these tests, and one of them makes the environment.
+    with script.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = subprocess.run(
+            [script, "clients"],
+            env={**os.environ, "PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if made.returncode:
         reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
         pytest.skip(f"The clients cannot be installed here: {reason}")
