@@ -6,6 +6,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.configured import section, source
 from integration_tests.support.connector import QuickClock, catalog, state
@@ -65,16 +67,27 @@ def test_after_sigterm_the_page_in_flight_goes_out_and_then_its_state(tmp_path: 
     assert run.statuses()[-1] == "INCOMPLETE"
 
 
-def test_a_pass_of_atz_that_was_cut_is_completed_for_every_stream(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "after"),
+    [
+        ("atz_crm.history", 20),
+        # In the second reading of the list, backwards: the run that resumes sees half of it.
+        ("atz_crm.candidates", 10),
+    ],
+)
+def test_a_pass_of_atz_that_was_cut_is_completed_for_every_stream(
+    tmp_path: Path, endpoint: str, after: int
+) -> None:
     streams = ("atz_candidates", "candidate_history")
     with Sandbox.start(candidates=60, accounts=1) as sandbox:
         sandbox.control("/_control/atz_crm/settings", {"rate_limit": None})
         connector = source(tmp_path, atz_crm=section("atz_crm", sandbox.url, page_size=10))
-        sandbox.fault("atz_crm.history", "status", status=503, after=20)
+        sandbox.fault(endpoint, "status", status=503, after=after)
         cut = connector.read_quickly(*streams)
         assert cut.code == 1
+        assert ("'backwards': True" in str(cut.of("STATE"))) == (endpoint == "atz_crm.candidates")
         sandbox.clear_faults()
-        states = [each for name in streams for each in state(cut.state(name), name)]
+        states = cut.of("STATE")
         sandbox.advance(3600)
         changed = sandbox.control("/_control/atz_crm/change", {"new": 3})
         resumed = connector.read_quickly(*streams, state=states)
