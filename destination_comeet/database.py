@@ -239,27 +239,28 @@ def copied(settings: LedgerSettings, tables: Sequence[str], clock: Clock) -> Ite
     """Connect to a temporary copy of these tables, as they are at one moment.
 
     Nothing is locked and nothing is changed, so another run can write with the ledger meanwhile.
-    The copy is a database without a name, which is gone with the process.
+    The copy is a file without a name, which is gone with the process. Where there is no ledger, it
+    is empty.
     """
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool)
-    with closing(engine.connect()) as copy:
+    with explained():
+        if isinstance(settings, SqliteLedger) and Path(settings.path).exists():
+            copy = _opened_copy(Path(settings.path), clock)
+        else:
+            engine = create_engine(
+                "sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool
+            )
+            copy = engine.connect()
+    with closing(copy):
         with explained():
             copy.exec_driver_sql("PRAGMA journal_mode = MEMORY")
-            with _reading(settings, clock) as original:
-                _copy_tables(original, copy, tables)
+            copy.exec_driver_sql("PRAGMA synchronous = OFF")
+            if not isinstance(settings, SqliteLedger):
+                with closing(_engine(settings, clock).connect()) as original:
+                    original.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                    _copy_tables(original, copy, tables)
         yield copy
-
-
-@contextmanager
-def _reading(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
-    if isinstance(settings, SqliteLedger):
-        with closing(_opened_copy(Path(settings.path), clock)) as connection:
-            yield connection
-        return
-    with closing(_engine(settings, clock).connect()) as connection:
-        yield connection.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
 
 
 def _opened_copy(path: Path, clock: Clock) -> Connection:
@@ -275,8 +276,10 @@ def _opened_copy(path: Path, clock: Clock) -> Connection:
             with ExitStack() as opened:
                 connection = create_engine(url, poolclass=NullPool).connect()
                 opened.enter_context(closing(connection))
-                # Alone, so that SQLite opens no third file later. Reading opens the other two.
+                # Alone, and with its journal in memory, SQLite opens no other file later. It merges
+                # the WAL now.
                 connection.exec_driver_sql("PRAGMA locking_mode = EXCLUSIVE")
+                connection.exec_driver_sql("PRAGMA journal_mode = MEMORY").all()
                 connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").all()
                 opened.pop_all()
             return connection

@@ -580,8 +580,7 @@ def opened_copy(
     path = _path(settings)
     if path is not None and path.exists():
         check_file(path)
-    is_there = path is None or path.exists()
-    tables = [each.name for each in _metadata.sorted_tables] if is_there else []
+    tables = [each.name for each in _metadata.sorted_tables]
     with copied(settings, tables, clock) as connection:
         with explained():
             try:
