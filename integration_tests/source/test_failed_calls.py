@@ -411,9 +411,18 @@ EMPTY = b'{"status":"success","data":{"next":null,"results":[]}}'
     ],
     ids=["body", "status line", "header"],
 )
-@pytest.mark.parametrize("verb", ["read", "check"])
-def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
-    tmp_path: Path, verb: str, before: bytes, dripped: bytes, after: bytes
+@pytest.mark.parametrize(
+    ("verb", "through_proxy"), [("read", False), ("read", True), ("check", False)]
+)
+def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(  # noqa: PLR0913 - a table
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    before: bytes,
+    dripped: bytes,
+    after: bytes,
+    *,
+    through_proxy: bool,
 ) -> None:
     ended: list[bool] = []
     clock = SlowAnswerClock()
@@ -427,8 +436,16 @@ def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
         ended.append(True)
         yield after
 
+    for name in ("http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     with scripted_vendor(lambda _: Answer(drip(), is_raw=bool(before))) as vendor:
-        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        url = vendor.url
+        if through_proxy:
+            # Nothing listens there: the proxy answers.
+            url = "http://127.0.0.1:1"
+            monkeypatch.setenv("http_proxy", vendor.url)
+        connector = source(tmp_path, kombo=section("kombo", url))
         options = {"catalog": catalog("candidates")} if verb == "read" else {}
         run = connector.run_quickly(verb, clock=clock, **options)
     if verb == "read":
