@@ -109,6 +109,8 @@ def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
 def _mapped(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
     if record.get("_ab_cdc_deleted_at") is not None:
         return [Skipped("_ab_cdc_deleted_at", "is set: the record is deleted")]
+    if record.get("confidential") is True:
+        return [Skipped("confidential", "is true: the person must not be passed on")]
     try:
         skipped = None if rules.skip_when is None else skipped_by(record, rules.skip_when)
         if skipped is not None:

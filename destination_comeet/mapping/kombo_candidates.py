@@ -16,8 +16,6 @@ def from_kombo_candidates(record: Record) -> Person | Skipped:
         return Skipped("remote_deleted_at", "is set: the candidate is deleted")
     if str(record.get("integration_id")).startswith("comeet:"):
         return Skipped("integration_id", "is Comeet itself: the candidate comes from there")
-    if record.get("confidential") is True:
-        return Skipped("confidential", "is true: the candidate must not be passed on")
     phones = [each.get("phone_number") for each in as_objects(record.get("phone_numbers"))]
     emails = [each.get("email_address") for each in as_objects(record.get("email_addresses"))]
     links = [each.get("link") for each in as_objects(record.get("social_media"))]

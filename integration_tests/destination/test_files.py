@@ -290,6 +290,30 @@ def test_an_added_file_without_an_answer_is_looked_for(
         assert names(kombo) == ["cv1.pdf"]
 
 
+@pytest.mark.parametrize("step", ["call not sent", "call sent", "call answered"])
+def test_killed_while_a_file_is_added_it_is_there_once(
+    kombo: Writer, host: FileHost, step: str
+) -> None:
+    write(kombo, row())
+    added = row(file(1, host.address("a")))
+    kombo.write_killed(step, 1, added, state(1, "candidates"))
+    for _ in range(2):
+        assert counts(write(kombo, added)) == (1, 0)
+        assert names(kombo) == ["cv1.pdf"]
+
+
+@pytest.mark.parametrize("step", ["note committed", "call sent", "call answered", "entry saved"])
+def test_killed_while_somebody_is_created_with_files_they_are_there_once(
+    kombo: Writer, host: FileHost, step: str
+) -> None:
+    files = [file(1, host.address("a")), file(2, host.address("b"), type="OTHER")]
+    kombo.write_killed(step, 1, row(*files), state(1, "candidates"))
+    for _ in range(2):
+        assert counts(write(kombo, row(*files))) == (1, 0)
+        assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
+    assert created(kombo) == {"candidates:k1": 1}
+
+
 def test_a_create_without_an_answer_has_sent_its_files(
     kombo: Writer, comeet: HostileComeet, host: FileHost
 ) -> None:

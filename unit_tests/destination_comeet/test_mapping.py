@@ -580,6 +580,14 @@ def test_records_are_skipped_by_an_expression(
     assert isinstance(found, Skipped) is is_skipped
 
 
+@each_kind
+@pytest.mark.parametrize("mark", [{"confidential": True}, {"_ab_cdc_deleted_at": "2026-01-01"}])
+def test_deleted_and_confidential_records_are_skipped(
+    kind: Any, record: dict[str, Any], mark: dict[str, Any]
+) -> None:
+    assert skipped(kind, {**record, **mark}) == next(iter(mark))
+
+
 def test_an_expression_that_does_not_fit_rejects_the_record() -> None:
     record = {"id": 1, "tag": None}
     assert rejected("comeet", record, skip_when="contains(tag, 'x')") == "skip_when"

@@ -370,6 +370,9 @@ class TestRateLimitReset:
             (200, {"ratelimit-reset": "57", "ratelimit-remaining": "298"}, None),
             (200, {"ratelimit-reset": "57", "ratelimit-remaining": "0"}, 57),
             (429, {}, None),
+            # The limit of live calls, while the rate limit has room.
+            (429, {"ratelimit-reset": "57", "ratelimit-remaining": "12"}, None),
+            (429, {"ratelimit-reset": "57", "ratelimit-remaining": "0"}, 57),
             (429, {"ratelimit-reset": "soon"}, None),
             (429, {"ratelimit-reset": "-5"}, None),
             (429, {"ratelimit-reset": "\u0665"}, None),
