@@ -10,7 +10,8 @@ from integration_tests.sandbox.running import Sandbox
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox of its own for the test: 2,000 people, three Kombo integrations."""
-    with Sandbox.start(candidates=2_000) as running:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A sandbox of its own for the test: 2,000 people, or as many as the mark `people` says."""
+    people = request.node.get_closest_marker("people")
+    with Sandbox.start(candidates=people.args[0] if people else 2_000) as running:
         yield running

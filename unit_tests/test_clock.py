@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from source_ats.clock import parse_timestamp
-
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from unit_tests.fakes import NOON
 
 
 @pytest.mark.parametrize(

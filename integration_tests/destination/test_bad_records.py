@@ -9,11 +9,10 @@ import pytest
 from integration_tests.support.hostile_comeet import HostileComeet, envelope, html
 from integration_tests.support.odd_records import LINES
 from integration_tests.support.outcomes import candidate, counts, created, cursors, once, people
-from integration_tests.support.writer import Writer, person, record, state
+from integration_tests.support.writer import SECOND, Writer, person, record, state
 
 CREATE = r"/candidates$"
 CHANGE = r"/candidates/"
-SECOND = "4C.0F7"
 
 
 def fail_posts_of(comeet: HostileComeet, number: int, **more: Any) -> None:

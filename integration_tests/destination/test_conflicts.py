@@ -16,10 +16,9 @@ from integration_tests.support.outcomes import (
     once,
     people,
 )
-from integration_tests.support.writer import OPEN, Writer, person, record, state
+from integration_tests.support.writer import OPEN, SECOND, Writer, person, record, state
 
 CREATE = r"/candidates$"
-SECOND = "4C.0F7"
 CODE = "candidate_post_conflict"
 
 

@@ -20,6 +20,7 @@ from integration_tests.support.killed_writer import STEPS
 from integration_tests.support.writer import (
     COMMAND,
     OPEN,
+    SECOND,
     Writer,
     configured,
     person,
@@ -27,7 +28,7 @@ from integration_tests.support.writer import (
     state,
 )
 
-SECOND, ON_HOLD, CLOSED = "4C.0F7", "59.B6A", "5D.9D4"
+ON_HOLD, CLOSED = "59.B6A", "5D.9D4"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_check_tells_of_missing_permissions(without_ledger: Writer) -> None:
     assert "may not retrieve candidates" in status["message"]
 
 
-def test_write_without_a_ledger_is_refused(without_ledger: Writer) -> None:
+def test_write_without_a_ledger_is_a_config_error(without_ledger: Writer) -> None:
     done = without_ledger.write(*people(1), state(1))
     assert done.code == 1
     assert not done.states()
@@ -248,7 +249,7 @@ def test_streams_with_equal_keys_never_touch_each_others_people(writer: Writer) 
     assert names == {"people:1": "Mira", "others:1": "Inés"}
 
 
-def test_a_key_of_another_stream_is_refused(writer: Writer) -> None:
+def test_a_key_of_another_stream_is_rejected(writer: Writer) -> None:
     writer.config["streams"][0]["partner_id_prefix"] = "p:"
     writer.write(record({**person(1), "id": "x:1"}))
     writer.config["streams"].append(
@@ -305,7 +306,7 @@ def test_a_stream_without_settings_is_ignored_with_one_warning(writer: Writer) -
 # Refusals -----------------------------------------------------------------------------------------
 
 
-def test_refused_records_are_counted_and_warned_of_without_their_values(writer: Writer) -> None:
+def test_rejected_records_are_counted_and_warned_of_without_their_values(writer: Writer) -> None:
     bad = {"id": 9, "first_name": "Leïla", "email": "leila@example.org"}
     done = writer.write(record(bad), *people(1), state(1))
     assert done.code == 0
@@ -318,7 +319,7 @@ def test_refused_records_are_counted_and_warned_of_without_their_values(writer: 
     assert partners(writer) == {"people:1": 1}
 
 
-def test_refused_records_are_kept_whole(writer: Writer) -> None:
+def test_rejected_records_are_kept_whole(writer: Writer) -> None:
     path = writer.folder / "rejected.jsonl"
     writer.config["rejected_path"] = str(path)
     bad = {"id": 9, "first_name": "Leïla", "big": 12345678901234567890, "nested": {"a": [1.10]}}
@@ -436,7 +437,7 @@ def test_errors_of_a_source_in_the_same_pipe_are_not_lost(writer: Writer) -> Non
     assert "Reading." not in done.logs()
 
 
-def test_a_record_of_50_mb_is_refused_and_the_next_one_written(writer: Writer) -> None:
+def test_a_record_of_50_mb_is_rejected_and_the_next_one_written(writer: Writer) -> None:
     huge = record(person(1, note="x" * 50_000_000))
     done = writer.write(huge, *people(2), state(1))
     assert done.code == 0
@@ -469,7 +470,7 @@ def test_killed_at_any_step_nobody_is_created_twice_or_missing(
 
 
 @pytest.mark.parametrize("step", ["note committed", "call sent", "call answered"])
-def test_an_unfinished_note_is_refused_as_unknown_without_the_right_to_look(
+def test_an_open_note_is_rejected_as_unknown_without_the_permission_to_look(
     writer: Writer, step: str
 ) -> None:
     messages = [*people(1, 2), state(2)]
@@ -652,7 +653,7 @@ def test_after_a_lost_ledger_a_person_is_matched_and_patched(writer: Writer) -> 
     assert [each["method"] for each in writer.sandbox.log("comeet.*")] == ["PATCH"]
 
 
-def test_a_conflict_that_cannot_be_read_is_there_and_changes_are_refused(writer: Writer) -> None:
+def test_a_conflict_that_cannot_be_read_is_there_and_changes_are_rejected(writer: Writer) -> None:
     writer.config["match_existing"] = "never"
     writer.write(record(person(1)))
     ledger_is_lost(writer)

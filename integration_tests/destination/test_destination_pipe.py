@@ -14,9 +14,15 @@ import pytest
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
 from integration_tests.support.connector import SOURCE, Connector, catalog
-from integration_tests.support.writer import COMMAND, OPEN, Run, Writer, configured, finished
-
-SECOND = "4C.0F7"
+from integration_tests.support.writer import (
+    COMMAND,
+    OPEN,
+    SECOND,
+    Run,
+    Writer,
+    configured,
+    finished,
+)
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from unit_tests.destination_comeet.samples import (
     BY_ID,
     CLOCK,
     ENTRY,
-    NOON,
     STREAMS,
     make,
     postgres_ledger,
     sqlite,
 )
+from unit_tests.fakes import NOON
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

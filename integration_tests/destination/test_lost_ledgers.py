@@ -309,7 +309,7 @@ def test_an_open_note_without_a_readable_list_stops_nobody_else(
 # A file that is not safe --------------------------------------------------------------------------
 
 
-def test_a_hard_linked_ledger_is_refused(writer: Writer) -> None:
+def test_a_hard_linked_ledger_is_a_config_error(writer: Writer) -> None:
     os.link(writer.folder / "ledger.db", writer.folder / "another_name.db")
     done = writer.write(*people(1), state(1))
     assert done.error()["failure_type"] == "config_error"

@@ -23,6 +23,7 @@ from integration_tests.support.writer import (
     COMMAND,
     KILLED,
     OPEN,
+    SECOND,
     Message,
     Run,
     Writer,
@@ -33,7 +34,6 @@ from integration_tests.support.writer import (
 )
 
 CREATE = r"/candidates$"
-SECOND = "4C.0F7"
 REFUSED = envelope(400, "validation_error")
 
 

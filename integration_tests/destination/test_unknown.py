@@ -23,6 +23,7 @@ from integration_tests.support.outcomes import (
 from integration_tests.support.writer import (
     COMMAND,
     OPEN,
+    SECOND,
     Message,
     Run,
     Writer,
@@ -34,7 +35,6 @@ from integration_tests.support.writer import (
 
 CREATE = r"/candidates$"
 LIST = r"/candidates\?"
-SECOND = "4C.0F7"
 
 
 def unknown(writer: Writer) -> list[dict[str, Any]]:
@@ -213,7 +213,7 @@ def test_a_kept_record_is_replayed_after_the_decision(
     assert writer.run("rejected").of("REJECTED") == []
 
 
-def test_a_decision_that_cannot_be_right_is_refused(
+def test_a_decision_that_cannot_be_right_is_rejected(
     unmatched: tuple[Writer, str], comeet: HostileComeet
 ) -> None:
     writer, uid = unmatched

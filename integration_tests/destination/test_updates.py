@@ -8,10 +8,9 @@ import pytest
 
 from integration_tests.support.hostile_comeet import HostileComeet, envelope
 from integration_tests.support.outcomes import candidate, counts, created, cursors, once, people
-from integration_tests.support.writer import OPEN, Writer, configured, person, record, state
+from integration_tests.support.writer import OPEN, SECOND, Writer, configured, person, record, state
 
 CHANGE = r"/candidates/"
-SECOND = "4C.0F7"
 
 
 def held(writer: Writer, number: int = 1) -> dict[str, Any]:

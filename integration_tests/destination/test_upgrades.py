@@ -15,9 +15,16 @@ import pytest
 
 from integration_tests.support.hostile_comeet import HostileComeet
 from integration_tests.support.outcomes import counts, stored
-from integration_tests.support.writer import OPEN, Message, Writer, configured, record, state
+from integration_tests.support.writer import (
+    OPEN,
+    SECOND,
+    Message,
+    Writer,
+    configured,
+    record,
+    state,
+)
 
-SECOND = "4C.0F7"
 LEDGER = (Path(__file__).parent / "ledgers" / "0.1.0.sql").read_text("utf-8")
 """One ledger with a stream of each mapping, in SQL that both databases take. All entries are
 closed but the last one of `people`, whose note is open although Comeet created the candidate."""

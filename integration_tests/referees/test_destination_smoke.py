@@ -55,7 +55,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
         yield made
 
 
-def test_every_scenario_is_taken_or_refused_cleanly(writer: Writer) -> None:
+def test_every_scenario_is_accepted_or_rejected_cleanly(writer: Writer) -> None:
     writer.arguments("check")
     done = subprocess.run(
         [

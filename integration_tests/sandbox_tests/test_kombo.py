@@ -13,13 +13,14 @@ import pytest
 import requests
 
 from integration_tests.sandbox.running import Sandbox
+from integration_tests.support.durations import DAY
+from integration_tests.support.kombo import change, integrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CANDIDATES = 2000
 KEY = "ks_dev_sandbox"
-DAY = 86_400
 
 
 @pytest.fixture
@@ -73,17 +74,6 @@ def read(sandbox: Sandbox, integration: str, **query: str | int) -> list[dict[st
 def truth(sandbox: Sandbox, integration: str) -> list[dict[str, Any]]:
     """What a full read with deleted rows would give now."""
     return list(sandbox.truth("/_control/kombo/truth", integration_id=integration))
-
-
-def integrations(sandbox: Sandbox) -> list[str]:
-    """The integrations' ids, the largest first."""
-    return [one["id"] for one in sandbox.look("/_control/kombo/integrations")]
-
-
-def change(sandbox: Sandbox, **wish: object) -> dict[str, list[str]]:
-    """Change candidates now."""
-    changed: dict[str, list[str]] = sandbox.control("/_control/kombo/change", wish)
-    return changed
 
 
 def refused(answer: requests.Response, status: int, code: str) -> None:

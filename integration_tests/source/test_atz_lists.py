@@ -11,7 +11,6 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.atz_crm import (
-    HOUR,
     atz_connector,
     change,
     delivered,
@@ -20,6 +19,7 @@ from integration_tests.support.atz_crm import (
     truth,
 )
 from integration_tests.support.connector import Connector, Run, Table, catalog, table
+from integration_tests.support.durations import HOUR
 from integration_tests.support.every_stream import true_atz_list
 
 CANDIDATES, DEALS, HISTORY = "atz_candidates", "atz_deals", "candidate_history"

@@ -17,7 +17,6 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.atz_crm import (
-    HOUR,
     STREAM,
     atz_connector,
     change,
@@ -34,6 +33,7 @@ from integration_tests.support.connector import (
     Run,
     catalog,
 )
+from integration_tests.support.durations import HOUR
 
 CANDIDATES = 130
 PAGES = 3

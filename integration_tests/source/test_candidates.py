@@ -17,6 +17,7 @@ from airbyte_cdk.models import AirbyteMessageSerializer
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, Run, catalog, state, table
+from integration_tests.support.durations import DAY
 from integration_tests.support.kombo import (
     change,
     integrations,
@@ -26,8 +27,6 @@ from integration_tests.support.kombo import (
     pages_of,
     truth,
 )
-
-DAY = 86_400
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import requests
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, MovingClock, Run
-from integration_tests.support.kombo import change, integrations, kombo_connector, truth
+from integration_tests.support.kombo import change, integrations, kombo_connector, set_up, truth
 
 FILES = "kombo.candidate_attachments"
 
@@ -39,10 +39,6 @@ def sandbox(shared: Sandbox) -> Iterator[Sandbox]:
 def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
     """The source, configured for all integrations, with files."""
     return kombo_connector(sandbox, tmp_path, candidate_files=True)
-
-
-def set_up(sandbox: Sandbox, integration_id: str, **wish: Any) -> None:
-    sandbox.control("/_control/kombo/integration", {"integration_id": integration_id, **wish})
 
 
 def read(connector: Connector, sandbox: Sandbox, **options: Any) -> Run:

@@ -13,7 +13,7 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, Run, Table, catalog, table
-from integration_tests.support.kombo import integrations, known, kombo_connector, pages_of
+from integration_tests.support.kombo import integrations, known, kombo_connector, pages_of, set_up
 
 # Each stream, and the list that it is read from.
 PATHS = {
@@ -68,10 +68,6 @@ def truth(sandbox: Sandbox, stream: str, *only: str) -> Table:
 
 def delivered(stream: str, *runs: Run) -> Table:
     return known(table(*runs, stream=stream))
-
-
-def set_up(sandbox: Sandbox, integration_id: str, **wish: Any) -> None:
-    sandbox.control("/_control/kombo/integration", {"integration_id": integration_id, **wish})
 
 
 def calls(sandbox: Sandbox) -> dict[str, int]:

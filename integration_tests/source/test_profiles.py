@@ -6,7 +6,6 @@ import json
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +17,10 @@ import pytest
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.sandbox.talemetry.records import INCLUDE
 from integration_tests.support.connector import Connector, Run, catalog, state
+from integration_tests.support.durations import DAY, HOUR, MINUTE
 from integration_tests.support.talemetry import (
     GONE,
+    PEOPLE,
     ago,
     asked,
     change,
@@ -37,17 +38,7 @@ from integration_tests.support.talemetry import (
 )
 from source_ats.vendors.talemetry.schemas import PROFILES
 
-PEOPLE = 300
-MINUTE = 60
-HOUR = 3600
-DAY = 86_400
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox of its own for the test."""
-    with Sandbox.start(candidates=PEOPLE) as running:
-        yield running
+pytestmark = pytest.mark.people(PEOPLE)
 
 
 @pytest.fixture

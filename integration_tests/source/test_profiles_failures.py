@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,9 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, QuickClock, Run, catalog, state
+from integration_tests.support.durations import DAY, HOUR, MINUTE
 from integration_tests.support.talemetry import (
+    PEOPLE,
     ago,
     asked,
     change,
@@ -29,17 +30,7 @@ from integration_tests.support.talemetry import (
     truth,
 )
 
-PEOPLE = 300
-MINUTE = 60
-HOUR = 3600
-DAY = 86_400
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox of its own for the test."""
-    with Sandbox.start(candidates=PEOPLE) as running:
-        yield running
+pytestmark = pytest.mark.people(PEOPLE)
 
 
 @pytest.fixture

@@ -253,7 +253,7 @@ def test_kombo_filters_that_are_refused_are_a_config_error(
     ],
     ids=json.dumps,
 )
-def test_malformed_kombo_filters_are_refused_before_a_request(
+def test_malformed_kombo_filters_are_rejected_before_a_request(
     sandbox: Sandbox, tmp_path: Path, settings: dict[str, Any], words: list[str]
 ) -> None:
     run = kombo_connector(sandbox, tmp_path, **settings).read_quickly("candidates")

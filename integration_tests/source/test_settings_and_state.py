@@ -159,7 +159,7 @@ def test_a_bookmark_that_is_null_is_a_config_error(
 
 @pytest.mark.parametrize(("days", "code"), [(0.9, 0), (1.1, 1)])
 @pytest.mark.parametrize("stream", ["candidates", "profiles", "candidate_history"])
-def test_a_state_from_the_future_is_refused_beyond_a_day(
+def test_a_state_more_than_a_day_ahead_is_a_config_error(
     sandbox: Sandbox, tmp_path: Path, stream: str, days: float, code: int
 ) -> None:
     connector = connector_of(sandbox, tmp_path, VENDOR[stream])

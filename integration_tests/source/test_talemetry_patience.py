@@ -15,8 +15,8 @@ import pytest
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.configured import failure_types, section, source
 from integration_tests.support.connector import Connector, QuickClock, catalog
-
-MINUTE, DAY = 60, 86_400
+from integration_tests.support.durations import DAY, MINUTE
+from integration_tests.support.talemetry import change
 
 
 @pytest.fixture
@@ -30,12 +30,6 @@ def sandbox() -> Iterator[Sandbox]:
 def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
     """The source, configured for it."""
     return source(tmp_path, talemetry=section("talemetry", sandbox.url))
-
-
-def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
-    """Let people be added, changed and deleted; return their ids."""
-    changed: dict[str, list[str]] = sandbox.control("/_control/talemetry/change", wish)
-    return changed
 
 
 def people(sandbox: Sandbox) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support import saved_states
 from integration_tests.support.connector import Connector, Run, catalog, state
+from integration_tests.support.durations import HOUR
 from integration_tests.support.every_stream import STREAMS, Case, Held, Row, upserted
 
 NAMES = [case.name for case in STREAMS]
@@ -65,9 +66,9 @@ def reads(tmp_path_factory: pytest.TempPathFactory) -> Reads:
         source = saved_states.connector(sandbox, tmp_path_factory.mktemp("reads"))
         first = source.read(*NAMES)
         held = [_compared(sandbox, first)]
-        sandbox.advance(saved_states.HOUR)
+        sandbox.advance(HOUR)
         changed = {case.name: case.change(sandbox) for case in STREAMS}
-        sandbox.advance(saved_states.HOUR)
+        sandbox.advance(HOUR)
         second = source.read(*NAMES, state=first.of("STATE"))
         held.append(_compared(sandbox, first, second))
         third = source.read(*NAMES, state=second.of("STATE"))
@@ -152,9 +153,9 @@ def from_finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         with saved_states.world() as sandbox:
             source = saved_states.connector(sandbox, tmp_path_factory.mktemp("finished"))
             states = saved(written_by, "finished", sandbox)
-            sandbox.advance(saved_states.HOUR)
+            sandbox.advance(HOUR)
             changed = {case.name: case.change(sandbox) for case in STREAMS}
-            sandbox.advance(saved_states.HOUR)
+            sandbox.advance(HOUR)
             found[written_by] = states, changed, source.read(*states, state=as_file(states))
     return found
 

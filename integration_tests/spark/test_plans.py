@@ -16,13 +16,12 @@ from pyspark.sql.types import StructType
 from destination_comeet.spark import ComeetDataSource
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.atz_crm import atz_connector, mark, set_up, truth
+from integration_tests.support.durations import DAY
 from integration_tests.support.kombo import change, integrations, kombo_connector
 from integration_tests.support.talemetry import talemetry_connector
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import AtsDataSource
 from source_ats.spark.source import BatchesReader, Offset, ReadTask, TableReader
-
-DAY = 86_400
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +272,7 @@ def test_wrong_options_are_named(
         AtsDataSource(CaseInsensitiveDict(options)).reader(StructType())
 
 
-def test_a_ledger_that_the_executors_cannot_share_is_refused(tmp_path: Path) -> None:
+def test_a_ledger_that_the_executors_cannot_share_is_a_config_error(tmp_path: Path) -> None:
     config = {
         "api_key": "k",
         "secret": "s",

@@ -12,8 +12,6 @@ from integration_tests.support.connector import Connector, Run
 
 STREAM = "candidate_history"
 
-HOUR = 3600
-
 OURS = {"id", "candidate_id", "candidate_slug", "read_at"}
 
 Histories = dict[str, list[dict[str, Any]]]

@@ -54,6 +54,11 @@ def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
     return changed
 
 
+def set_up(sandbox: Sandbox, integration_id: str, **wish: Any) -> None:
+    """Change how the vendor treats an integration."""
+    sandbox.control("/_control/kombo/integration", {"integration_id": integration_id, **wish})
+
+
 def pages_of(size: int) -> int:
     """Return how many pages of 250 hold so many rows."""
     return -(-size // 250)

@@ -21,6 +21,7 @@ from typing import Any
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, Run, catalog
+from integration_tests.support.durations import HOUR
 from integration_tests.support.every_stream import STREAMS, Case, configuration, fill_comeet
 
 FOLDER = Path(__file__).with_name("states")
@@ -28,7 +29,6 @@ CANDIDATES = 120
 """The states tell how far a read of this many candidates had come. The seed is the default one."""
 GENERATION = 3
 PAGE = 10
-HOUR = 3600
 ADDRESS = "http://sandbox.example"
 """What stands for the sandbox's address: Comeet's state holds the link to its next page."""
 

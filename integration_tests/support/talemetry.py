@@ -9,6 +9,9 @@ from typing import Any
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, Run
 
+PEOPLE = 300
+"""How many most tests of `profiles` have."""
+
 GONE = "gone"
 Table = dict[str, Any]
 

@@ -26,6 +26,9 @@ KILLED = (sys.executable, "-m", "integration_tests.support.killed_writer")
 OPEN = "4A.1C2"
 """A position of the sandbox that takes candidates."""
 
+SECOND = "4C.0F7"
+"""Another one."""
+
 
 @dataclass
 class Run:

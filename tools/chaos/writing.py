@@ -31,6 +31,7 @@ from integration_tests.support.postgres import Postgres
 from integration_tests.support.scripted_vendor import make_certificate
 from integration_tests.support.writer import (
     OPEN,
+    SECOND,
     Message,
     Run,
     Writer,
@@ -46,9 +47,6 @@ from tools.chaos.reading import DAY, HOUR, cut
 from tools.chaos.situations import BROKEN, CUT, DENIED, MINUTE, Fault, Wish, broken, denied
 
 STATUSES = ("On hold", "Awaiting Decision", "Rejected", "Withdrawn", "Hired")
-SECOND = "4C.0F7"
-"""Another position that takes candidates."""
-
 NO_DATE = {"Date": "none"}
 WRONG_BY = 5 * MINUTE
 """Seconds that the machine's clock may be wrong where replies carry no `Date`, and once more by

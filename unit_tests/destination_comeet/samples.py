@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from destination_comeet import ledger
 from destination_comeet.config import LedgerSettings, PostgresLedger, SqliteLedger
 from destination_comeet.ledger import Entry, KeyStatus, StreamKeys
 from source_ats.clock import SystemClock
-
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from unit_tests.fakes import NOON
 
 CLOCK = SystemClock()
 

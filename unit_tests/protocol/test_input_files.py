@@ -314,7 +314,7 @@ ANY_JSON = st.recursive(
 
 @given(content=ANY_JSON)
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_json_is_taken_or_refused_as_state(file: Path, content: object) -> None:
+def test_any_json_is_accepted_or_rejected_as_state(file: Path, content: object) -> None:
     file.write_text(json.dumps(content))
     # Any other exception is a bug.
     with contextlib.suppress(ConfigError):
@@ -323,14 +323,14 @@ def test_any_json_is_taken_or_refused_as_state(file: Path, content: object) -> N
 
 @given(content=ANY_JSON)
 @settings(max_examples=100)
-def test_any_json_is_taken_or_refused_as_catalog(content: object) -> None:
+def test_any_json_is_accepted_or_rejected_as_catalog(content: object) -> None:
     with contextlib.suppress(ConfigError):
         assert all(each.sync_mode for each in input_files.parse_catalog(content))
 
 
 @given(text=st.text(max_size=40))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_is_taken_or_refused_as_state(file: Path, text: str) -> None:
+def test_any_text_is_accepted_or_rejected_as_state(file: Path, text: str) -> None:
     file.write_text(text)
     with contextlib.suppress(ConfigError):
         states_in(file)

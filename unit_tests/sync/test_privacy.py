@@ -137,7 +137,7 @@ def test_without_settings_a_stream_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("path", ["people.id", "*.changed_at", "people.deleted_at"])
-def test_what_rows_are_merged_by_is_refused(path: str) -> None:
+def test_what_rows_are_merged_by_is_rejected(path: str) -> None:
     with pytest.raises(ConfigError, match="can be neither dropped nor hashed"):
         Privacy(drop=[path]).applied([stream()])
 

@@ -19,10 +19,10 @@ from source_ats.errors import ContractError
 from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.atz_crm import responses, schemas
 from source_ats.vendors.atz_crm.responses import History, ListedObject
+from unit_tests.fakes import NOON
 
 SAVED = Path(__file__).parent / "saved_responses"
 ADA = ListedObject("candidate_00000000000000000001", b"1", None)
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Row = dict[str, Any]
 
 

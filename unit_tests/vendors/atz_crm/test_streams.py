@@ -1127,7 +1127,7 @@ def test_bookmark_never_moves_back(atz: Atz, name: str, lookback: int) -> None:
 @pytest.mark.parametrize("name", ALL_STREAMS)
 @pytest.mark.parametrize(("hours", "refused"), [(23, False), (25, True)])
 @pytest.mark.parametrize("key", ["updated_at", "finished_at", "started_at"])
-def test_state_more_than_a_day_ahead_is_refused(
+def test_state_more_than_a_day_ahead_is_rejected(
     atz: Atz, name: str, key: str, hours: int, *, refused: bool
 ) -> None:
     at = text(NOON + hours * HOUR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import jwt
 import pytest
@@ -12,10 +12,10 @@ from requests import Request as HttpRequest
 from source_ats.errors import ContractError
 from source_ats.http.models import Request
 from source_ats.vendors.comeet import requests
+from unit_tests.fakes import NOON
 
 BASE = "https://api.example.com"
 SECRET = "a-secret-of-the-app-of-32-letters"  # noqa: S105 - made up
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def url(call: Request) -> str:

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -18,8 +17,8 @@ from source_ats.vendors.talemetry.config import TalemetryConfig, TokenCredential
 from source_ats.vendors.talemetry.fetcher import FetchResult, ProfileFetcher
 from source_ats.vendors.talemetry.seen import SeenIds
 from source_ats.vendors.talemetry.token import ExchangedToken
+from unit_tests.fakes import NOON
 
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CONFIG = TalemetryConfig(credentials=TokenCredentials(auth_type="token", token="token"))
 IDS = [f"id-{number:02d}" for number in range(25)]
 

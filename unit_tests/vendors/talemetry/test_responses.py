@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from source_ats.errors import (
 )
 from source_ats.http.models import Response
 from source_ats.vendors.talemetry import responses
+from unit_tests.fakes import NOON
 
 SAVED = Path(__file__).parent / "saved_responses"
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GUID = "11111111-aaaa-11ef-8000-000000000001"
 
 
