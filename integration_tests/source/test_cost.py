@@ -148,3 +148,14 @@ def test_what_takes_long_to_import_is_not_imported(
     imported = {name.split(".")[0] for name in done.stderr.split()}
     assert "source_ats" in imported
     assert not imported & not_needed
+
+
+def test_connections_are_kept_and_no_more_than_requests_in_flight(
+    sandbox: Sandbox, tmp_path: Path, counted: Counted
+) -> None:
+    """A new connection costs three or four times the distance to the vendor, with TLS."""
+    connector = kombo_connector(sandbox, tmp_path, concurrent_requests=3)
+    connections = counted(HTTPConnectionPool, "_new_conn")
+    run = connector.read_quickly("candidates", "kombo_applications", "kombo_jobs")
+    assert run.code == 0
+    assert 1 <= len(connections) <= 3

@@ -20,7 +20,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.benchmark import contests, report
+from tools.benchmark import contests, distance, report
 from tools.benchmark.contests import Command, Files
 from tools.benchmark.measuring import PROJECT, Measured, Server, measure
 from tools.benchmark.scale import Scale
@@ -42,6 +42,11 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000, help="how many candidates")
     parser.add_argument("--rounds", type=int, default=3, help="how often each one runs")
     parser.add_argument("--only", choices=CONTESTS, action="append", help="this contest only")
+    parser.add_argument(
+        "--latency",
+        type=lambda text: [int(each) for each in text.split(",")],
+        help="hold the contests at a distance: milliseconds before each answer, e.g. 0,20,100",
+    )
     parser.add_argument("--scratch", type=Path, help="where outputs go; default: memory, or TMPDIR")
     options = parser.parse_args()
     wanted = options.only or CONTESTS
@@ -53,6 +58,9 @@ def main() -> None:
         pages = folder / "pages"
         make_pages = [sys.executable, "-m", "tools.benchmark.pages", str(pages)]
         subprocess.run(make_pages, cwd=PROJECT, check=True)
+        if options.latency:
+            report.write_distance(distance.hold(pages, folder, options.latency, options.rounds))
+            return
         with Server.start(pages, Scale.of(PAGE)) as server:
             _warm_up([each for each in contests.STREAMS if each in wanted], server, folder)
         with Server.start(pages, scale) as server:
@@ -134,9 +142,7 @@ def _writing(files: Files, server: Server, scale: Scale, rounds: int) -> Runs:
     people, commands, make_ledger = contests.posts(files, scale)
 
     def new_ledger() -> None:
-        for file in files.folder.glob("ledger.db*"):
-            file.unlink()
-        subprocess.run(make_ledger, check=True, stdout=subprocess.DEVNULL)
+        contests.new_ledger(files, make_ledger)
 
     rounds *= SHORT
     return _contest("writing", commands, server, files, rounds, given=people, before=new_ledger)

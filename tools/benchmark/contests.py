@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ def posts(files: Files, scale: Scale) -> tuple[Path, dict[str, Command], Command
         FLOOR: [str(THERE / "python"), "-m", f"{OPPONENTS}.plain_posts", files.url, str(people)],
     }
     return people, commands, [program, "check", "--config", config]
+
+
+def new_ledger(files: Files, make_ledger: Command) -> None:
+    """Replace the ledger by an empty one."""
+    for file in files.folder.glob("ledger.db*"):
+        file.unlink()
+    subprocess.run(make_ledger, check=True, stdout=subprocess.DEVNULL)
 
 
 def spec() -> Command:

@@ -48,11 +48,11 @@ class Server:
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, pages: Path, scale: Scale) -> Self:
-        """Start one and return once it listens."""
+    def start(cls, pages: Path, scale: Scale, latency: int = 0) -> Self:
+        """Start one that answers after `latency` ms, and return once it listens."""
         counts = [str(each) for each in (scale.candidates, scale.people, scale.histories)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tools.benchmark.server", str(pages), *counts],
+            [sys.executable, "-m", "tools.benchmark.server", str(pages), *counts, str(latency)],
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

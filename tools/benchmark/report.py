@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +17,8 @@ from tools.benchmark.measuring import PROJECT
 DOCUMENT = PROJECT / "docs" / "performance.md"
 PLOT = PROJECT / "docs" / "performance.png"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+BEGIN_DISTANCE = "<!-- measured at a distance -->\n"
+END_DISTANCE = "<!-- end of what was measured at a distance -->\n"
 
 Runs = Mapping[str, Sequence[Mapping[str, float]]]
 """By who ran, the figures of each round."""
@@ -28,11 +30,21 @@ def write(results: Path, *, whole: bool) -> None:
     sys.stdout.write(f"\n{text}")
     if not whole:
         return
-    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
+    _replace(text, BEGIN, END)
     program = Path(__file__).with_name("plot.py")
     subprocess.run([contests.THERE / "python", program, results, PLOT], check=True)
+
+
+def write_distance(table: str) -> None:
+    """Print the table, and put it into the document."""
+    sys.stdout.write(f"\n{table}\n")
+    _replace(f"{datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n", BEGIN_DISTANCE, END_DISTANCE)
+
+
+def _replace(text: str, begin: str, end: str) -> None:
+    before, _, rest = DOCUMENT.read_text("utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
 
 
 def _lines(whole: Mapping[str, Any]) -> Iterator[str]:

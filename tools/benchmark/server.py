@@ -1,8 +1,9 @@
-"""The lean server: `python -m tools.benchmark.server FILE CANDIDATES PEOPLE HISTORIES`.
+"""The lean server: `python -m tools.benchmark.server FILE CANDIDATES PEOPLE HISTORIES LATENCY`.
 
 Answers with ready-made pages as fast as one process can, so that whoever asks is what is measured.
-It looks at nothing but the path, the cursor and the ids. Prints its address, serves until its
-standard input is closed. `/_used` tells what it has spent and answered so far.
+It looks at nothing but the path, the cursor and the ids, and answers LATENCY milliseconds later.
+Prints its address, serves until its standard input is closed. `/_used` tells what it has spent and
+answered so far.
 """
 
 from __future__ import annotations
@@ -134,8 +135,9 @@ class Answers:
 class Connection(asyncio.Protocol):
     """One connection, kept open; requests are not pipelined."""
 
-    def __init__(self, answers: Answers, date: Callable[[], bytes]) -> None:
-        """`date` gives the header's value."""
+    def __init__(self, answers: Answers, date: Callable[[], bytes], latency: float) -> None:
+        """`date` gives the header's value; `latency` is in seconds."""
+        self._latency = latency
         self._answers = answers
         self._date = date
         self._come = b""
@@ -157,6 +159,12 @@ class Connection(asyncio.Protocol):
         answer = self._answers.answer(target, body)
         self._answers.requests += 1
         self._answers.bytes += len(answer)
+        if self._latency and not target.startswith(b"/_used"):
+            asyncio.get_running_loop().call_later(self._latency, self._send, answer)
+        else:
+            self._send(answer)
+
+    def _send(self, answer: bytes) -> None:
         self._transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\n"
             b"Content-Length: %d\r\n\r\n" % (self._date(), len(answer))
@@ -166,13 +174,13 @@ class Connection(asyncio.Protocol):
 
 def main() -> None:
     """Serve."""
-    file, *counts = sys.argv[1:]
+    file, *counts, latency = sys.argv[1:]
     pages = Pages.unpacked(Path(file).read_bytes())
     answers = Answers(pages, *(int(each) for each in counts))
-    uvloop.run(_serve(answers))
+    uvloop.run(_serve(answers, int(latency) / 1000))
 
 
-async def _serve(answers: Answers) -> None:
+async def _serve(answers: Answers, latency: float) -> None:
     loop = asyncio.get_running_loop()
     date = formatdate(usegmt=True).encode()
 
@@ -183,7 +191,7 @@ async def _serve(answers: Answers) -> None:
 
     tick()
     server = await loop.create_server(
-        lambda: Connection(answers, lambda: date), host="127.0.0.1", port=0
+        lambda: Connection(answers, lambda: date, latency), host="127.0.0.1", port=0
     )
     host, port = server.sockets[0].getsockname()
     sys.stdout.write(f"http://{host}:{port}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -22,9 +22,14 @@ def session() -> requests.Session:
     return http
 
 
-def candidates(url: str) -> Iterator[Json]:
-    """Page by page, by the cursor of the answer."""
+def candidates(url: str, integrations: str = "1") -> Iterator[Json]:
+    """Page by page, by the cursor of the answer, one integration after the other."""
     http = session()
+    for _ in range(int(integrations)):
+        yield from _of_one_integration(http, url)
+
+
+def _of_one_integration(http: requests.Session, url: str) -> Iterator[Json]:
     params = {"page_size": "250", "include_deleted": "true"}
     headers = {"X-Integration-Id": INTEGRATION}
     while True:
@@ -77,13 +82,17 @@ def profiles(url: str) -> Iterator[Json]:
             yield each["Candidate"]
 
 
-STREAMS = {"candidates": candidates, "candidate_history": candidate_history, "profiles": profiles}
+STREAMS: dict[str, Callable[..., Iterator[Json]]] = {
+    "candidates": candidates,
+    "candidate_history": candidate_history,
+    "profiles": profiles,
+}
 
 
-def main(url: str, stream: str) -> None:
-    """Print the stream."""
+def main(url: str, stream: str, *integrations: str) -> None:
+    """Print the stream; of candidates, those of so many integrations."""
     write = sys.stdout.buffer.write
-    for row in STREAMS[stream](url):
+    for row in STREAMS[stream](url, *integrations):
         record = {"stream": stream, "data": row, "emitted_at": int(time.time() * 1000)}
         write(orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE))
 
