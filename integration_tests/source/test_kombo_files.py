@@ -180,6 +180,8 @@ def test_when_no_files_are_answered_the_stream_is_transient(
 
 
 def test_the_limit_that_kombo_names_is_kept(sandbox: Sandbox, connector: Connector) -> None:
+    # Each integration has a limit of its own.
+    connector.config["kombo"]["integration_ids"] = integrations(sandbox)[:1]
     headers = {"Concurrency-Limit": "2", "Concurrency-Remaining": "1"}
     sandbox.fault(FILES, "headers", headers=headers)
     sandbox.control("/_control/kombo/settings", {"concurrent_actions": 2, "action_seconds": 0.01})
