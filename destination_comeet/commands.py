@@ -156,7 +156,8 @@ def _rejected(
 ) -> Iterator[Rejected]:
     """Yield what keeps the rejected records of a write."""
     with ExitStack() as files:
-        stores: list[Store] = [_table(config, opened, client.now())]
+        table = _table(config, opened, client.now())
+        stores: list[Store] = [table] if table.exists else []
         if config.rejected_path is not None:
             stores.append(files.enter_context(closing(RejectedFile(config.rejected_path))))
         yield Rejected(stores, client, primary_keys=primary_keys, sent=opened.sent)
