@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 from destination_comeet.mapping.model import CandidateFile
@@ -19,6 +19,7 @@ from source_ats.http.downloads import Downloader
 FILES_AHEAD = 8
 """Files of records whose turn has not come: 48 MB at most."""
 CONCURRENT_DOWNLOADS = 4
+_TICK = 0.25
 
 
 def files_in(fields: Mapping[str, Any]) -> Sequence[CandidateFile]:
@@ -72,6 +73,7 @@ class Downloads:
             largest=LONGEST_FILE,
             connections=CONCURRENT_DOWNLOADS,
         )
+        self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=CONCURRENT_DOWNLOADS)
         self._waiting: deque[str] = deque()
         self._begun: dict[str, Future[bytes]] = {}
@@ -92,8 +94,11 @@ class Downloads:
 
     def content(self, address: str) -> bytes:
         """Return the content of a file. Raises `FileUnavailable`, and `Stopped`."""
-        begun = self._begun.get(address)
-        return self._downloader.fetch(address) if begun is None else begun.result()
+        begun = self._begun.get(address) or self._pool.submit(self._downloader.fetch, address)
+        while not wait([begun], timeout=_TICK).done:
+            # A run that was asked to end does not wait for a slow host.
+            self._clock.sleep(0)
+        return begun.result()
 
     def forget(self, addresses: Sequence[str]) -> None:
         """Drop what was fetched for these."""

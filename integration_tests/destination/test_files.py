@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from destination_comeet.files import Downloads
 from integration_tests.support.file_host import SECRET, FileHost
 from integration_tests.support.hostile_comeet import NO_ANSWER, HostileComeet, envelope
 from integration_tests.support.outcomes import candidate, counts, created
 from integration_tests.support.writer import OPEN, Run, Writer, configured, record, state
+from source_ats.clock import SystemClock
+from source_ats.errors import Stopped
 
 ADD = r"/files$"
 
@@ -204,6 +209,18 @@ def test_a_file_that_cannot_be_had_is_left_out_and_named(
         assert host.requests == []
     else:
         assert names(kombo) == ["cv2.pdf", "cv1.pdf"]
+
+
+def test_a_run_that_was_asked_to_end_waits_for_no_file() -> None:
+    stop = threading.Event()
+    stop.set()
+    # A host that takes connections and says nothing.
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        closing(Downloads(["127.0.0.1"], SystemClock(stop))) as downloads,
+        pytest.raises(Stopped),
+    ):
+        downloads.content(f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}")
 
 
 ELSEWHERE = {
