@@ -54,9 +54,12 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def connector(sandbox: Sandbox, tmp_path: Path) -> Connector:
-    """The source with all sections."""
+    """The source with all sections, one list of Kombo at a time."""
     sandbox.clear_faults()
-    return Connector(tmp_path, {**configuration(sandbox), "lookback_minutes": 0})
+    config = configuration(sandbox)
+    # So that records come in the same order each time.
+    config["kombo"]["concurrent_requests"] = 1
+    return Connector(tmp_path, {**config, "lookback_minutes": 0})
 
 
 def schemas(connector: Connector) -> dict[str, dict[str, Any]]:
