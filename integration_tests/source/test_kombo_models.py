@@ -260,3 +260,13 @@ def test_streams_are_read_side_by_side_without_a_request_more(
     assert max(each["in_flight"] for each in sandbox.log("kombo.*")) == 8
     for stream in streams:
         assert delivered(stream, run) == delivered(stream, one_by_one)
+
+
+def test_a_bad_key_costs_one_request_however_many_streams_are_read(
+    sandbox: Sandbox, connector: Connector
+) -> None:
+    connector.config["kombo"]["api_key"] = "ks_dev_wrong"
+    run = connector.read("candidates", *PATHS)
+    assert run.code == 1
+    assert [each["failure_type"] for each in run.errors()] == ["config_error"] * 13
+    assert len(sandbox.log("kombo.*")) == 1

@@ -31,7 +31,9 @@ repeated three times within 30 seconds, then it is transient; else once, then it
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -49,6 +51,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    CredentialsRefused,
     IncompleteResponse,
     MalformedResponse,
     NoConnection,
@@ -109,6 +112,9 @@ class Client:
         self._circuit_breaker = CircuitBreaker(clock)
         self._answered: set[tuple[str, str]] = set()
         self._in_flight = ConcurrencyLimiter(connections)
+        self._first_request = threading.Lock()
+        self._has_sent = False
+        self._refusal: CredentialsRefused | None = None
         self._vendor_time: tuple[datetime, float] | None = None
         self.has_vendor_time = False
         """Whether the last response told the vendor's time."""
@@ -165,11 +171,33 @@ class Client:
             reraise=True,
         )
         try:
-            answer: T = retrying(self._attempt, request, read, policy, before_send)
+            answer: T = retrying(self._attempt_if_accepted, request, read, policy, before_send)
         except RetryableError:
             self._circuit_breaker.gave_up(request.source)
             raise
         return answer
+
+    def _attempt_if_accepted(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        policy: RetryPolicy,
+        before_send: Callable[[], None],
+    ) -> T:
+        """Send unless the credentials were refused already. The first request of all goes alone.
+
+        So a wrong key costs one request, however many lists are read side by side.
+        """
+        with self._first_request if not self._has_sent else contextlib.nullcontext():
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                return self._attempt(request, read, policy, before_send)
+            except CredentialsRefused as refusal:
+                self._refusal = refusal
+                raise
+            finally:
+                self._has_sent = True
 
     def _attempt(
         self,
