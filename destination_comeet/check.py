@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from destination_comeet.config import DestinationConfig
 from destination_comeet.lookup import UNREADABLE
-from source_ats.errors import AccessDenied, AtsError, ConfigError
+from source_ats.errors import AccessDenied, AtsError, ConfigError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.listing import list_pages
@@ -55,7 +55,7 @@ def check(config: DestinationConfig, client: Client) -> Findings:
             )
             for each in page.positions
         }
-    except UNREADABLE as error:
+    except (AccessDenied, NotFound, WrongAddress) as error:
         client.send(requests.deleted_since(base_url, client.now()), responses.deleted)
         why = unreadable("positions", error).why
         notes.append(f"The positions cannot be checked: {why}. [{error.detail}]")

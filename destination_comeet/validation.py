@@ -212,9 +212,8 @@ def _is_of_type(name: str, types: frozenset[str]) -> bool:
 
 def is_address(content: str) -> bool:
     """True if a file is not there, but somewhere else."""
-    return (
-        content[:8].lower().startswith(("https://", "http://"))
-    )  # ignore-https-check - is refused
+    schemes = ("https://", "http://")  # ignore-https-check - nothing is requested here
+    return content[:8].lower().startswith(schemes)
 
 
 def _base64(field: str, text: str) -> str:

@@ -260,7 +260,6 @@ def test_a_created_candidate_can_be_read(comeet: Comeet) -> None:
         {"prospect_status": ["Sourced"]},
         {"links": {"url": "https://example.org"}},
         {"links": ["https://example.org"]},
-        {"source_contact": {"email": "hh@example.org"}},
         {"source_contact": {"full_name": "Head Hunter"}},
         {"address": {"country": "NO", "city": None}},
         {"address": {"zip_code": "5003"}},

@@ -12,6 +12,9 @@ from source_ats.http.models import Request, StaticAuth
 
 BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v1"}
 
+CANDIDATE_FILES = "candidate-attachments"
+"""The endpoint's name in messages."""
+
 
 def auth(api_key: str) -> StaticAuth:
     """Return the credentials of every request."""
@@ -70,7 +73,7 @@ def candidate_files(base_url: str, integration_id: str, candidate_id: str) -> Re
     A live call, with a limit of its own (documented).
     """
     return Request(
-        "candidate-attachments",
+        CANDIDATE_FILES,
         f"{base_url}/ats/candidates/{quote(candidate_id, safe='')}/attachments",
         headers=_integration_header(integration_id),
         partition=integration_id,

@@ -24,6 +24,7 @@ from source_ats.errors import (
     WrongAddress,
 )
 from source_ats.http.models import FailureKind, Response, Vendor
+from source_ats.vendors.kombo import requests
 
 CREDENTIALS = "kombo.api_key and kombo.region (a key works in its own region only)"
 _MODEL_NOT_AVAILABLE = "INTEGRATION.MODEL_NOT_AVAILABLE"
@@ -95,6 +96,9 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     where = f"{response.where} {code}" if code else response.where
     if code in _FAILURE_KINDS:
         return _FAILURE_KINDS[code]
+    if code == CONCURRENCY_LIMIT_EXCEEDED and f" {requests.CANDIDATE_FILES} " not in where:
+        # Lists are exempt from this limit (documented). If one draws it anyway, waiting helps.
+        return FailureKind.RATE_LIMITED
     if code in _UNAVAILABLE:
         return unavailable(code, where)
     if code in _CREDENTIALS_REFUSED:
