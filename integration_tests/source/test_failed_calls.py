@@ -115,7 +115,8 @@ def test_html_with_401_or_403_that_lasts_after_good_answers_is_transient(  # noq
     run, waited = timed(connector, stream)
     assert run.code == 1
     assert failure_types(run, stream) == ["transient_error"]
-    assert waited < 120
+    # Threads that wait at the same time can add up on the tests' clock.
+    assert waited < 300
 
 
 @pytest.mark.parametrize("status", [401, 403])
