@@ -383,7 +383,7 @@ def _kept_records(
 
 
 def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
-    """Return what a rehearsal begins with where there is no ledger yet: nobody is known."""
+    """Return the empty ledger that a rehearsal begins with where there is none yet."""
     shows_candidates = True
     try:
         comeet.has_candidates(config.base_url or requests.BASE_URL, client)

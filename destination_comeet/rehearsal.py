@@ -2,7 +2,7 @@
 
 | part              | in a rehearsal (`write --dry-run`)                                        |
 | ----------------- | ------------------------------------------------------------------------- |
-| ledger            | a temporary copy, or an empty one; takes no lock (`ledger.rehearsing`)    |
+| ledger            | a temporary copy, or an empty one; takes no lock (`ledger.opened_copy`)   |
 | requests          | reads are sent; what would write is answered here, as if Comeet took it   |
 | states            | not passed on                                                             |
 | rejected records  | counted, not kept                                                         |

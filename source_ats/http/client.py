@@ -329,6 +329,7 @@ class Client:
             reset = self._vendor.seconds_to_reset(response)
             if reset is not None:
                 self._rate_limiter.block(reset)
+            # Those in flight may not be counted yet in what is left.
             self._in_flight.limit_to(self._vendor.requests_left(response))
         return response
 
@@ -382,6 +383,7 @@ class Client:
             body=body,
             sent_at=(date or self.now()) - timedelta(seconds=seconds),
             where=f"{where} {received.status_code} {request_id}".rstrip(),
+            endpoint=request.endpoint,
         )
         log.debug("%s: %d bytes, %.3f s", response.where, len(response.body), seconds)
         return response

@@ -61,6 +61,8 @@ class Response:
     where: str
     """For messages: vendor, endpoint, status and request id."""
 
+    endpoint: str = ""
+    """The request's."""
     is_repeat: bool = False
     """The request was sent a second time because the body was not valid JSON: now it is repaired,
     and rows that stay invalid are left out."""

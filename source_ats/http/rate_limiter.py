@@ -78,7 +78,8 @@ class ConcurrencyLimiter:
     def __init__(self, most: int) -> None:
         """`most` is the upper limit, whatever the vendor allows."""
         self._most = most
-        self._allowed = most
+        self.allowed = most
+        """How many may be in flight now."""
         self._in_flight = 0
         self._changed = threading.Condition()
         self._turn = threading.Lock()
@@ -91,7 +92,7 @@ class ConcurrencyLimiter:
         does not overtake it: without that, a listing starves behind the details that it feeds.
         """
         with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._in_flight < self._allowed)
+            self._changed.wait_for(lambda: self._in_flight < self.allowed)
             self._in_flight += 1
         try:
             yield
@@ -100,12 +101,14 @@ class ConcurrencyLimiter:
                 self._in_flight -= 1
                 self._changed.notify_all()
 
-    def limit_to(self, requests_left: int | None) -> None:
-        """Allow no more in flight than the rate limit has left; None: it says nothing.
+    def limit_to(self, requests: int | None, left: int | None = None) -> None:
+        """Allow no more in flight than this, and than `left` more; None: there is no such limit.
 
-        Those in flight may not be counted in it yet. One is always allowed: when nothing is left,
-        the rate limiter blocks.
+        One is always allowed: when nothing is left, the rate limiter blocks.
         """
         with self._changed:
-            left = self._most if requests_left is None else requests_left
-            self._allowed = max(1, min(self._most, left))
+            allowed = self._most if requests is None else requests
+            if left is not None:
+                allowed = min(allowed, self._in_flight + left)
+            self.allowed = max(1, min(self._most, allowed))
+            self._changed.notify_all()

@@ -5,6 +5,7 @@ Facts: Comeet's API reference, newest captures.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -23,26 +24,32 @@ POSITIONS_PER_PAGE, CANDIDATES_PER_PAGE = 500, 1000
 
 
 class Tokens:
-    """The credentials: short-lived tokens signed here, dated by the vendor's clock."""
+    """The credentials: short-lived tokens signed here, dated by the vendor's clock.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, api_key: str, secret: str, now: Callable[[], datetime]) -> None:
         """`now` returns the time by the vendor's clock, so a wrong clock here does no harm."""
         self._api_key = api_key
         self._secret = secret
         self._now = now
+        self._lock = threading.Lock()
         self._headers: Mapping[str, str] = {}
         self._expires: datetime | None = None
 
     def headers(self) -> Mapping[str, str]:
         """Return the header with a token that is valid for at least another minute."""
-        if self._expires is None or self._now() >= self._expires - TOKEN_RENEWED_BEFORE:
-            self._sign()
-        return self._headers
+        with self._lock:
+            if self._expires is None or self._now() >= self._expires - TOKEN_RENEWED_BEFORE:
+                self._sign()
+            return self._headers
 
     def renew(self, refused: Mapping[str, str]) -> bool:
         """Sign a new token: the refusal may have brought the vendor's time."""
         del refused
-        self._sign()
+        with self._lock:
+            self._sign()
         return True
 
     def _sign(self) -> None:

@@ -16,9 +16,8 @@ its answers how many more it allows. A list of candidates has no such limit.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import tenacity
 
@@ -33,6 +32,7 @@ from source_ats.errors import (
     WrongAddress,
 )
 from source_ats.http.client import Client
+from source_ats.http.rate_limiter import ConcurrencyLimiter
 from source_ats.http.retry import RetryPolicy
 from source_ats.sync.concurrency import map_ordered
 from source_ats.vendors.kombo import requests, responses
@@ -212,36 +212,21 @@ class _Limit:
     """How many calls may be in flight: what the last answer allows, at most `MOST_CALLS`."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._in_flight = 0
-        self._ceiling = MOST_CALLS
+        self._limiter = ConcurrencyLimiter(MOST_CALLS)
+        self._most = MOST_CALLS
         # One until the first answer: the tool may be a fragile one.
-        self._most = 1
+        self._limiter.limit_to(1)
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Wait until one more call is allowed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._in_flight < self._most)
-            self._in_flight += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._in_flight -= 1
-                self._changed.notify_all()
+        return self._limiter.slot()
 
     def adapt(self, allowed: int | None, left: int | None) -> None:
         """Take over what an answer says: calls allowed in all, and how many more now."""
-        with self._changed:
-            most = self._ceiling if allowed is None else min(self._ceiling, allowed)
-            if left is not None:
-                most = min(most, self._in_flight + left)
-            self._most = max(1, most)
-            self._changed.notify_all()
+        most = self._most
+        self._limiter.limit_to(most if allowed is None else min(most, allowed), left)
 
     def lower(self) -> None:
         """Allow one call fewer from now on: Kombo has refused one too many."""
-        with self._changed:
-            self._ceiling = max(1, self._ceiling - 1)
-            self._most = min(self._most, self._ceiling)
+        self._most = max(1, self._most - 1)
+        self._limiter.limit_to(min(self._most, self._limiter.allowed))

@@ -96,7 +96,7 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     where = f"{response.where} {code}" if code else response.where
     if code in _FAILURE_KINDS:
         return _FAILURE_KINDS[code]
-    if code == CONCURRENCY_LIMIT_EXCEEDED and f" {requests.CANDIDATE_FILES} " not in where:
+    if code == CONCURRENCY_LIMIT_EXCEEDED and response.endpoint != requests.CANDIDATE_FILES:
         # Lists are exempt from this limit (documented). If one draws it anyway, waiting helps.
         return FailureKind.RATE_LIMITED
     if code in _UNAVAILABLE:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -198,3 +201,34 @@ def test_a_link_that_is_not_an_address_is_a_contract_error() -> None:
     with pytest.raises(ContractError) as caught:
         requests.next_page(BASE, requests.positions(BASE), "https://[x", "Comeet positions 200 r7")
     assert caught.value.detail == "Comeet positions 200 r7"
+
+
+def test_threads_never_get_a_header_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    signing, others_are_there = threading.Event(), threading.Event()
+    encode = jwt.encode
+
+    def slow(*args: Any, **options: Any) -> str:
+        signing.set()
+        # In vain if the other one waits for this token, as it should.
+        others_are_there.wait(0.05)
+        return encode(*args, **options)
+
+    monkeypatch.setattr(jwt, "encode", slow)
+    tokens = requests.Tokens("key", SECRET, lambda: NOON)
+    headers: list[Mapping[str, str]] = []
+
+    def first() -> None:
+        headers.append(tokens.headers())
+
+    def second() -> None:
+        assert signing.wait(5)
+        headers.append(tokens.headers())
+        others_are_there.set()
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(5)
+    assert len(headers) == 2
+    assert all(each["Authorization"].startswith("Bearer ") for each in headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from source_ats.errors import (
     WrongAddress,
 )
 from source_ats.http.models import FailureKind, Response
-from source_ats.vendors.kombo import responses
+from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.streams import CANDIDATES, MODELS, Model
 
 SAVED = Path(__file__).parent / "saved_responses"
@@ -277,7 +278,7 @@ class TestErrors:
         ("code", "meaning"),
         [
             ("PLATFORM.RATE_LIMIT_EXCEEDED", FailureKind.RATE_LIMITED),
-            ("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", RequestRefused),
+            ("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", FailureKind.RATE_LIMITED),
             ("INTEGRATION.ACTION_DISABLED", RequestRefused),
             ("INTEGRATION.ACTION_NOT_AVAILABLE", RequestRefused),
             ("REMOTE.UNKNOWN_HTTP_ERROR", RequestRefused),
@@ -311,6 +312,14 @@ class TestErrors:
         assert re.fullmatch(r"[A-Z].*\.", got.message), "not a whole sentence"
         assert "request-7" in got.detail
         assert "canary" not in f"{got} {got.detail}"
+
+    @pytest.mark.parametrize("status", [400, 429])
+    def test_a_live_call_over_the_limit_is_a_refusal_of_this_call(self, status: int) -> None:
+        """The files of one candidate: they are requested again with fewer calls in flight."""
+        over = error("PLATFORM.CONCURRENCY_LIMIT_EXCEEDED", status)
+        got = responses.classify(replace(over, endpoint=requests.CANDIDATE_FILES))
+        assert isinstance(got, RequestRefused)
+        assert got.code == "PLATFORM.CONCURRENCY_LIMIT_EXCEEDED"
 
     @pytest.mark.parametrize(
         "code",
