@@ -73,10 +73,10 @@ def only_error(run: Run) -> dict[str, Any]:
 def test_a_bad_configuration_is_one_clear_error(
     connector: Connector, config: object, words: str
 ) -> None:
-    error = only_error(connector.run("discover", config=config))
+    error = only_error(connector.run_process("discover", config=config))
     assert error["failure_type"] == "config_error"
     assert words in error["message"]
-    run = connector.run("check", config=config)
+    run = connector.run_process("check", config=config)
     assert run.code == 0
     (answer,) = run.of("CONNECTION_STATUS")
     assert answer["status"] == "FAILED"

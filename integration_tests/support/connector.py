@@ -1,8 +1,10 @@
-"""The connector as its users run it: the console script in a process of its own."""
+"""The connector as its users run it: the command line, here or in a process of its own."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import io
 import json
 import os
 import signal
@@ -17,6 +19,7 @@ from typing import Any
 
 from integration_tests.sandbox.running import Sandbox
 from source_ats.cli import main
+from source_ats.clock import Clock, SystemClock
 from source_ats.errors import Stopped
 from source_ats.process import Output
 
@@ -99,7 +102,9 @@ class Connector:
 
     folder: Path
     config: dict[str, Any]
-    program: Sequence[str | Path] = (SOURCE,)
+    program: Sequence[str | Path] = ()
+    """Starts the connector, in a process of its own. If it is empty, `run` starts none: the command
+    line runs in this process, which takes half of the time."""
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
 
     def file(self, name: str, content: object) -> str:
@@ -130,9 +135,21 @@ class Connector:
 
     def run(self, verb: str, **options: Any) -> Run:
         """Run a verb to its end."""
-        command = [*self.program, *self.command(verb, **options)]
+        if self.program:
+            return self.run_process(verb, **options)
+        stop = threading.Event()
+        with contextlib.redirect_stderr(io.StringIO()) as stderr:
+            run = self._run_here(self.command(verb, **options), SystemClock(stop), stop)
+        return dataclasses.replace(run, stderr=stderr.getvalue())
+
+    def run_process(self, verb: str, **options: Any) -> Run:
+        """Run a verb to its end, in a process of its own."""
+        command = [*self._program(), *self.command(verb, **options)]
         done = subprocess.run(command, capture_output=True, check=False, timeout=300)
         return Run(done.returncode, parsed(done.stdout), done.stderr.decode())
+
+    def _program(self) -> Sequence[str | Path]:
+        return self.program or (SOURCE,)
 
     def read(self, *streams: str, mode: str = "incremental", **options: Any) -> Run:
         """Read streams to the end."""
@@ -143,7 +160,7 @@ class Connector:
         output = Path(self.file("out.jsonl", ""))
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [*self.program, *self.command("read", **options)],
+                [*self._program(), *self.command("read", **options)],
                 stdout=file,
                 stderr=subprocess.PIPE,
             )
@@ -159,16 +176,19 @@ class Connector:
 
     def run_quickly_with(self, arguments: list[str], clock: QuickClock | None = None) -> Run:
         """Run with these arguments in this process, with a clock that passes every wait at once."""
-        path = self.folder / f"{next(self._numbers)}-out.jsonl"
         clock = clock or QuickClock(threading.Event())
+        return self._run_here(arguments, clock, clock.stop)
+
+    def _run_here(self, arguments: list[str], clock: Clock, stop: threading.Event) -> Run:
+        path = self.folder / f"{next(self._numbers)}-out.jsonl"
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         others = set(threading.enumerate())
         try:
-            code = main(arguments, Output(descriptor), clock.stop, clock)
+            code = main(arguments, Output(descriptor), stop, clock)
         finally:
             # A process would end here, with all calls in flight. Whoever still waits for an answer
             # may write a last log line: not into a file that gets the number of this one.
-            clock.stop.set()
+            stop.set()
             # One without an identity is not started yet: a scripted vendor's, for a call.
             left = {each for each in threading.enumerate() if each.ident} - others
             for each in left:
