@@ -250,10 +250,12 @@ def test_no_state_passes_over_a_ledger_that_is_gone(
             process.stdin.flush()
             while b'"STATE"' not in process.stdout.readline():
                 pass
-            for table in tables:
-                keeper.execute(f"DROP TABLE {table}".encode())
-                if is_restored:
-                    keeper.execute(f"ALTER TABLE backup.{table} SET SCHEMA public".encode())
+            # At once: a run that looks between two tables would find one of them missing.
+            with keeper.transaction():
+                for table in tables:
+                    keeper.execute(f"DROP TABLE {table}".encode())
+                    if is_restored:
+                        keeper.execute(f"ALTER TABLE backup.{table} SET SCHEMA public".encode())
             process.stdin.write(lines_of([*people(2), state(2)]))
             process.stdin.close()
             lines = [json.loads(line) for line in process.stdout]

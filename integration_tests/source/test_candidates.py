@@ -231,7 +231,8 @@ def test_a_resumed_cursor_that_no_longer_works_restarts_the_read_once(
 def test_a_cursor_refused_in_the_middle_restarts_the_read_once(
     sandbox: Sandbox, connector: Connector
 ) -> None:
-    connector.config["kombo"]["page_size"] = 100
+    # One list at a time, so that it is a page in the middle of a list that is refused.
+    connector.config["kombo"].update(page_size=100, concurrent_requests=1)
     refused = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "no"}}
     sandbox.fault("kombo.candidates", "status", status=400, body=refused, after=5, times=1)
     run = connector.read()
@@ -242,7 +243,8 @@ def test_a_cursor_refused_in_the_middle_restarts_the_read_once(
 def test_a_cursor_that_is_always_refused_is_an_error_without_a_loop(
     sandbox: Sandbox, connector: Connector
 ) -> None:
-    connector.config["kombo"]["page_size"] = 100
+    # One list at a time, so that it is a page in the middle of a list that is refused.
+    connector.config["kombo"].update(page_size=100, concurrent_requests=1)
     refused = {"status": "error", "error": {"code": "PLATFORM.INPUT_INVALID", "message": "no"}}
     sandbox.fault("kombo.candidates", "status", status=400, body=refused, after=5)
     run = connector.read()
