@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -27,6 +28,9 @@ log = logging.getLogger("airbyte.source_ats.sync")
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time in a state: RFC 3339 with a time zone."""
 CLOCKS_DIFFER_AT_MOST = timedelta(days=1)
+_one_at_a_time = threading.Lock()
+"""Streams begin side by side. msgspec prepares a type when it is first converted to, and a second
+thread that uses the type meanwhile crashes the process (seen with msgspec 0.22)."""
 _KEPT_BY_THE_READER = {"selection", "generation", "full_refresh"}
 
 
@@ -39,7 +43,8 @@ def selection_hash(selection: Mapping[str, object]) -> str:
 def parse_state(state: State, kind: type[T], stream: str) -> T:
     """Return a stream's state as its declared type. Raises `ConfigError` if it is damaged."""
     try:
-        parsed = msgspec.convert(state, kind)
+        with _one_at_a_time:
+            parsed = msgspec.convert(state, kind)
     except msgspec.ValidationError as error:
         raise _damaged(stream, describe_mismatch(error)) from None
     # A field without a value is left out of a state. Taken as left out, a null would make the

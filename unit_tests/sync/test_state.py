@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -55,3 +57,31 @@ def test_a_null_that_is_written_by_the_connector_is_accepted() -> None:
     kept = parse_state({"in_progress": progress}, ProfilesState, "profiles")
     assert kept.in_progress is not None
     assert kept.in_progress.start is None
+
+
+STATES_SIDE_BY_SIDE = """
+import sys, threading, msgspec
+from source_ats.sync.state import parse_state
+
+def parse():
+    start.wait()
+    parse_state({"first": {"one": {"names": {"a": "b"}}}}, kind, "some_stream")
+
+sys.setswitchinterval(1e-6)
+for _ in range(100):
+    entry = msgspec.defstruct("Entry", [("at", str | None, None), ("names", dict[str, str], {})])
+    fields = [(name, dict[str, entry], {}) for name in ("first", "second", "third")]
+    kind = msgspec.defstruct("Kind", fields, omit_defaults=True)
+    start = threading.Barrier(8)
+    threads = [threading.Thread(target=parse) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+"""
+
+
+def test_streams_that_begin_side_by_side_do_not_crash_the_process() -> None:
+    """Types that no thread has used yet: in a process of its own, which would not survive it."""
+    done = subprocess.run([sys.executable, "-c", STATES_SIDE_BY_SIDE], check=False)
+    assert done.returncode == 0
