@@ -28,7 +28,7 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from destination_comeet.config import LedgerSettings, SqliteLedger
@@ -40,6 +40,8 @@ T = TypeVar("T")
 NOT_WRITABLE = "The ledger cannot be written: check the rights of ledger.path and of its folder."
 
 CONNECT_SECONDS = 10
+LOCK_SECONDS = 5
+"""How long a run waits for the lock: PostgreSQL notices a moment later that the last run ended."""
 STATEMENT_SECONDS = 60
 """How long PostgreSQL may take to answer."""
 STOPPED_SECONDS = 5
@@ -118,7 +120,7 @@ def fingerprint(path: Path) -> tuple[int, ...]:
 
 @contextmanager
 def connected(settings: LedgerSettings, clock: Clock) -> Iterator[Connection]:
-    """Connect, and take the lock. Raises `LedgerInUse` when another run has it."""
+    """Connect, and take the lock. Raises `LedgerInUse` when another run keeps it."""
     if isinstance(settings, SqliteLedger):
         _check_rights(Path(settings.path))
     engine = _engine(settings, clock)
@@ -217,18 +219,22 @@ def _lock_file(connection: Connection) -> None:
 
 
 def _lock_database(connection: Connection) -> None:
-    """Take an advisory lock, which PostgreSQL gives back when the connection ends."""
-    lock = func.pg_try_advisory_lock(
+    """Take an advisory lock, which PostgreSQL gives back some time after the connection ends."""
+    lock = func.pg_advisory_lock(
         func.hashtext("source-ats ledger"), func.hashtext(func.current_schema())
     )
     with explained():
         # Also where the server's own setting trades safety for speed: a note must survive a crash.
         connection.exec_driver_sql("SET synchronous_commit TO on")
         connection.exec_driver_sql(f"SET statement_timeout TO '{STATEMENT_SECONDS}s'")
-        got = connection.execute(select(lock)).scalar_one()
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{LOCK_SECONDS}s'")
+        try:
+            connection.execute(select(lock))
+        except OperationalError as error:
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise LedgerInUse from None
+            raise
         connection.commit()
-    if not got:
-        raise LedgerInUse
 
 
 # Copies -------------------------------------------------------------------------------------------

@@ -542,7 +542,7 @@ def opened(
 ) -> Iterator[Ledger]:
     """Open the ledger for one run, and lock it against every other; upgrade it if it is older.
 
-    Raises `LedgerInUse` at once when another run has it, `LedgerMissing` when there is none, and
+    Raises `LedgerInUse` when another run keeps it, `LedgerMissing` when there is none, and
     `ConfigError` when it cannot be used or the keys would be made in another way than before. What
     was saved is on disk when the block is left.
     """

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -66,6 +67,23 @@ def test_a_crash_of_the_server_doubles_nobody(
     assert done.code == 0, done.output[-2000:]
     assert created(on_postgres) == once(*everybody)
     assert counts(done) == (100, 0)
+
+
+def test_a_run_waits_while_postgresql_still_ends_the_last_one(
+    on_postgres: Writer, url: str
+) -> None:
+    """Such as a `check` just before: its connection is closed, but its lock is not given back."""
+    lock = "(hashtext('source-ats ledger'), hashtext(current_schema()))"
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(url, autocommit=True) as last, ThreadPoolExecutor() as threads:
+        last.execute(f"SELECT pg_advisory_lock{lock}".encode())
+        run = threads.submit(on_postgres.write, *people(1), state(1))
+        while not run.done() and not last.execute(waiting).fetchall():
+            pass
+        last.execute(f"SELECT pg_advisory_unlock{lock}".encode())
+        done = run.result()
+    assert done.code == 0, done.output
+    assert created(on_postgres) == once(1)
 
 
 def test_a_server_that_stops_answering_does_not_hold_up_the_end(
