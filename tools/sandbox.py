@@ -45,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
         for _ in sys.stdin:
             pass_day(sandbox, options.candidates)
             say("A day has passed: people were added, changed and deleted in all four systems.")
-        say(f"The fake vendors ended by themselves, with code {sandbox.process.wait()}.")
+        assert sandbox.process is not None  # noqa: S101 - it was started here
+        sandbox.process.join()
+        say(f"The fake vendors ended by themselves, with code {sandbox.process.exitcode}.")
         return 1
     say(f"\nThe fake vendors have stopped. The files are still in {folder}.")
     return 0

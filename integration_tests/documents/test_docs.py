@@ -167,7 +167,7 @@ def followed(
     truth: list[dict[str, Held]] = []
     tables: list[dict[str, dict[str, list[Row]]]] = []
     with (
-        sandbox_script.running(folder, PEOPLE) as (sandbox, _),
+        sandbox_script.running(folder, PEOPLE) as (sandbox, _, _),
         psycopg.connect(url) as warehouse,
     ):
         query: dict[str, Query] = {

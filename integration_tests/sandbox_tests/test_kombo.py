@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -674,10 +676,28 @@ def test_faults_choose_their_calls(sandbox: Sandbox) -> None:
     assert 30 <= statuses.count(503) <= 90
 
 
-def test_the_sandbox_ends_with_its_parent(sandbox: Sandbox) -> None:
-    assert sandbox.process.stdin is not None
-    sandbox.process.stdin.close()
-    assert sandbox.process.wait(timeout=10) == 0
+def test_the_sandbox_ends_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        sandbox = Sandbox(parent.stdout.readline().decode().strip())
+        sandbox.now()
+        parent.kill()
+        with pytest.raises(requests.ConnectionError):
+            ask_for_ever(sandbox)
+
+
+def ask_for_ever(sandbox: Sandbox) -> None:
+    while True:
+        sandbox.now()
+
+
+PARENT = """
+import signal
+from integration_tests.sandbox.running import Sandbox
+with Sandbox.start(candidates=1) as sandbox:
+    print(sandbox.url, flush=True)
+    signal.pause()
+"""
 
 
 # Row filters

@@ -35,7 +35,7 @@ def commands(said: bytes) -> list[str]:
 
 def test_the_commands_that_it_proposes_work_as_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "sandbox"
-    with sandbox_script.running(folder, 20) as (sandbox, said):
+    with sandbox_script.running(folder, 20) as (sandbox, _, said):
         enter, *proposed = commands(said)
         assert len(proposed) == 3
         shown = []
@@ -56,18 +56,18 @@ def test_the_commands_that_it_proposes_work_as_they_are(tmp_path: Path) -> None:
 
 
 def test_enter_lets_a_day_pass_and_ctrl_c_ends_it(tmp_path: Path) -> None:
-    with sandbox_script.running(tmp_path, 20) as (sandbox, _):
+    with sandbox_script.running(tmp_path, 20) as (sandbox, process, _):
         before = sandbox.now()
-        stdin, stdout = sandbox.process.stdin, sandbox.process.stdout
+        stdin, stdout = process.stdin, process.stdout
         assert stdin is not None
         assert stdout is not None
         stdin.write(b"\n")
         stdin.flush()
         assert b"A day has passed" in stdout.readline()
         assert (sandbox.now() - before).total_seconds() >= 86_400
-        sandbox.process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         assert b"have stopped" in stdout.read()
-        assert sandbox.process.wait() == 0
+        assert process.wait() == 0
         with pytest.raises(requests.ConnectionError):
             sandbox.now()
 

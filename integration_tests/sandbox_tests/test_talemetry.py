@@ -810,5 +810,6 @@ class TestManyPeople:
 
 def resident_kilobytes(sandbox: Sandbox) -> int:
     """The memory the sandbox holds."""
+    assert sandbox.process is not None
     status = Path(f"/proc/{sandbox.process.pid}/status").read_text(encoding="ascii")
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])

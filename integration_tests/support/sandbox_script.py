@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+
 from integration_tests.sandbox.running import PROJECT, Sandbox
 
 LAST_LINE = b"Ctrl-C"
 
 
 @contextmanager
-def running(folder: Path, candidates: int) -> Iterator[tuple[Sandbox, bytes]]:
-    """Start it, and return once it has said what to try, with what it said."""
-    process = subprocess.Popen(
+def running(
+    folder: Path, candidates: int
+) -> Iterator[tuple[Sandbox, subprocess.Popen[bytes], bytes]]:
+    """Start it, and yield once it has said what to try, with what it said."""
+    with subprocess.Popen(
         [
             *(sys.executable, "-m", "tools.sandbox"),
             *(f"--folder={folder}", f"--candidates={candidates}"),
@@ -25,17 +29,17 @@ def running(folder: Path, candidates: int) -> Iterator[tuple[Sandbox, bytes]]:
         cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    said = b""
-    while LAST_LINE not in said:
-        line = process.stdout.readline()
-        assert line, f"It ended with code {process.wait()}."
-        said += line
-    source = json.loads((folder / "source.json").read_text())
-    sandbox = Sandbox(source["kombo"]["base_url"].removesuffix("/kombo/v1"), process)
-    sandbox.http.trust_env = False
-    try:
-        yield sandbox, said
-    finally:
-        sandbox.stop()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = b""
+            while LAST_LINE not in said:
+                line = process.stdout.readline()
+                assert line, f"It ended with code {process.wait()}."
+                said += line
+            source = json.loads((folder / "source.json").read_text())
+            with requests.Session() as http:
+                url = source["kombo"]["base_url"].removesuffix("/kombo/v1")
+                yield Sandbox(url, http=http), process, said
+        finally:
+            process.terminate()
