@@ -3,7 +3,7 @@
 All contestants of a contest read the same pages from one lean server, in turn, round after round;
 each run is a process of its own, measured whole. What comes out are medians and ratios: printed,
 and written into `docs/performance.md` with a plot unless only some contests were held. Who takes
-longer than a minute runs once.
+longer than a minute runs once. With `--latency` the contests of `distance.py` are held instead.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ SMALL = 10_000
 SHORT = 3
 """A contest of seconds is held so many times as often, for the machine's speed drifts."""
 CONTESTS = (*contests.STREAMS, "writing", "memory", "spec")
+SECONDS = 20.0
+"""About what the slowest of a contest at a distance takes."""
 
 Runs = dict[str, list[Measured]]
 
@@ -40,16 +42,29 @@ def main() -> None:
     """Run the contests and report."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.split("\n")[0])
     parser.add_argument("--records", type=int, default=100_000, help="how many candidates")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each one runs")
-    parser.add_argument("--only", choices=CONTESTS, action="append", help="this contest only")
+    parser.add_argument(
+        "--rounds", type=int, help="how often each one runs; default: 3, at a distance 1"
+    )
+    parser.add_argument(
+        "--only",
+        choices=sorted({*CONTESTS, *distance.CONTESTS}),
+        action="append",
+        help="this contest only",
+    )
     parser.add_argument(
         "--latency",
         type=lambda text: [int(each) for each in text.split(",")],
         help="hold the contests at a distance: milliseconds before each answer, e.g. 0,20,100",
     )
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="of the slowest in a contest at a distance"
+    )
     parser.add_argument("--scratch", type=Path, help="where outputs go; default: memory, or TMPDIR")
     options = parser.parse_args()
-    wanted = options.only or CONTESTS
+    rounds = options.rounds or (1 if options.latency else 3)
+    wanted: Sequence[str] = options.only or (
+        tuple(distance.CONTESTS) if options.latency else CONTESTS
+    )
     scale = Scale.of(options.records)
     began = datetime.now(UTC)
     results: dict[str, Runs] = {}
@@ -59,7 +74,12 @@ def main() -> None:
         make_pages = [sys.executable, "-m", "tools.benchmark.pages", str(pages)]
         subprocess.run(make_pages, cwd=PROJECT, check=True)
         if options.latency:
-            report.write_distance(distance.hold(pages, folder, options.latency, options.rounds))
+            found = distance.hold(
+                pages, folder, options.latency, wanted, seconds=options.seconds, rounds=rounds
+            )
+            path = PROJECT / ".tmp" / "benchmark-distance.json"
+            path.write_text(json.dumps({"about": _about(began), "distances": found}, indent=1))
+            report.write_distance(path, whole=not options.only)
             return
         with Server.start(pages, Scale.of(PAGE)) as server:
             _warm_up([each for each in contests.STREAMS if each in wanted], server, folder)
@@ -68,9 +88,9 @@ def main() -> None:
             for stream in contests.STREAMS:
                 if stream in wanted:
                     commands = contests.reads(files, stream)
-                    results[stream] = _contest(stream, commands, server, files, options.rounds)
+                    results[stream] = _contest(stream, commands, server, files, rounds)
             if "writing" in wanted:
-                results["writing"] = _writing(files, server, scale, options.rounds)
+                results["writing"] = _writing(files, server, scale, rounds)
             if "memory" in wanted:
                 large = {
                     f"{scale.candidates:,}": contests.reads(files, "candidates")[contests.OURS]
@@ -85,7 +105,7 @@ def main() -> None:
                 small = {f"{SMALL:,}": contests.reads(files, "candidates")[contests.OURS]}
                 results["memory"] |= _contest("memory", small, server, files, 1)
     whole = {
-        "about": {**_about(), "began": began.isoformat(), "ended": datetime.now(UTC).isoformat()},
+        "about": _about(began),
         "scale": asdict(scale),
         "results": {
             name: {who: [asdict(run) for run in runs] for who, runs in contest.items()}
@@ -153,8 +173,10 @@ def _memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of its own
 
 
-def _about() -> dict[str, object]:
+def _about(began: datetime) -> dict[str, object]:
     return {
+        "began": began.isoformat(),
+        "ended": datetime.now(UTC).isoformat(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),

@@ -27,6 +27,9 @@ HERE = Path(sys.executable).parent
 THERE = PROJECT / ".tmp" / "benchmark" / "bin"
 """The opponents' environment; made by `scripts/bench`."""
 OPPONENTS = "tools.benchmark.opponents"
+PROGRAM = str(HERE / "source-ats")
+UNPACED = [sys.executable, "-m", "tools.benchmark.unpaced"]
+CDK_WORKERS = 4
 STREAMS = ("candidates", "candidate_history", "profiles")
 
 
@@ -49,24 +52,41 @@ class Files:
         return str(path)
 
 
-def reads(files: Files, stream: str) -> dict[str, Command]:
-    """Return how each one reads a stream."""
+def integration_ids(count: int) -> list[str]:
+    """Return the ids of so many integrations of Kombo."""
+    return [f"{INTEGRATION}{number}" for number in range(count)]
+
+
+def reads(
+    files: Files, stream: str, *, integrations: int = 1, in_flight: int = 1
+) -> dict[str, Command]:
+    """Return how each one reads a stream.
+
+    `in_flight`: how many requests the others may send at a time, as far as they can.
+    """
     url = files.url
-    config = files.write("url.json", {"url": url})
-    catalog = files.write(f"{stream}.json", _catalog(stream))
-    ours = files.write("source.json", _source_config(url))
-    singer = files.write(f"singer-{stream}.json", {"url": url, "stream": stream})
+    ids = integration_ids(integrations)
+    # One worker is not enough for the CDK, whose own default is more.
+    workers = max(in_flight, CDK_WORKERS)
+    their_config = {"url": url, "integration_ids": ids, "in_flight": workers}
+    config = files.write("theirs.json", their_config)
+    catalog = files.write(f"{stream}.json", catalog_of(stream))
+    ours = files.write("source.json", source_config(url, ids))
+    singer_config = {"url": url, "stream": stream, "integration_ids": ids}
+    singer = files.write(f"singer-{stream}.json", singer_config)
+    counts = [str(in_flight), str(integrations)]
     python = str(THERE / "python")
     manifest = str(PROJECT / "tools" / "benchmark" / "opponents" / "manifest.yaml")
     arguments = ["read", "--config", config, "--catalog", catalog]
     commands: dict[str, Command] = {
         OURS: [
-            *_ours(stream),
+            *(UNPACED if stream == "candidate_history" else [PROGRAM]),
             *["read", "--config", ours, "--catalog", catalog],
         ],
-        FLOOR: [python, "-m", f"{OPPONENTS}.plain", url, stream],
+        FLOOR: [python, "-m", f"{OPPONENTS}.plain", url, stream]
+        + ([str(integrations)] if stream == "candidates" else []),
         HTTP_STREAM: [python, "-m", f"{OPPONENTS}.http_stream", *arguments],
-        DLT: [python, "-m", f"{OPPONENTS}.dlt_source", url, stream, str(files.out)],
+        DLT: [python, "-m", f"{OPPONENTS}.dlt_source", url, stream, str(files.out), *counts],
         SINGER: [python, "-m", f"{OPPONENTS}.singer_tap", "--config", singer],
         MANIFEST: [
             str(THERE / "source-declarative-manifest"),
@@ -87,7 +107,7 @@ def posts(files: Files, scale: Scale) -> tuple[Path, dict[str, Command], Command
     with people.open("wb") as file:
         file.writelines(_people(scale.posts))
     config = files.write("destination.json", _destination_config(files))
-    catalog = files.write("people.json", _catalog("people"))
+    catalog = files.write("people.json", catalog_of("people"))
     program = str(HERE / "destination-comeet")
     commands: dict[str, Command] = {
         WRITER: [program, "write", "--config", config, "--catalog", catalog],
@@ -105,20 +125,15 @@ def new_ledger(files: Files, make_ledger: Command) -> None:
 
 def spec() -> Command:
     """Return how to ask for the form."""
-    return [str(HERE / "source-ats"), "spec"]
+    return [PROGRAM, "spec"]
 
 
-def _ours(stream: str) -> Command:
-    if stream == "candidate_history":
-        return [sys.executable, "-m", "tools.benchmark.unpaced"]
-    return [str(HERE / "source-ats")]
-
-
-def _source_config(url: str) -> Mapping[str, object]:
+def source_config(url: str, ids: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return the configuration of all vendors but Comeet."""
     return {
         "kombo": {
             "api_key": "bench",
-            "integration_ids": [INTEGRATION],
+            "integration_ids": ids,
             "base_url": f"{url}/kombo/v1",
         },
         "talemetry": {
@@ -143,20 +158,19 @@ def _destination_config(files: Files) -> Mapping[str, object]:
     }
 
 
-def _catalog(stream: str) -> Mapping[str, object]:
-    about = {
-        "name": stream,
+def catalog_of(*streams: str) -> Mapping[str, object]:
+    """Return a catalog with these streams, read whole."""
+    about: dict[str, object] = {
         "json_schema": {},
         "supported_sync_modes": ["full_refresh", "incremental"],
         "source_defined_primary_key": [["id"]],
     }
-    configured = {
-        "stream": about,
+    configured: dict[str, object] = {
         "sync_mode": "full_refresh",
         "destination_sync_mode": "append_dedup",
         "primary_key": [["id"]],
     }
-    return {"streams": [configured]}
+    return {"streams": [{"stream": {"name": name, **about}, **configured} for name in streams]}
 
 
 def _people(count: int) -> Iterator[bytes]:

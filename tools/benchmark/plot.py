@@ -1,11 +1,13 @@
-"""Draws wall times: `python plot.py RESULTS PNG`. Runs in the opponents' environment."""
+"""Draws wall times: `python plot.py RESULTS FOLDER`. Runs in the opponents' environment."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import matplotlib as mpl
 
@@ -16,15 +18,24 @@ from matplotlib import pyplot as plt
 STREAMS = ("candidates", "candidate_history", "profiles")
 
 
-def main(results: str, png: str) -> None:
-    """Draw a panel of bars for each stream."""
+def main(results: str, folder: str) -> None:
+    """Draw a picture, or one for each distance."""
     whole = json.loads(Path(results).read_text())
+    if "distances" in whole:
+        for latency, contests in whole["distances"].items():
+            runs = {stream: contests[stream]["runs"] for stream in STREAMS}
+            _draw(runs, Path(folder) / f"performance_{latency}_ms.png")
+    else:
+        _draw(whole["results"], Path(folder) / "performance.png")
+
+
+def _draw(results: Mapping[str, Any], png: Path) -> None:
+    """Draw a panel of bars for each stream."""
     figure, panels = plt.subplots(1, len(STREAMS), figsize=(13, 3.6), layout="constrained")
     for stream, panel in zip(STREAMS, panels, strict=True):
-        runs = whole["results"][stream]
-        walls = {who: median(run["wall"] for run in each) for who, each in runs.items()}
+        walls = {who: median(run["wall"] for run in each) for who, each in results[stream].items()}
         names = sorted(walls, key=lambda who: -walls[who])
-        colors = ["#2a6f97" if name == "source-ats" else "#b8c4cc" for name in names]
+        colors = ["#2a6f97" if name.startswith("source-ats") else "#b8c4cc" for name in names]
         bars = panel.barh(names, [walls[name] for name in names], color=colors)
         panel.bar_label(bars, fmt="%.1f s", padding=3)
         panel.set_xlim(right=1.25 * max(walls.values()))

@@ -27,11 +27,17 @@ from tools.benchmark.pages import Pages
 
 PAGE = 250
 """Rows on a page of candidates, whatever is asked for."""
-IDS_ON_A_PAGE = 100
 LISTED_ON_A_PAGE = 100
+COMEET_ON_A_PAGE = 1000
+
+_INTEGRATION = (
+    b'{"status":"success","data":{"id":"greenhouse:bench","category":"ATS","status":"ACTIVE",'
+    b'"setup_status":"COMPLETED","tool":{"id":"greenhouse"}}}'
+)
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CURSOR = re.compile(rb"[?&]cursor=(\d+)")
+_FIRST = re.compile(rb"[?&]first=(\d+)")
 _PAGE_NUMBER = re.compile(rb"[?&]page=(\d+)")
 
 
@@ -40,6 +46,7 @@ class _Ids(msgspec.Struct):
 
     ids: Sequence[str] = ()
     cursor: str | None = msgspec.field(default=None, name="Cursor")
+    page_size: int = msgspec.field(default=100, name="PageSize")
 
 
 _ids = msgspec.json.Decoder(_Ids)
@@ -51,6 +58,7 @@ class Answers:
     def __init__(self, pages: Pages, candidates: int, people: int, histories: int) -> None:
         """So many of each there are."""
         self._candidates, self._people, self._histories = candidates, people, histories
+        self._rows_of_a_model = max(candidates // 5 // PAGE, 1) * PAGE
         self._pages = pages
         # A page is made by putting keys between the pieces of rows that stay as they are.
         self._pieces: list[list[bytes]] = []
@@ -67,10 +75,10 @@ class Answers:
     def answer(self, path: bytes, body: bytes) -> bytes:
         """Return the answer's body."""
         if path.startswith(b"/kombo/"):
-            found = _CURSOR.search(path)
-            return self._page(int(found[1]) if found else 0)
+            return self._kombo(path)
         if path.startswith(b"/talemetry/match/"):
-            return self._guids(int((_ids.decode(body).cursor or "from-0")[5:]))
+            asked = _ids.decode(body)
+            return self._guids(int((asked.cursor or "from-0")[5:]), asked.page_size)
         if path.startswith(b"/talemetry/"):
             return self._answered_people(_ids.decode(body).ids)
         if path.startswith(b"/atz_crm/") and path.endswith(b"/history"):
@@ -78,14 +86,8 @@ class Answers:
         if path.startswith(b"/atz_crm/"):
             found = _PAGE_NUMBER.search(path)
             return self._listed(int(found[1]) - 1 if found else 0)
-        if path.startswith(b"/comeet/positions/"):
-            return b'{"uid":"%b","status":"open"}' % path.rpartition(b"/")[2]
-        if path.startswith(b"/comeet/positions"):
-            return b'{"positions":[{"uid":"%b","status":"open"}]}' % POSITION.encode()
-        if path.startswith(b"/comeet/candidates?"):
-            return b'{"candidates":[]}'
-        if path.startswith(b"/comeet/candidates"):
-            return b'{"uid":"%06X.%03X"}' % (self.requests, self.requests % 4096)
+        if path.startswith(b"/comeet/"):
+            return self._comeet(path)
         used = {
             "cpu": time.process_time(),
             "requests": self.requests,
@@ -93,17 +95,42 @@ class Answers:
         }
         return orjson.dumps(used)
 
-    def _page(self, number: int) -> bytes:
+    def _kombo(self, path: bytes) -> bytes:
+        if path.startswith(b"/kombo/v1/ats/"):
+            found = _CURSOR.search(path)
+            is_candidates = path.startswith(b"/kombo/v1/ats/candidates")
+            rows = self._candidates if is_candidates else self._rows_of_a_model
+            return self._page(int(found[1]) if found else 0, rows)
+        if path.startswith(b"/kombo/v1/integrations/"):
+            return _INTEGRATION
+        return b'{"status":"success","data":{"environment_id":"bench"}}'
+
+    def _comeet(self, path: bytes) -> bytes:
+        if path.startswith(b"/comeet/positions/"):
+            return b'{"uid":"%b","status":"open"}' % path.rpartition(b"/")[2]
+        if path.startswith(b"/comeet/positions"):
+            return b'{"positions":[{"uid":"%b","status":"open"}]}' % POSITION.encode()
+        if path.startswith(b"/comeet/deleted-candidates"):
+            return b"[]"
+        if path.startswith(b"/comeet/candidates?time_created"):
+            # What the destination asks for: nobody is there yet.
+            return b'{"candidates":[]}'
+        if path.startswith(b"/comeet/candidates?"):
+            found = _FIRST.search(path)
+            return self._comeet_candidates(int(found[1]) if found else 0)
+        return b'{"uid":"%06X.%03X"}' % (self.requests, self.requests % 4096)
+
+    def _page(self, number: int, rows_of_all: int) -> bytes:
         first = number * PAGE
         keys = [b"%024d" % key for key in range(first, first + PAGE)]
-        following = b'"%d"' % (number + 1) if first + PAGE < self._candidates else b"null"
+        following = b'"%d"' % (number + 1) if first + PAGE < rows_of_all else b"null"
         pieces = self._pieces[number % len(self._pieces)]
         rows = chain.from_iterable(zip(pieces, keys, strict=False))
         head = b'{"status":"success","data":{"next":%b,' % following
         return b"".join([head, *rows, pieces[-1]])
 
-    def _guids(self, first: int) -> bytes:
-        after = min(first + IDS_ON_A_PAGE, self._people)
+    def _guids(self, first: int, page_size: int) -> bytes:
+        after = min(first + page_size, self._people)
         # Objects, since a manifest takes no bare texts for records.
         ids = [{"Id": f"{key:08x}-0000-11ef-8cdc-e2b1c45a8ad7"} for key in range(first, after)]
         # Not digits alone, which a manifest would take for a number.
@@ -126,6 +153,15 @@ class Answers:
             row = self._pages.listed[key % len(self._pages.listed)]
             found += [row.before, b"candidate_%020d" % key, row.after, b","]
         return b"".join([b"[", *found[:-1], b"]"])
+
+    def _comeet_candidates(self, first: int) -> bytes:
+        after = min(first + COMEET_ON_A_PAGE, self._people)
+        rows = [
+            {"uid": f"{key:06X}.000", "first_name": "Mira", "last_name": f"Solberg {key}"}
+            for key in range(first, after)
+        ]
+        following = f"/comeet/candidates?first={after}" if after < self._people else None
+        return orjson.dumps({"candidates": rows, "next_page": following})
 
     def _history(self, path: bytes) -> bytes:
         key = int(path.rpartition(b"_")[2].partition(b"/")[0])

@@ -2,7 +2,8 @@
 
 They run in an environment of their own (`requirements.in`), as `python -m`, with the server's
 address and the stream as arguments, and print to standard output, but for dlt, which writes files.
-None of them is tuned, and none is held back: each is what its own documentation shows first.
+None of them is held back: each is what its own documentation shows first and, at a distance, what
+it recommends for more requests at a time.
 """
 
 INTEGRATION = "greenhouse:bench"

@@ -1,4 +1,7 @@
-"""dlt's way: its `rest_api` source, extracted to files."""
+"""dlt's way: its `rest_api` source, extracted to files.
+
+For more than one request in flight its resources are `parallelized`, as its documentation advises.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,20 @@ from dlt.sources.rest_api import rest_api_resources
 from tools.benchmark.opponents import IDS_PER_REQUEST, INCLUDE, INTEGRATION
 
 
-def candidates(url: str) -> Any:
-    """Pages by cursor."""
+def candidates(url: str, in_flight: int, integrations: int) -> Any:
+    """Pages by cursor; a resource for each integration, all into one table."""
+    return [
+        resource
+        for number in range(integrations)
+        for resource in _of_one_integration(url, number, is_parallel=in_flight > 1)
+    ]
+
+
+def _of_one_integration(url: str, number: int, *, is_parallel: bool) -> Any:
+    integration_id = f"{INTEGRATION}{number}"
 
     def with_integration(row: dict[str, Any]) -> dict[str, Any]:
-        row["integration_id"] = INTEGRATION
+        row["integration_id"] = integration_id
         return row
 
     cursor = {"type": "cursor", "cursor_path": "data.next", "cursor_param": "cursor"}
@@ -26,12 +38,14 @@ def candidates(url: str) -> Any:
         {
             "client": {
                 "base_url": f"{url}/kombo/v1/",
-                "headers": {"X-Integration-Id": INTEGRATION},
+                "headers": {"X-Integration-Id": integration_id},
                 "auth": {"type": "bearer", "token": "bench"},
             },
             "resources": [
                 {
-                    "name": "candidates",
+                    "name": f"candidates_{number}",
+                    "table_name": "candidates",
+                    "parallelized": is_parallel,
                     "endpoint": {
                         "path": "ats/candidates",
                         "params": {"page_size": 250, "include_deleted": "true"},
@@ -45,7 +59,7 @@ def candidates(url: str) -> Any:
     )
 
 
-def candidate_history(url: str) -> Any:
+def candidate_history(url: str, in_flight: int, _: int) -> Any:
     """A child of each candidate."""
     pages = {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None}
     history = {
@@ -68,6 +82,7 @@ def candidate_history(url: str) -> Any:
                 },
                 {
                     "name": "candidate_history",
+                    "parallelized": in_flight > 1,
                     "include_from_parent": ["slug"],
                     "endpoint": history,
                 },
@@ -76,7 +91,7 @@ def candidate_history(url: str) -> Any:
     )
 
 
-def profiles(url: str) -> Any:
+def profiles(url: str, in_flight: int, _: int) -> Any:
     """Batches of GUIDs, by hand: the `rest_api` source makes one request for each parent."""
     client = RESTClient(base_url=f"{url}/talemetry/")
 
@@ -94,11 +109,11 @@ def profiles(url: str) -> Any:
             for first in range(0, len(ids), IDS_PER_REQUEST):
                 yield ids[first : first + IDS_PER_REQUEST]
 
-    @dlt.transformer(data_from=guids)
-    def profiles(ids: list[str]) -> Iterator[list[dict[str, Any]]]:
+    @dlt.transformer(data_from=guids, parallelized=in_flight > 1)
+    def profiles(ids: list[str]) -> list[dict[str, Any]]:
         body = {"ids": ids, "include": INCLUDE}
         answer = client.post("soap/profiles/v1", json=body).json()
-        yield [each["Candidate"] for each in answer["result"]["Candidates"]]
+        return [each["Candidate"] for each in answer["result"]["Candidates"]]
 
     return [profiles]
 
@@ -106,13 +121,14 @@ def profiles(url: str) -> Any:
 STREAMS = {"candidates": candidates, "candidate_history": candidate_history, "profiles": profiles}
 
 
-def main(url: str, stream: str, folder: str) -> None:
-    """Extract the stream into files in the folder."""
+def main(url: str, stream: str, folder: str, in_flight: str, integrations: str) -> None:
+    """Extract the stream into files in the folder, with so many requests in flight."""
     # Neither of these is a reader's work.
     dlt.config["runtime.dlthub_telemetry"] = False
     dlt.config["data_writer.disable_compression"] = True
+    dlt.config["extract.workers"] = int(in_flight)
     pipeline = dlt.pipeline("benchmark", pipelines_dir=folder, destination="filesystem")
-    pipeline.extract(STREAMS[stream](url))
+    pipeline.extract(STREAMS[stream](url, int(in_flight), int(integrations)))
 
 
 if __name__ == "__main__":

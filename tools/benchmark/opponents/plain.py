@@ -25,18 +25,18 @@ def session() -> requests.Session:
 def candidates(url: str, integrations: str = "1") -> Iterator[Json]:
     """Page by page, by the cursor of the answer, one integration after the other."""
     http = session()
-    for _ in range(int(integrations)):
-        yield from _of_one_integration(http, url)
+    for number in range(int(integrations)):
+        yield from _of_one_integration(http, url, f"{INTEGRATION}{number}")
 
 
-def _of_one_integration(http: requests.Session, url: str) -> Iterator[Json]:
+def _of_one_integration(http: requests.Session, url: str, integration_id: str) -> Iterator[Json]:
     params = {"page_size": "250", "include_deleted": "true"}
-    headers = {"X-Integration-Id": INTEGRATION}
+    headers = {"X-Integration-Id": integration_id}
     while True:
         answer = http.get(f"{url}/kombo/v1/ats/candidates", params=params, headers=headers)
         data = orjson.loads(answer.content)["data"]
         for row in data["results"]:
-            row["integration_id"] = INTEGRATION
+            row["integration_id"] = integration_id
             yield row
         if not data["next"]:
             return

@@ -1,4 +1,7 @@
-"""The Singer SDK's way: a tap of `RESTStream`s."""
+"""The Singer SDK's way: a tap of `RESTStream`s.
+
+It sends one request at a time; its documentation has nothing for more.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import requests
 from singer_sdk import RESTStream, Stream, Tap
 from singer_sdk.pagination import BaseAPIPaginator, JSONPathPaginator, PageNumberPaginator
 
-from tools.benchmark.opponents import IDS_PER_REQUEST, INCLUDE, INTEGRATION
+from tools.benchmark.opponents import IDS_PER_REQUEST, INCLUDE
 
 Json = Mapping[str, Any]
 
@@ -25,15 +28,24 @@ class _Stream(RESTStream[Any]):
 
     @property
     def http_headers(self) -> dict[str, str]:
-        return {"Authorization": "Bearer bench", "X-Integration-Id": INTEGRATION}
+        return {"Authorization": "Bearer bench"}
 
 
 class Candidates(_Stream):
-    """Pages by cursor."""
+    """Pages by cursor; a partition for each integration."""
 
     name = "candidates"
     path = "/kombo/v1/ats/candidates"
     records_jsonpath = "$.data.results[*]"
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        return [{"integration_id": each} for each in self.config["integration_ids"]]
+
+    def prepare_request(self, context: Any, next_page_token: Any) -> requests.PreparedRequest:
+        request: requests.PreparedRequest = super().prepare_request(context, next_page_token)
+        request.headers["X-Integration-Id"] = context["integration_id"]
+        return request
 
     def get_new_paginator(self) -> BaseAPIPaginator[Any]:
         return JSONPathPaginator("$.data.next")
@@ -43,7 +55,7 @@ class Candidates(_Stream):
         return {**params, "cursor": next_page_token} if next_page_token else params
 
     def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any]:
-        row["integration_id"] = INTEGRATION
+        row["integration_id"] = context["integration_id"]
         return row
 
 
@@ -126,7 +138,11 @@ class TapAts(Tap):
     name = "tap-ats"
     config_jsonschema: ClassVar[Json] = {
         "type": "object",
-        "properties": {"url": {"type": "string"}, "stream": {"type": "string"}},
+        "properties": {
+            "url": {"type": "string"},
+            "stream": {"type": "string"},
+            "integration_ids": {"type": "array", "items": {"type": "string"}},
+        },
     }
 
     def discover_streams(self) -> list[Stream]:
