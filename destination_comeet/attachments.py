@@ -215,7 +215,9 @@ class Attachments:
             return _Sent.UNKNOWN, f"{reason} [{error.detail}]"
         except (AccessDenied, WrongAddress) as error:
             self._may_add = False
-            return _Sent.NO, f"{NOT_ALLOWED} [{error.detail}]"
+            # Another server's page is no proof that Comeet did not add it.
+            state = _Sent.UNKNOWN if isinstance(error, WrongAddress) else _Sent.NO
+            return state, f"{NOT_ALLOWED} [{error.detail}]"
         except (AlreadyMerged, NotFound) as error:
             reason = "cannot be added: the candidate was merged or deleted in Comeet"
             return _Sent.SETTLED, f"{reason} [{error.detail}]"

@@ -10,12 +10,14 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 from sqlalchemy import (
     URL,
     Connection,
@@ -34,6 +36,7 @@ from sqlalchemy.pool import NullPool
 from destination_comeet.config import LedgerSettings, SqliteLedger
 from source_ats.clock import Clock, SystemClock
 from source_ats.errors import AtsError, ConfigError, LedgerInUse, Stopped, TransientError
+from source_ats.http.connection_errors import is_host_known
 
 T = TypeVar("T")
 
@@ -42,6 +45,8 @@ NOT_WRITABLE = "The ledger cannot be written: check the rights of ledger.path an
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 5
 """How long a run waits for the lock: PostgreSQL notices a moment later that the last run ended."""
+SECOND_CONNECT_SECONDS = 2
+"""The same while it is found out why there is no connection."""
 STATEMENT_SECONDS = 60
 """How long PostgreSQL may take to answer."""
 STOPPED_SECONDS = 5
@@ -159,7 +164,11 @@ def _engine(settings: LedgerSettings, clock: Clock) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: object, _record: object, args: Any, options: Any) -> Any:
-        connection = _TimedConnection.connect(*args, **options)
+        try:
+            connection = _TimedConnection.connect(*args, **options)
+        except psycopg.Error as error:
+            about = {name: value for name, value in options.items() if name != "context"}
+            raise _not_connected(error, about) from None
         connection.clock = clock
         return connection
 
@@ -383,20 +392,7 @@ _SQLITE: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
 )
 _POSTGRES: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
     (
-        ("28", "password authentication failed", "no pg_hba.conf entry", "no password supplied"),
-        ConfigError,
-        "PostgreSQL refuses the user of ledger.url: check user and password there.",
-    ),
-    (
-        ("3D", "does not exist"),
-        ConfigError,
-        (
-            "PostgreSQL does not know the database or the role in ledger.url: correct it, or "
-            "create the database."
-        ),
-    ),
-    (
-        ("42501", "3F", "permission denied"),
+        ("42501", "3F"),
         ConfigError,
         "The user of ledger.url may not create or write tables: grant the rights on the schema.",
     ),
@@ -411,26 +407,6 @@ _POSTGRES: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
     (("25006",), ConfigError, "The database at ledger.url is read-only: name the primary server."),
     (("53100",), ConfigError, "The disk of the PostgreSQL server at ledger.url is full."),
     (("22", "XX"), ConfigError, "The ledger in PostgreSQL is damaged. Restore it from a backup."),
-    (
-        ("could not translate host name", "Name or service not known", "No address associated"),
-        ConfigError,
-        "The host in ledger.url is not known: correct the name.",
-    ),
-    (
-        ("Connection refused",),
-        TransientError,
-        "Nothing answers at the host and port of ledger.url: check both, and that PostgreSQL runs.",
-    ),
-    (
-        ("SSL", "certificate"),
-        ConfigError,
-        "The encrypted connection to ledger.url cannot be made: check sslmode and certificates.",
-    ),
-    (
-        ("53300", "too many clients"),
-        TransientError,
-        "PostgreSQL at ledger.url has no connection left for the ledger.",
-    ),
 )
 
 
@@ -440,23 +416,91 @@ def failure(error: SQLAlchemyError) -> AtsError:
     name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
     detail = f"{type(cause or error).__name__} {name}".rstrip()
     is_sqlite = hasattr(cause, "sqlite_errorname")
-    # A connection that fails brings no code, so its text has to do: the library's is English, the
-    # server's is in the server's language.
-    said = "" if name or is_sqlite else str(cause)
     for signs, kind, message in _SQLITE if is_sqlite else _POSTGRES:
-        if any(name.startswith(sign) if name else sign in said for sign in signs):
+        if name.startswith(signs):
             return kind(message, detail=detail)
-    connection = None if name else getattr(cause, "pgconn", None)
-    if connection is not None and (connection.used_password or connection.needs_password):
-        message = (
-            "PostgreSQL refuses the connection to ledger.url: check user, password and database "
-            "there."
-        )
-        return ConfigError(message, detail=detail)
     message = (
         "The file at ledger.path cannot be used now. Check its disk."
         if is_sqlite
-        else "The PostgreSQL server of the ledger does not answer, or refuses the connection. "
-        "Check ledger.url, its network and the server."
+        else "The PostgreSQL server of the ledger does not answer. Check ledger.url, its network "
+        "and the server."
     )
     return TransientError(message, detail=detail)
+
+
+def _not_connected(error: psycopg.Error, options: Mapping[str, Any]) -> AtsError:
+    """Return who has to act if PostgreSQL makes no connection.
+
+    The library passes on no code of the server's refusal, only its text, which is in the server's
+    language. So further attempts tell the reasons apart, except these: a wrong password, an unknown
+    user and, for a user with a password, too many connections are one; too many connections
+    otherwise and a host or user that pg_hba.conf does not allow are another.
+    """
+    kind: type[AtsError] = TransientError
+    message = (
+        "Nothing answers at the host and port of ledger.url: check both, and that PostgreSQL runs."
+    )
+    attempt = {**options, "connect_timeout": SECOND_CONNECT_SECONDS}
+    is_unanswered = isinstance(error, psycopg.errors.ConnectionTimeout)
+    match Ping.NO_RESPONSE if is_unanswered else _ping(attempt):
+        case Ping.NO_ATTEMPT:
+            kind = ConfigError
+            message = "ledger.url has an option that PostgreSQL does not know: correct its query."
+        case Ping.REJECT:
+            message = "The PostgreSQL server at ledger.url is starting or shutting down."
+        case Ping.NO_RESPONSE if not all(map(is_host_known, _hosts(options))):
+            kind, message = ConfigError, "The host in ledger.url is not known: correct the name."
+        case Ping.NO_RESPONSE if not is_unanswered and _ping({**attempt, **_PLAIN}) in _ANSWERED:
+            kind = ConfigError
+            message = (
+                "The encrypted connection to ledger.url cannot be made: check sslmode and "
+                "certificates."
+            )
+        case Ping.OK if _lets_in({**attempt, "dbname": "postgres"}) and not _lets_in(attempt):
+            kind = ConfigError
+            message = (
+                "PostgreSQL does not know the database in ledger.url, or does not let the user "
+                "into it: correct it, or create the database."
+            )
+        case Ping.OK if error.pgconn and (
+            error.pgconn.used_password or error.pgconn.needs_password
+        ):
+            kind = ConfigError
+            message = (
+                "PostgreSQL refuses the user of ledger.url: check user and password there, and "
+                "that the user may have one more connection."
+            )
+        case Ping.OK:
+            message = (
+                "PostgreSQL refuses the connection to ledger.url: check that it has a connection "
+                "left, that pg_hba.conf allows this host, user and encryption, and that user and "
+                "database exist."
+            )
+    return kind(message, detail=type(error).__name__)
+
+
+_PLAIN = {"sslmode": "disable", "gssencmode": "disable"}
+_ANSWERED = (Ping.OK, Ping.REJECT)
+
+
+def _ping(options: Mapping[str, Any]) -> Ping:
+    """Return whether PostgreSQL answers, be it with a refusal."""
+    try:
+        conninfo = make_conninfo(**options)
+    except psycopg.ProgrammingError:
+        return Ping.NO_ATTEMPT
+    return Ping(PGconn.ping(conninfo.encode()))
+
+
+def _lets_in(options: Mapping[str, Any]) -> bool:
+    try:
+        psycopg.connect(**options).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _hosts(options: Mapping[str, Any]) -> Sequence[str]:
+    """Return the hosts that have names: a path leads to a socket."""
+    hosts = str(options.get("host") or "").split(",")
+    return [host for host in hosts if host and not host.startswith("/")]

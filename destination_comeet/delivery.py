@@ -60,6 +60,7 @@ from source_ats.clock import Clock
 from source_ats.errors import (
     AccessDenied,
     AlreadyMerged,
+    AnsweredBefore,
     AtsError,
     ConfigError,
     Conflict,
@@ -118,6 +119,8 @@ class _Posting:
     is_noted: bool = False
     is_lost: bool = False
     """A post of this run got no answer."""
+    is_astray: bool = False
+    """The last post got the page of another server."""
 
     @property
     def files_there(self) -> tuple[str, ...] | None:
@@ -317,7 +320,9 @@ class Delivery:
 
     def _look_and_post(self, posting: _Posting) -> Outcome:
         """Adopt what the last post created, or post the same again."""
-        outcome = self._look(posting.candidate, posting.entry, Result.CREATED)
+        outcome = self._look(
+            posting.candidate, posting.entry, Result.CREATED, is_astray=posting.is_astray
+        )
         return outcome or self._post(posting)
 
     def _post(self, posting: _Posting) -> Outcome:
@@ -331,8 +336,11 @@ class Delivery:
                 request, responses.written, before_send=lambda: self._note(posting)
             )
         except OutcomeUnknown:
-            posting.is_lost = True
+            posting.is_lost, posting.is_astray = True, False
             raise
+        except WrongAddress as error:
+            posting.is_lost, posting.is_astray = True, True
+            raise _astray(error) from None
         except Conflict as conflict:
             self._answered()
             return self._conflict(posting, conflict)
@@ -482,14 +490,21 @@ class Delivery:
         renewed = _with_note(renewed, failed_runs=note.failed_runs)
         return self._create(_Posting(candidate, entry, renewed))
 
-    def _look(self, candidate: Candidate, entry: Entry, result: Result) -> Outcome | None:
-        """Adopt the candidate of an open note, or say why it is not known; None: not there."""
+    def _look(
+        self, candidate: Candidate, entry: Entry, result: Result, *, is_astray: bool = False
+    ) -> Outcome | None:
+        """Adopt the candidate of an open note, or say why it is not known; None: not there.
+
+        `is_astray`: raises `OutcomeUnknown` if the list gets the page of another server as well.
+        """
         note = entry.note
         is_old = note.reason is NoteReason.CONFLICT
         look = self._lookup.ever if is_old else self._lookup.around
         try:
             found = look(candidate, entry)
         except UNREADABLE as error:
+            if is_astray and isinstance(error, (AnsweredBefore, WrongAddress)):
+                raise _astray(error) from None
             reason = (
                 "was perhaps created by a post without an answer, and Comeet's list of candidates "
                 "cannot be read, so it is not sent again. Check that the integration has the "
@@ -790,6 +805,15 @@ class Delivery:
         email = fields.get("email")
         same = {**fields, "email": email.casefold()} if isinstance(email, str) else fields
         return self._ledger.hashes(same)
+
+
+def _astray(error: AtsError) -> OutcomeUnknown:
+    """Return the failure of a request that another server seems to have answered."""
+    message = (
+        "Comeet's API is not found at its address, where a page of another server is. If that "
+        "lasts, correct base_url. The next run looks for what was sent and continues."
+    )
+    return OutcomeUnknown(message, detail=error.detail)
 
 
 def _with_note(entry: Entry, **changes: Any) -> Entry:

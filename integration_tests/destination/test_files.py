@@ -17,7 +17,13 @@ import pytest
 
 from destination_comeet.files import Downloads
 from integration_tests.support.file_host import SECRET, FileHost
-from integration_tests.support.hostile_comeet import NO_ANSWER, HostileComeet, envelope
+from integration_tests.support.hostile_comeet import (
+    NO_ANSWER,
+    Answer,
+    HostileComeet,
+    envelope,
+    html,
+)
 from integration_tests.support.outcomes import candidate, counts, created
 from integration_tests.support.writer import OPEN, Run, Writer, configured, record, state
 from source_ats.clock import SystemClock
@@ -294,13 +300,14 @@ def test_a_post_that_is_refused_with_its_files_is_sent_without_them(
 
 
 @pytest.mark.parametrize("after_comeet", [True, False])
+@pytest.mark.parametrize("answer", [NO_ANSWER, html(404)], ids=["none", "404 page"])
 def test_an_added_file_without_an_answer_is_looked_for(
-    kombo: Writer, comeet: HostileComeet, host: FileHost, after_comeet: bool
+    kombo: Writer, comeet: HostileComeet, host: FileHost, after_comeet: bool, answer: Answer
 ) -> None:
     write(kombo, row())
-    comeet.answer("POST", ADD, NO_ANSWER, after_comeet=after_comeet)
+    comeet.answer("POST", ADD, answer, after_comeet=after_comeet)
     done = write(kombo, row(file(1, host.address("a"))))
-    assert "got no answer; it is looked for" in done.logs("WARN")
+    assert "resume" in done.logs("WARN")
     comeet.reset()
     for _ in range(2):
         write(kombo, row(file(1, host.address("a"))))

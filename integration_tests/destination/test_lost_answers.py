@@ -36,6 +36,8 @@ NO_PROOF = {
     "403 with envelope": envelope(403, "no_permission"),
     "401 without envelope": html(401),
     "400 without envelope": html(400),
+    "404 page": html(404),
+    "404 of a gateway": Answer(404, b'{"status": 404, "error": "Not Found"}'),
     "422 empty": Answer(422),
     "418 with envelope": envelope(418, "teapot"),
     "502 page": html(502),
@@ -73,6 +75,41 @@ def test_a_refusal_in_the_envelope_is_proof(
     comeet.reset()
     done = writer.write(*people(1), state(1))
     assert counts(done) == (1, 0)
+    assert created(writer) == once(1)
+
+
+@pytest.mark.parametrize("name", ["404 page", "404 of a gateway"])
+def test_a_passing_404_of_another_server_is_repeated(
+    writer: Writer, comeet: HostileComeet, name: str
+) -> None:
+    comeet.answer("POST", CREATE, NO_PROOF[name], after_comeet=False, times=3)
+    done = writer.write(*people(1, 2), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (2, 0)
+    assert created(writer) == once(1, 2)
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_lasting_404_of_another_server_is_transient(
+    writer: Writer, comeet: HostileComeet, is_listed: bool
+) -> None:
+    # What Comeet has created is found where the list can be read.
+    comeet.answer("POST", CREATE, html(404), after_comeet=not is_listed)
+    if not is_listed:
+        comeet.answer("GET", "", html(404))
+    done = writer.write(*people(1), state(1))
+    error = done.error()
+    assert not done.states()
+    assert error["failure_type"] == "transient_error"
+    assert "base_url" in error["message"]
+    if not is_listed:
+        status = writer.check().status()
+        assert status["status"] == "FAILED"
+        assert "base_url" in status["message"]
+    comeet.reset()
+    recruiters_are_quick(writer)
+    done = writer.write(*people(1), state(2))
+    assert counts(done) == (1, 0), done.output
     assert created(writer) == once(1)
 
 

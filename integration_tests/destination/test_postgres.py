@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -219,28 +221,58 @@ def test_odd_records_hide_no_neighbour(on_postgres: Writer) -> None:
     assert rejected >= sum("position" in name or "NaN" in name for name in LINES)
 
 
-@pytest.mark.usefixtures("postgres")
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_a_wrong_password_is_a_config_error_in_any_language(
-    without_ledger: Writer, language: str
+@pytest.fixture(scope="module", params=["en", "de"])
+def guarded(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """A server that asks for a password, and rejects one user without asking."""
+    del postgres
+    with running(password="made-up-password", language=request.param) as server:
+        rules = server.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all certificate all reject\n{rules.read_text()}")
+        with psycopg.connect(server.url("postgres"), autocommit=True) as keeper:
+            keeper.execute("SELECT pg_reload_conf()")
+        yield server
+
+
+REFUSES_THE_USER = "PostgreSQL refuses the user of ledger.url"
+NO_SUCH_OPTION = "ledger.url has an option that PostgreSQL does not know"
+# What is replaced in a URL that is right. Some names are what the library's messages are about.
+NOT_CONNECTED = {
+    "password": (":made-up-password", ":made-up-mistake", "config_error", REFUSES_THE_USER),
+    "no password": (":made-up-password", "", "config_error", REFUSES_THE_USER),
+    "user": ("//ats:", "//SSL:", "config_error", REFUSES_THE_USER),
+    "rejected user": ("//ats:", "//certificate:", "transient_error", "pg_hba.conf"),
+    "database": ("/postgres$", "/SSL", "config_error", "does not know the database"),
+    "option": ("/postgres$", "/postgres?speed=high", "config_error", NO_SUCH_OPTION),
+    "value": ("/postgres$", "/postgres?sslmode=high", "config_error", NO_SUCH_OPTION),
+    "encryption": ("/postgres$", "/postgres?sslmode=require", "config_error", "check sslmode"),
+    "host": ("@127.0.0.1", "@too.many.clients.invalid", "config_error", "host in ledger.url"),
+    "port": (r":\d+/", ":1/", "transient_error", "Nothing answers at the host and port"),
+}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "kind", "words"), NOT_CONNECTED.values(), ids=NOT_CONNECTED
+)
+def test_why_there_is_no_connection_in_any_language(  # noqa: PLR0913 - a row each
+    without_ledger: Writer, guarded: Postgres, right: str, wrong: str, kind: str, words: str
 ) -> None:
-    with running(password="made-up-password", language=language) as server:
-        right = server.fresh()
-        wrong = right.replace("made-up-password", "made-up-mistake")
-        without = right.replace(":made-up-password", "")
-        for url in (wrong, without):
-            without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": url}
-            status = without_ledger.check().status()
-            done = without_ledger.write(*people(1), state(1))
-            assert status["status"] == "FAILED"
-            assert done.error()["failure_type"] == "config_error"
-            for message in (status["message"], done.error()["message"]):
-                assert "ledger.url: check user" in message
-                assert "password" in message
-                assert "made-up" not in message
-            assert not done.states()
-        without_ledger.config["ledger"]["url"] = right
-        assert without_ledger.check().status()["status"] == "SUCCEEDED"
+    url = re.sub(right, wrong, guarded.url("postgres"), count=1)
+    without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": url}
+    status = without_ledger.check().status()
+    done = without_ledger.write(*people(1), state(1))
+    assert status["status"] == "FAILED"
+    assert done.error()["failure_type"] == kind
+    for message in (status["message"], done.error()["message"]):
+        assert words in message
+        assert "made-up" not in message
+    assert not done.states()
+
+
+def test_a_server_that_asks_for_a_password_gets_it(
+    without_ledger: Writer, guarded: Postgres
+) -> None:
+    without_ledger.config["ledger"] = {"ledger_type": "postgres", "url": guarded.fresh()}
+    assert without_ledger.check().status()["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("is_restored", [False, True])

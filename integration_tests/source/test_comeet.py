@@ -602,7 +602,7 @@ def test_a_missing_permission_stops_one_stream_and_check_names_it(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     def checked() -> tuple[str, str]:
-        (answer,) = connector.run("check").of("CONNECTION_STATUS")
+        (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
         return answer["status"], answer.get("message", "")
 
     filled(sandbox, 5)
@@ -627,6 +627,32 @@ def test_a_missing_permission_stops_one_stream_and_check_names_it(
     assert "base_url" in message
 
 
+TROUBLE: dict[str, dict[str, Any]] = {
+    "400": {"status": 400, "body": {"status": 400, "error": "bad_request"}},
+    "404": {"status": 404, "body": {"status": 404, "error": "not_found"}},
+    "503": {"status": 503},
+    "another shape": {"status": 200, "body": {"items": []}},
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("endpoint", ["positions", "list", "deleted"])
+def test_check_names_the_one_list_that_cannot_be_read(
+    sandbox: Sandbox, connector: Connector, endpoint: str, trouble: str
+) -> None:
+    stream = {
+        "positions": "comeet_positions",
+        "list": "comeet_candidates",
+        "deleted": "comeet_deleted_candidates",
+    }[endpoint]
+    sandbox.fault(f"comeet.{endpoint}", "status", **TROUBLE[trouble])
+    (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert answer["status"] == "SUCCEEDED", answer
+    assert answer["message"].startswith(f"{stream} cannot be read: ")
+    assert answer["message"].count("cannot be read") == 1
+    assert set(calls(sandbox)) == {"positions", "list", "deleted"}
+
+
 def test_wrong_credentials_are_a_config_error_at_once(
     sandbox: Sandbox, connector: Connector
 ) -> None:
@@ -636,7 +662,7 @@ def test_wrong_credentials_are_a_config_error_at_once(
     (error,) = run.errors()
     assert error["failure_type"] == "config_error"
     assert "secret" in error["message"]
-    checked = connector.run("check")
+    checked = connector.run_quickly("check")
     assert checked.of("CONNECTION_STATUS")[0]["status"] == "FAILED"
     assert "canary" not in json.dumps([run.messages, checked.messages])
 

@@ -99,6 +99,15 @@ def explain(
     return ConnectionFailure(text.format(vendor=vendor, host=host), kind)
 
 
+def is_host_known(host: str) -> bool:
+    """Return False if there is no such host; True also if it cannot be looked up now."""
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror as error:
+        return error.errno == socket.EAI_AGAIN
+    return True
+
+
 def _text(error: Exception, texts: Mapping[type[BaseException], str]) -> str | None:
     return next((text for cause, text in texts.items() if _cause(error, cause)), None)
 

@@ -47,6 +47,9 @@ def classify(response: Response) -> AtsError | FailureKind | None:
         error = _error.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _without_envelope(response)
+    if response.status == 404 and safe_identifier(error.error) is None:
+        # A gateway's JSON: Comeet's codes are identifiers.
+        return _without_envelope(response)
     code = safe_identifier(error.error) or "no code"
     is_conflict = response.status == 409 or error.error == CONFLICT
     where = f"{response.where} {code}"
