@@ -178,9 +178,13 @@ def test_changes_while_reading_are_in_this_run_or_the_next(
     connector.config["lookback_minutes"] = 10
     sandbox.fault("talemetry.profiles", "delay", delay_seconds=0.05)
     reading = connector.start(catalog=catalog("profiles"))
-    while reading.goes_on():
+    answered = 0
+    # Once after each request, for what is changed has to be read as well.
+    while reading.wait_until(lambda seen=answered: total(sandbox, "profiles") > seen):
+        answered = total(sandbox, "profiles")
         change(sandbox, new=1, changed=2, deleted=1)
     first = reading.end()
+    assert answered >= 5
     assert first.code == 0
     sandbox.advance(HOUR)
     second = read(connector, first)
@@ -357,23 +361,23 @@ class TestChangesThatAreNotTracked:
         self, sandbox: Sandbox, connector: Connector, answer: str
     ) -> None:
         settings(sandbox, track_candidate_last_changes=False, untracked_answer=answer)
-        first = read(connector)
+        first = read_quickly(connector)
         assert "track_candidate_last_changes" not in first.logs()
         sandbox.advance(DAY)
         changed = change(sandbox, new=3, changed=3, deleted=3)
         sandbox.advance(HOUR)
-        second = read(connector, first)
+        second = read_quickly(connector, first)
         assert second.code == 0
         assert set(table(second)) == set(changed["new"])
         assert second.logs("WARN").count("track_candidate_last_changes") == 1
-        status = connector.run("check").of("CONNECTION_STATUS")[0]
+        status = connector.run_quickly("check").of("CONNECTION_STATUS")[0]
         assert status["status"] == "SUCCEEDED"
         assert "track_candidate_last_changes" in status["message"]
 
     def test_a_right_that_was_withdrawn_is_not_taken_for_it(
         self, sandbox: Sandbox, connector: Connector
     ) -> None:
-        first = read(connector)
+        first = read_quickly(connector)
         sandbox.advance(DAY)
         change(sandbox, changed=3)
         sandbox.advance(HOUR)
@@ -388,12 +392,14 @@ class TestChangesThatAreNotTracked:
             },
         }
         sandbox.fault("talemetry.ids", "status", status=403)
-        run = connector.read("profiles", state=state(stored, "profiles"))
+        run = connector.read_quickly("profiles", state=state(stored, "profiles"))
         assert run.code == 1
         assert run.errors()[0]["failure_type"] == "config_error"
         assert "Source&CRM - API User" in run.errors()[0]["message"]
         sandbox.clear_faults()
-        again = connector.read("profiles", state=run.of("STATE")[-1:] or state(stored, "profiles"))
+        again = connector.read_quickly(
+            "profiles", state=run.of("STATE")[-1:] or state(stored, "profiles")
+        )
         assert len(again.records("profiles")) == 3
 
 
@@ -424,15 +430,15 @@ class TestToken:
 
     def test_wrong_ones_are_a_config_error(self, sandbox: Sandbox, connector: Connector) -> None:
         connector.config["talemetry"]["credentials"] = exchanging(sandbox, client_id="somebody")
-        for run in (read(connector), connector.run("check")):
+        for run in (read_quickly(connector), connector.run_quickly("check")):
             text = json.dumps([run.errors(), run.of("CONNECTION_STATUS")])
             assert "talemetry.credentials" in text
             assert "sandbox-client" not in json.dumps(run.messages)
-        assert read(connector).errors()[0]["failure_type"] == "config_error"
+        assert read_quickly(connector).errors()[0]["failure_type"] == "config_error"
         settings(sandbox, ready_token_revoked=True)
         ready = {"auth_type": "token", "token": "TGC-sandbox"}
         connector.config["talemetry"]["credentials"] = ready
-        (error,) = read(connector).errors()
+        (error,) = read_quickly(connector).errors()
         assert error["failure_type"] == "config_error"
         assert "talemetry.credentials" in error["message"]
 

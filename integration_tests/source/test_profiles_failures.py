@@ -23,6 +23,7 @@ from integration_tests.support.talemetry import (
     moment,
     ranges,
     read,
+    read_quickly,
     settings,
     table,
     talemetry_connector,
@@ -53,14 +54,14 @@ class TestListingOfEvents:
     def test_a_passing_refusal_keeps_the_window_open(
         self, sandbox: Sandbox, connector: Connector, event: str, status: int
     ) -> None:
-        runs = [read(connector)]
+        runs = [read_quickly(connector)]
         sandbox.advance(DAY)
-        runs.append(read(connector, runs[-1]))
+        runs.append(read_quickly(connector, runs[-1]))
         assert runs[-1].state("profiles")["events_seen"] == ["deleted", "updated"]
         change(sandbox, new=2, changed=3, deleted=2)
         sandbox.advance(HOUR)
         sandbox.fault("talemetry.ids", "status", status=status, containing=f'"{event}"')
-        refused = read(connector, runs[-1])
+        refused = read_quickly(connector, runs[-1])
         assert refused.code == 1
         (error,) = refused.errors()
         assert error["failure_type"] == "transient_error"
@@ -68,7 +69,7 @@ class TestListingOfEvents:
         runs.append(refused)
         sandbox.clear_faults()
         sandbox.advance(DAY)
-        runs.append(read(connector, refused))
+        runs.append(read_quickly(connector, refused))
         assert runs[-1].code == 0
         assert table(*runs) == truth(sandbox, *table(*runs))
 
@@ -79,20 +80,20 @@ class TestListingOfEvents:
         connector.config["start_date"] = "2020-01-01T00:00:00Z"
         connector.config["talemetry"]["window_days"] = 1000
         sandbox.fault("talemetry.ids", "status", status=404, containing='"deleted"', after=1)
-        first = read(connector)
+        first = read_quickly(connector)
         assert first.code == 1
         sandbox.clear_faults()
-        second = read(connector, first)
+        second = read_quickly(connector, first)
         assert second.code == 0
         assert table(first, second) == truth(sandbox, *table(first, second))
 
     def test_an_event_that_never_worked_is_a_warning(
         self, sandbox: Sandbox, connector: Connector
     ) -> None:
-        first = read(connector)
+        first = read_quickly(connector)
         sandbox.advance(DAY)
         sandbox.fault("talemetry.ids", "status", status=404, containing='"updated"')
-        second = read(connector, first)
+        second = read_quickly(connector, first)
         assert second.code == 0
         assert second.state("profiles")["events_seen"] == ["deleted"]
         assert "track_candidate_last_changes" in second.logs("WARN")
@@ -207,7 +208,7 @@ class TestEndOfAListing:
     ) -> None:
         settings(sandbox, ids_shape="no_cursor", max_page_size=17)
         sandbox.fault("talemetry.ids", "status", status=status, after=3, times=1)
-        run = read(connector)
+        run = read_quickly(connector)
         assert run.code == 0
         assert table(run) == truth(sandbox)
 
@@ -218,7 +219,7 @@ class TestEndOfAListing:
         settings(sandbox, ids_shape="no_cursor", max_page_size=17)
         last = max(truth(sandbox))
         sandbox.fault("talemetry.ids", "status", status=status, containing=last)
-        run = read(connector)
+        run = read_quickly(connector)
         assert run.code == 0, run.errors()
         assert table(run) == truth(sandbox)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from itertools import islice
 from typing import TypeVar
@@ -20,7 +20,7 @@ def map_ordered(
     at_once: int,
     *,
     ahead: int = 16,
-) -> Iterator[B]:
+) -> Generator[B, None, None]:
     """Yield `work(item)` for each item, in the order of the items, `at_once` of them in flight.
 
     For each call in flight `ahead` results may wait for their turn, so that one slow call does not

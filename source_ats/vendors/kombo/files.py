@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 
 import tenacity
 
@@ -137,21 +137,22 @@ class CandidateFiles:
         requested.
         """
         heads = [responses.candidate_head(row) for row in rows]
-        results = map_ordered(self._files_or_error, heads, MOST_CALLS)
         with_files: list[bytes] = []
         answered: list[str] = []
         failed: dict[str, AtsError] = {}
         incomplete: list[str] = []
-        for row, head, result in zip(rows, heads, results, strict=True):
-            if isinstance(result, responses.Files):
-                answered.append(head.id)
-                if result.warnings:
-                    incomplete.append(head.id)
-            elif result is not None and not self._is_unsupported(result):
-                failed[head.id] = result
-                self._raise_if_down(failed, answered)
-            encoded = result.encoded if isinstance(result, responses.Files) else b"null"
-            with_files.append(responses.with_field(row, "files", encoded))
+        # Closed, so that nothing more is sent once all of them fail.
+        with closing(map_ordered(self._files_or_error, heads, MOST_CALLS)) as results:
+            for row, head, result in zip(rows, heads, results, strict=True):
+                if isinstance(result, responses.Files):
+                    answered.append(head.id)
+                    if result.warnings:
+                        incomplete.append(head.id)
+                elif result is not None and not self._is_unsupported(result):
+                    failed[head.id] = result
+                    self._raise_if_down(failed, answered)
+                encoded = result.encoded if isinstance(result, responses.Files) else b"null"
+                with_files.append(responses.with_field(row, "files", encoded))
         for candidate_id in answered:
             on_success(candidate_id)
         for candidate_id, error in failed.items():
