@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import logging
@@ -21,6 +22,7 @@ from airbyte_cdk.models import (
     ConnectorSpecificationSerializer,
     Status,
 )
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from destination_comeet import commands, config, stdin
 from source_ats.clock import SystemClock
@@ -39,6 +41,16 @@ class DestinationComeet(Destination):
         """Return the form that Airbyte shows."""
         del logger
         return ConnectorSpecificationSerializer.load(config.spec())
+
+    def run_cmd(self, parsed_args: argparse.Namespace) -> Iterator[AirbyteMessage]:
+        """Run a command. `check` always answers with a connection status."""
+        try:
+            yield from super().run_cmd(parsed_args)
+        except AirbyteTracedException as error:
+            status = error.as_connection_status_message()
+            if parsed_args.command != "check" or status is None:
+                raise
+            yield status
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:

@@ -39,6 +39,7 @@ from source_ats.errors import ConfigError, LedgerInUse, LedgerMissing
 from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY, RetryPolicy
+from source_ats.plural import counted
 from source_ats.protocol import input_files
 from source_ats.vendors.comeet import requests
 from source_ats.vendors.comeet.connection import make_client
@@ -300,7 +301,8 @@ def clear_rejected(config: DestinationConfig, clock: Clock) -> Generator[bytes, 
     """Remove all kept rejected records. Yields nothing."""
     with _kept_records(config, clock, to_write=False) as (_, _, kept):
         kept.clear()
-        log.info("%d rejected records were removed.", len(kept))
+        removed = counted(len(kept), "rejected record was", "rejected records were")
+        log.info("%s removed.", removed)
     yield from ()
 
 

@@ -68,6 +68,7 @@ from destination_comeet.database import (
 from destination_comeet.matching import Traits
 from source_ats.clock import Clock, rfc3339
 from source_ats.errors import ConfigError, LedgerMissing
+from source_ats.plural import counted
 
 VERSION = 2
 HASH_BYTES = 9
@@ -302,10 +303,11 @@ class Ledger:
                 select(func.count()).select_from(_entries).where(there)
             ).scalar_one()
             if count:
+                people = counted(count, "person is", "people are")
                 setting = f"positions, job {job}" if job else "position_uid"
                 self.warnings.append(
-                    f"Stream {now.stream}: {setting} was {was} and is {to} now. {count} people of "
-                    f"this stream are in {was}; those who come again are created a second time, "
+                    f"Stream {now.stream}: {setting} was {was} and is {to} now. {people} "
+                    f"in {was} from this stream; those who come again are created a second time, "
                     f"in {to}. Set {was} back if you do not want that."
                 )
 

@@ -39,6 +39,7 @@ from destination_comeet.rejects import (
 from destination_comeet.writer import REJECTED, Deliver, Outcome, Record, Result
 from source_ats.clock import parse_timestamp
 from source_ats.errors import ConfigError
+from source_ats.plural import counted
 
 log = logging.getLogger("airbyte.source_ats.writing")
 
@@ -217,9 +218,8 @@ class Replay:
                 self._file.add_line(line)
         if left:
             log.warning(
-                "%d kept records stay as they are: they are not JSON, or their stream is not "
-                "configured in streams.",
-                left,
+                "%s: not JSON, or of a stream that is not configured in streams.",
+                counted(left, "kept record stays as it is", "kept records stay as they are"),
             )
 
     def take(self, outcomes: Sequence[Outcome]) -> None:

@@ -29,6 +29,7 @@ from destination_comeet import commands
 from destination_comeet.config import DestinationConfig, PostgresLedger
 from source_ats.clock import Clock, SystemClock
 from source_ats.errors import ConfigError, LedgerInUse
+from source_ats.plural import counted
 from source_ats.spark import options, rows
 
 log = logging.getLogger("airbyte.source_ats.spark")
@@ -133,10 +134,10 @@ class Writer(DataSourceWriter):
         rejected = sum(each.rejected for each in written)
         log.log(
             logging.WARNING if rejected else logging.INFO,
-            "%s: %d records written, %d of them rejected; the executors' logs or the file at "
+            "%s: %s written, %d of them rejected; the executors' logs or the file at "
             "rejected_path tell why.",
             self._stream,
-            sum(each.records for each in written),
+            counted(sum(each.records for each in written), "record"),
             rejected,
         )
 

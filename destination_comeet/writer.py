@@ -34,6 +34,7 @@ from source_ats.clock import Clock
 from source_ats.decoding import repair
 from source_ats.errors import AtsError, ConfigError
 from source_ats.http.usage import WARNINGS_OF_EACH_REASON
+from source_ats.plural import counted
 
 log = logging.getLogger("airbyte.source_ats.writing")
 
@@ -401,10 +402,11 @@ class Writer:
         self._rejected.add(stream, refusals, record)
         if self._max_rejected is not None and self._rejected_records > self._max_rejected:
             self._settle()
+            rejected = counted(self._max_rejected, "record was", "records were")
             message = (
-                f"More than {self._max_rejected} records were rejected (max_rejected) since a "
-                "write was last complete. The reasons are in the log. Correct the records or the "
-                "mapping, or allow more."
+                f"More than {rejected} rejected (max_rejected) since a write was "
+                "last complete. The reasons are in the log. Correct the records or the mapping, "
+                "or allow more."
             )
             raise ConfigError(message)
 
@@ -521,7 +523,7 @@ class Writer:
             log.warning("Line %d: %s", self._lines, text)
 
     def _progress(self) -> str:
-        parts = [f"{self._records.total()} records"]
+        parts = [counted(self._records.total(), "record")]
         for each in Result:
             if self._results[each]:
                 reasons = f": {_listed(self._because[each])}" if self._because[each] else ""
@@ -529,7 +531,7 @@ class Writer:
         if self._dropped_because:
             parts.append(f"fields left out because: {_listed(self._dropped_because)}")
         if self._ignored:
-            parts.append(f"{self._ignored} records of other streams ignored")
+            parts.append(f"{counted(self._ignored, 'record')} of other streams ignored")
         if self._left_out:
             fields = ", ".join(f"{name} {count}" for name, count in self._left_out.most_common())
             parts.append(f"changes of fields that cannot be updated: {fields}")

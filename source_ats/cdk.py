@@ -30,6 +30,25 @@ from source_ats.protocol import input_files
 from source_ats.protocol.cdk import plain_catalog, traced
 
 
+class _UnreadableConfig(dict[str, Any]):
+    """What stands for a configuration that cannot be read, and why.
+
+    The CDK reads the configuration outside of the command, so an error would leave `check` without
+    a connection status.
+    """
+
+    def __init__(self, error: AtsError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _configured(given: Mapping[str, Any]) -> config.SourceConfig:
+    """Return the configuration. Raises `AtsError` if it is wrong or cannot be read."""
+    if isinstance(given, _UnreadableConfig):
+        raise given.error
+    return commands.configured(given)
+
+
 class SourceAts(Source):
     """Reads people data out of applicant tracking systems. Made with no arguments."""
 
@@ -43,11 +62,11 @@ class SourceAts(Source):
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:
-        """Return what the user filled in. Raises `AirbyteTracedException` for a bad file."""
+        """Return what the user filled in. A bad file is reported by the command."""
         try:
             return config.filled_in(input_files.read_config(config_path))
         except AtsError as error:
-            raise traced(error) from None
+            return _UnreadableConfig(error)
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -73,7 +92,7 @@ class SourceAts(Source):
         """Return whether the configured systems can be read, and what the user should know."""
         del logger
         try:
-            message = commands.check(commands.configured(config), SystemClock())
+            message = commands.check(_configured(config), SystemClock())
         except AtsError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED, message=message or None)
@@ -82,7 +101,7 @@ class SourceAts(Source):
         """Return the streams of the systems that are configured."""
         del logger
         try:
-            catalog = commands.discover(commands.configured(config), SystemClock())
+            catalog = commands.discover(_configured(config), SystemClock())
         except AtsError as error:
             raise traced(error) from None
         catalog_message = AirbyteMessageSerializer.load({"type": "CATALOG", "catalog": catalog})
@@ -105,7 +124,7 @@ class SourceAts(Source):
         clock = SystemClock(stop)
         try:
             for lines in commands.read(
-                commands.configured(config), plain_catalog(catalog), states, clock, stop
+                _configured(config), plain_catalog(catalog), states, clock, stop
             ):
                 for line in lines.split(b"\n")[:-1]:
                     yield AirbyteMessageSerializer.load(orjson.loads(line))

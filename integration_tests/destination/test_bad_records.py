@@ -198,7 +198,7 @@ def test_a_long_line_of_a_stream_that_is_not_configured_is_passed_over(
     assert done.code == 0, done.output[:2000]
     assert cursors(done) == [1]
     assert created(writer) == once(1, 2)
-    assert "1 records of other streams ignored" in done.logs()
+    assert "1 record of other streams ignored" in done.logs()
 
 
 def test_a_long_line_of_a_configured_stream_is_an_error(writer: Writer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from destination_comeet import DestinationComeet
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import SOURCE, Connector, Run, catalog, parsed, state
-from integration_tests.support.kombo import kombo_connector
+from integration_tests.support.kombo import integrations, kombo_connector, truth
+from source_ats import SourceAts
 
 GOOD = {
     "kombo": {
@@ -259,3 +264,48 @@ def test_the_cdks_entry_point_fails_alike(sandbox: Sandbox, tmp_path: Path) -> N
     assert run.errors()[0]["failure_type"] == "config_error"
     assert run.errors()[0]["message"] == connector.read().errors()[0]["message"]
     assert "canary" not in json.dumps(run.messages) + run.stderr
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"], ids=["missing", "not JSON", "a list"])
+def test_the_cdks_check_answers_also_without_a_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    arguments = ["check", "--config", str(path)]
+    lines = list(AirbyteEntrypoint(SourceAts()).run(AirbyteEntrypoint.parse_args(arguments)))
+    DestinationComeet().run(arguments)
+    for printed in ("\n".join(lines), capsys.readouterr().out):
+        messages = [json.loads(line) for line in printed.splitlines()]
+        (status,) = [each for each in messages if each["type"] == "CONNECTION_STATUS"]
+        assert status["connectionStatus"]["status"] == "FAILED"
+        assert f"config file {path}" in status["connectionStatus"]["message"]
+    arguments[0] = "discover"
+    with pytest.raises(AirbyteTracedException, match="config file"):
+        list(AirbyteEntrypoint(SourceAts()).run(AirbyteEntrypoint.parse_args(arguments)))
+
+
+@pytest.mark.parametrize("program", ["source-ats", "destination-comeet"])
+def test_ctrl_c_while_a_library_is_imported_is_one_line(tmp_path: Path, program: str) -> None:
+    (tmp_path / "pydantic.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run(
+        [Path(SOURCE).with_name(program), "spec"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 130
+    assert done.stdout == b""
+    assert done.stderr == b"Interrupted before the start.\n"
+
+
+def test_one_record_is_not_counted_as_several(sandbox: Sandbox, tmp_path: Path) -> None:
+    one = integrations(sandbox)[:1]
+    connector = kombo_connector(sandbox, tmp_path, integration_ids=one)
+    connector.config["kombo"]["candidate_ids"] = [next(iter(truth(sandbox, *one)))]
+    told = connector.read_quickly("candidates").logs()
+    assert "candidates: finished, 1 record in " in told
+    assert "Read 1 record of 1 stream in " in told

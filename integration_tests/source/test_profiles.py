@@ -7,6 +7,7 @@ import random
 import signal
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,11 @@ def test_rows_that_become_visible_late_are_read_within_the_lookback(
     assert table(first, second) == truth(sandbox, *table(first))
 
 
+def has_asked_more(sandbox: Sandbox, times: int) -> bool:
+    """Return True once profiles were requested more often than that."""
+    return total(sandbox, "profiles") > times
+
+
 def test_changes_while_reading_are_in_this_run_or_the_next(
     sandbox: Sandbox, connector: Connector
 ) -> None:
@@ -180,7 +186,7 @@ def test_changes_while_reading_are_in_this_run_or_the_next(
     reading = connector.start(catalog=catalog("profiles"))
     answered = 0
     # Once after each request, for what is changed has to be read as well.
-    while reading.wait_until(lambda seen=answered: total(sandbox, "profiles") > seen):
+    while reading.wait_until(partial(has_asked_more, sandbox, answered)):
         answered = total(sandbox, "profiles")
         change(sandbox, new=1, changed=2, deleted=1)
     first = reading.end()

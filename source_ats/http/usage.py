@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from source_ats.clock import Clock
+from source_ats.plural import counted
 
 WARNINGS_OF_EACH_REASON = 10
 """Further warnings are left to the summary."""
@@ -57,7 +58,7 @@ class Usage:
         """Return one or two sentences."""
         with self._lock:
             seconds = self._clock.monotonic() - self._began
-            number = f"{self._requests} request{'' if self._requests == 1 else 's'}"
+            number = counted(self._requests, "request")
             text = (
                 f"{number} in {seconds:.1f} s, {self._waited:.1f} s of that waiting for the rate "
                 "limit or before another attempt."

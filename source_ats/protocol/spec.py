@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from source_ats.errors import ConfigError
+from source_ats.plural import counted
 
 MOST_UNKNOWN_KEYS = 10
 """So many are warned of one by one."""
@@ -360,5 +361,6 @@ def _warnings(unknown: Sequence[_Entry]) -> list[str]:
         warnings.append(f"The configuration key {each.path} is unknown and ignored.{advice}")
     if len(unknown) > MOST_UNKNOWN_KEYS:
         number = len(unknown) - MOST_UNKNOWN_KEYS
-        warnings.append(f"{number} more configuration keys are unknown and ignored.")
+        more = counted(number, "more configuration key is", "more configuration keys are")
+        warnings.append(f"{more} unknown and ignored.")
     return warnings

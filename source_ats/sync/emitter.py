@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from source_ats.clock import Clock, rfc3339
 from source_ats.errors import AtsError, Stopped
+from source_ats.plural import counted
 from source_ats.protocol import messages
 from source_ats.sync.state import (
     complete_state,
@@ -183,11 +184,12 @@ class StreamEmitter:
 
     def _log_end(self, how: str) -> None:
         seconds = self._clock.monotonic() - self._began_at
-        log.info("%s: %s, %d records in %.1f s.", self._name, how, self.records, seconds)
+        records = counted(self.records, "record")
+        log.info("%s: %s, %s in %.1f s.", self._name, how, records, seconds)
 
     def _describe_progress(self) -> str:
         """Return what a person wants to know of a long read."""
-        text = f"{self.records} records so far"
+        text = f"{counted(self.records, 'record')} so far"
         if self._progress is not None and self._progress_from is not None:
             began, done_before = self._progress_from
             done, total = self._progress.done, self._progress.total

@@ -17,6 +17,7 @@ from itertools import groupby
 
 from source_ats.clock import Clock
 from source_ats.errors import IncompleteRead, Stopped
+from source_ats.plural import counted
 from source_ats.sync.emitter import RateLimitStatus, ReadTask, StreamEmitter
 from source_ats.sync.stream import Page
 
@@ -83,9 +84,9 @@ def read(vendors: Sequence[VendorTasks], clock: Clock, stop: threading.Event) ->
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
     log.info(
-        "Read %d records of %d streams in %.1f s.%s",
-        sum(emitter.records for emitter in emitters.values()),
-        len(emitters),
+        "Read %s of %s in %.1f s.%s",
+        counted(sum(emitter.records for emitter in emitters.values()), "record"),
+        counted(len(emitters), "stream"),
         clock.monotonic() - began,
         f" Not finished: {', '.join(sorted(failures))}." if failures else "",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.connector import Connector, catalog
 from integration_tests.support.every_stream import configuration
+from source_ats.plural import counted
 from tools import sandbox as fake
 from tools.demo.screen import Screen
 
@@ -91,7 +92,7 @@ def _replay(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     left = len((folder / fake.REJECTED).read_bytes().splitlines())
     screen.say(
         f"With a mapping for missing names, replay: {created:,} candidates were created, "
-        f"{left:,} records are left."
+        f"{counted(left, 'record is', 'records are')} left."
     )
 
 

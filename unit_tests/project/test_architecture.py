@@ -16,14 +16,14 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 VENDORS = {"kombo": "kombo", "talemetry": "talemetry|jobvite", "atz_crm": "atz", "comeet": "comeet"}
 LAYERS = (
-    {"errors", "clock", "decoding", "version"},
+    {"errors", "clock", "decoding", "plural", "version"},
     {"protocol", "http"},
     {"sync"},
     {"vendors"},
     {"config"},
     {"commands"},
     {"process"},
-    {"cli", "cdk", "spark", "__init__"},
+    {"start", "cli", "cdk", "spark", "__init__"},
 )
 NAME_THE_VENDORS = {"source_ats/config.py", "source_ats/commands.py"}
 """Modules that put the vendors together, so that no other has to know them."""

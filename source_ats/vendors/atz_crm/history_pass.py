@@ -27,6 +27,7 @@ from source_ats.clock import rfc3339
 from source_ats.errors import AtsError, ConfigError, RequestRefused, RetryableError, TransientError
 from source_ats.http.client import Client
 from source_ats.http.retry import READ_POLICY, RetryPolicy
+from source_ats.plural import counted
 from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.set_aside import AT_MOST, SetAside
 from source_ats.sync.state import Timestamp
@@ -159,9 +160,9 @@ class HistoryPass:
         self._done = listed - left
         self._total = self._done + set_aside + to_read
         log.info(
-            "candidate_history: %d candidates listed, %d histories to read, at most %d a minute.",
-            listed + set_aside,
-            self._total - self._done,
+            "candidate_history: %s listed, %s to read, at most %d a minute.",
+            counted(listed + set_aside, "candidate"),
+            counted(self._total - self._done, "history", "histories"),
             self._source.config.requests_per_minute,
         )
         return self._page()

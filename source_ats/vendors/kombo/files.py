@@ -34,6 +34,7 @@ from source_ats.errors import (
 from source_ats.http.client import Client
 from source_ats.http.rate_limiter import ConcurrencyLimiter
 from source_ats.http.retry import RetryPolicy
+from source_ats.plural import counted
 from source_ats.sync.concurrency import map_ordered
 from source_ats.vendors.kombo import requests, responses
 
@@ -197,10 +198,10 @@ class CandidateFiles:
         if ids:
             # The texts of the warnings name files.
             log.warning(
-                "candidates: Integration %s: Kombo says that the files of %d candidates may be "
+                "candidates: Integration %s: Kombo says that the files of %s may be "
                 "incomplete, among them %s.",
                 self._integration_id,
-                len(ids),
+                counted(len(ids), "candidate"),
                 ", ".join(ids[:IDS_NAMED]),
             )
 
