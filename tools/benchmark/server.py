@@ -41,12 +41,17 @@ _FIRST = re.compile(rb"[?&]first=(\d+)")
 _PAGE_NUMBER = re.compile(rb"[?&]page=(\d+)")
 
 
+class _Range(msgspec.Struct):
+    event: str = msgspec.field(default="created", name="Event")
+
+
 class _Ids(msgspec.Struct):
     """A body: of a request for people, or for the GUIDs after a cursor."""
 
     ids: Sequence[str] = ()
     cursor: str | None = msgspec.field(default=None, name="Cursor")
     page_size: int = msgspec.field(default=100, name="PageSize")
+    range: _Range = msgspec.field(default_factory=_Range, name="DateTimeRange")
 
 
 _ids = msgspec.json.Decoder(_Ids)
@@ -77,8 +82,7 @@ class Answers:
         if path.startswith(b"/kombo/"):
             return self._kombo(path)
         if path.startswith(b"/talemetry/match/"):
-            asked = _ids.decode(body)
-            return self._guids(int((asked.cursor or "from-0")[5:]), asked.page_size)
+            return self._guids(_ids.decode(body))
         if path.startswith(b"/talemetry/"):
             return self._answered_people(_ids.decode(body).ids)
         if path.startswith(b"/atz_crm/") and path.endswith(b"/history"):
@@ -129,12 +133,13 @@ class Answers:
         head = b'{"status":"success","data":{"next":%b,' % following
         return b"".join([head, *rows, pieces[-1]])
 
-    def _guids(self, first: int, page_size: int) -> bytes:
-        after = min(first + page_size, self._people)
-        # Objects, since a manifest takes no bare texts for records.
-        ids = [{"Id": f"{key:08x}-0000-11ef-8cdc-e2b1c45a8ad7"} for key in range(first, after)]
-        # Not digits alone, which a manifest would take for a number.
-        cursor = f"from-{after}" if after < self._people else None
+    def _guids(self, asked: _Ids) -> bytes:
+        first = int(asked.cursor or 0)
+        # In any window everybody was created, and nobody was changed or deleted.
+        people = self._people if asked.range.event == "created" else 0
+        after = min(first + asked.page_size, people)
+        ids = [f"{key:08x}-0000-11ef-8cdc-e2b1c45a8ad7" for key in range(first, after)]
+        cursor = str(after) if after < people else None
         return orjson.dumps({"result": {"Ids": ids, "Cursor": cursor}})
 
     def _answered_people(self, ids: Sequence[str]) -> bytes:

@@ -32,7 +32,7 @@ _MODEL_DISABLED = "INTEGRATION.MODEL_DISABLED"
 _FIRST_SYNC_PENDING = "INTEGRATION.SETUP_SYNC_PENDING"
 # What an error code means for one integration. Decided by code, not by status: the vendor moved
 # the setup codes from 503 to 409 in May 2026, and announces that statuses may change.
-_UNAVAILABLE = {
+UNAVAILABLE = {
     _FIRST_SYNC_PENDING: (
         "Kombo has not finished the first sync of this integration, which takes minutes to hours. "
         "There is nothing to do: it can be read once that sync is finished."
@@ -99,7 +99,7 @@ def classify(response: Response) -> AtsError | FailureKind | None:
     if code == CONCURRENCY_LIMIT_EXCEEDED and response.endpoint != requests.CANDIDATE_FILES:
         # Lists are exempt from this limit (documented). If one draws it anyway, waiting helps.
         return FailureKind.RATE_LIMITED
-    if code in _UNAVAILABLE:
+    if code in UNAVAILABLE:
         return unavailable(code, where)
     if code in _CREDENTIALS_REFUSED:
         return CredentialsRefused(_CREDENTIALS_REFUSED[code], detail=where)
@@ -130,7 +130,7 @@ def classify(response: Response) -> AtsError | FailureKind | None:
 def unavailable(code: str, where: str) -> PartitionUnavailable:
     """Return what one of the `INTEGRATION.*` codes means for an integration."""
     kind = NoSuchRows if code in {_MODEL_NOT_AVAILABLE, _MODEL_DISABLED} else PartitionUnavailable
-    return kind(_UNAVAILABLE[code], passes=code == _FIRST_SYNC_PENDING, detail=where)
+    return kind(UNAVAILABLE[code], passes=code == _FIRST_SYNC_PENDING, detail=where)
 
 
 def seconds_to_reset(response: Response) -> float | None:

@@ -105,9 +105,8 @@ def profiles(url: str, in_flight: int, _: int) -> Any:
             paginator=paginator,
             data_selector="result.Ids",
         ):
-            ids = [each["Id"] for each in page]
-            for first in range(0, len(ids), IDS_PER_REQUEST):
-                yield ids[first : first + IDS_PER_REQUEST]
+            for first in range(0, len(page), IDS_PER_REQUEST):
+                yield page[first : first + IDS_PER_REQUEST]
 
     @dlt.transformer(data_from=guids, parallelized=in_flight > 1)
     def profiles(ids: list[str]) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ class Guids(_Stream):
         return {"Cursor": cursor} if cursor else None
 
     def parse_response(self, response: requests.Response, **_: Any) -> Iterable[Json]:
-        yield {"ids": [each["Id"] for each in response.json()["result"]["Ids"]]}
+        yield {"ids": response.json()["result"]["Ids"]}
 
 
 class Profiles(_Stream):

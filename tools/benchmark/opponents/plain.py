@@ -66,7 +66,7 @@ def people(http: requests.Session, url: str) -> Iterator[bytes]:
     while True:
         answer = http.post(f"{url}/talemetry/match/v1/people/ids", json=body)
         result = orjson.loads(answer.content)["result"]
-        ids = [each["Id"] for each in result["Ids"]]
+        ids = result["Ids"]
         for first in range(0, len(ids), IDS_PER_REQUEST):
             batch = {"ids": ids[first : first + IDS_PER_REQUEST], "include": INCLUDE}
             yield http.post(f"{url}/talemetry/soap/profiles/v1", json=batch).content

@@ -106,7 +106,7 @@ class Guids(_Stream):
         return {"PageSize": 100, **({"Cursor": next_page_token} if next_page_token else {})}
 
     def generate_child_contexts(self, record: Any, context: Any) -> Iterable[dict[str, Any]]:
-        ids = [each["Id"] for each in record["Ids"]]
+        ids = record["Ids"]
         for first in range(0, len(ids), IDS_PER_REQUEST):
             yield {"ids": ids[first : first + IDS_PER_REQUEST]}
 
