@@ -89,7 +89,8 @@ def hold(  # noqa: PLR0913 - the options of the command
             contest = CONTESTS[name]
             if latency and contest.only_without_latency:
                 continue
-            scale = contest.scale(latency / 1000, seconds)
+            # Without any distance the start of a process is a smaller part of the time.
+            scale = contest.scale(latency / 1000, seconds if latency else seconds / 2)
             with Server.start(pages, scale, latency) as server:
                 held = contest.held(Files(folder, server.url), scale)
                 runs = _runs(f"{name} at {latency} ms", held, server, folder, rounds)
@@ -239,8 +240,7 @@ CONTESTS: Mapping[str, Contest] = {
         _all_of_kombo,
     ),
     "profiles": Contest(
-        # A page of the listing leads to four batches.
-        lambda latency, seconds: _scale(people=int(seconds / (latency + _BATCH) * 0.8) * 25),
+        lambda latency, seconds: _scale(people=int(seconds / 2 / (latency + _BATCH)) * 25),
         _stream("profiles", 1, 1),
     ),
     "large_pages": Contest(
@@ -265,7 +265,7 @@ CONTESTS: Mapping[str, Contest] = {
     ),
     "check": Contest(lambda latency, seconds: _scale(), _check),
     "bytes": Contest(
-        lambda latency, seconds: _scale(candidates=int(LARGE * min(seconds / 20, 1))),
+        lambda latency, seconds: _scale(candidates=int(LARGE * min(seconds / 10, 1))),
         _bytes,
         only_without_latency=True,
     ),
