@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import logging
 import os
 import select
@@ -50,6 +51,10 @@ EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
 GRACE_SECONDS = 8.0
 """How long a run may take to end in order after a signal. Docker kills after 10; a read gives its
 requests in flight 5."""
+
+
+_M_ARENA_MAX = -8
+"""As in glibc's malloc.h."""
 
 
 class Output:
@@ -130,14 +135,21 @@ def run_process(main: Callable[[Output, threading.Event, Clock], int]) -> None:
         # Closed before the start: a file that is opened now could get its number.
         os._exit(EXIT_PIPE_CLOSED)
     signals = Signals(stop)
-    # A thread with a response waits up to this long for one that makes records. Python's default
-    # of 5 ms, several times per request, would leave a vendor waiting.
-    sys.setswitchinterval(0.0005)
-
+    _share_one_heap()
     sys.excepthook = partial(_report_bug, output)
     code = main(output, stop, clock)
     # Nothing is buffered, and a thread that still waits would hold the process up at its exit.
     os._exit(signals.exit_code(code))
+
+
+def _share_one_heap() -> None:
+    """Let all threads allocate from one heap, where the C library is glibc.
+
+    Its default is a heap for each thread, which keeps what was freed: a quarter of the memory when
+    all streams are read side by side.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _report_bug(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -131,12 +130,8 @@ def _seconds(part: str, now: datetime) -> float:
     return 0.0 if date is None else (date - now).total_seconds()
 
 
-@functools.lru_cache(maxsize=8)
 def http_date(value: str | None) -> datetime | None:
-    """Return an HTTP date, or None if it is not one, or one that no clock shows.
-
-    Cached: it comes with each response, and is the same for a second.
-    """
+    """Return an HTTP date, or None if it is not one, or one that no clock shows."""
     if not value:
         return None
     try:

@@ -30,9 +30,6 @@ MAX_QUEUED_BYTES = 1_000_000
 BYTES_OF_A_STATE = 1_000
 """About. Pages without records take memory, too."""
 _TICK = 0.25
-_LINGER = 0.01
-"""How long the printing thread waits for more events after one came. Waking up for each of many
-small pages costs more than the pages do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +173,12 @@ class _EventQueue:
             self._bytes += BYTES_OF_A_STATE + sum(
                 map(len, event.page.records if event.page else ())
             )
-            if len(self._events) == 1 or self._is_full():
-                self._changed.notify_all()
+            self._changed.notify_all()
 
     def take(self, seconds: float) -> Sequence[_Event]:
         """Return all events, once there is one; none after `seconds`."""
         with self._changed:
-            if self._changed.wait_for(lambda: self._events, timeout=seconds):
-                self._changed.wait_for(self._is_full, timeout=_LINGER)
+            self._changed.wait_for(lambda: self._events, timeout=seconds)
             events, self._events, self._bytes = self._events, [], 0
             self._changed.notify_all()
         return events
