@@ -217,6 +217,25 @@ def test_check_names_the_wrong_credentials(sandbox: Sandbox, manifest: ManifestC
     )
 
 
+def test_builder_reads_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The command behind *Test* in Airbyte's Connector Builder."""
+    config = {
+        **configuration(sandbox),
+        "__injected_declarative_manifest": yaml.safe_load(FILE.read_text("utf-8")),
+        "__command": "test_read",
+        "__command_config": {"max_records": 100, "max_pages_per_slice": 5, "max_slices": 5},
+    }
+    builder = [sys.executable, "-m", "airbyte_cdk.connector_builder.main"]
+    run = Connector(tmp_path, config, builder).read("profiles", state=[])
+
+    assert run.code == 0
+    (answer,) = run.records("profiles")
+    pages = [page for each in answer["slices"] for page in each["pages"]]
+    people = {row["id"] for page in pages for row in page["records"]}
+    assert people == set(talemetry.truth(sandbox))
+    assert answer["logs"] == []
+
+
 def test_standard_tests_pass(sandbox: Sandbox, tmp_path: Path) -> None:
     """Airbyte's own suite (FAST), strictly, as for any connector that is a manifest."""
     talemetry.change(sandbox, deleted=1, at=talemetry.ago(sandbox, 86_400))
