@@ -12,18 +12,24 @@ the last GUID of a page is the cursor. Accepted as the end:
 
 A shorter page by itself is not the end. Everything else that would end a listing early, or never,
 is a `ContractError`: only known GUIDs directly after a full page, and a cursor seen before.
+
+The first pages of the next events and windows are requested side by side: they need no cursor.
+All pages are used in the order of the windows, so the state moves as if they were requested so.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
 from source_ats.errors import (
     AccessDenied,
+    AtsError,
     ConfigError,
     ContractError,
     RequestRefused,
@@ -33,7 +39,7 @@ from source_ats.errors import (
 from source_ats.http.client import Client
 from source_ats.http.models import Request
 from source_ats.http.retry import RetryPolicy
-from source_ats.sync.page_size import FirstPage, PageSize
+from source_ats.sync.page_size import ONE_ATTEMPT, FirstPage, PageSize
 from source_ats.sync.state import reject_future_state
 from source_ats.vendors.talemetry import requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
@@ -121,6 +127,10 @@ class ProfilesListing:
         self._listed: Counter[Event] = Counter()
         """How many people were listed, by event; events that were requested are there with 0."""
         self._is_tracked = True
+        self._following: deque[Window] = deque()
+        """Windows that were taken to look ahead, in their order."""
+        self._ahead: dict[tuple[Window, Event, int], Future[responses.Listing]] = {}
+        """First pages that were requested before their turn, by window, event and size."""
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows of a run."""
@@ -128,6 +138,15 @@ class ProfilesListing:
 
     def batches(self, windows: Iterator[Window], *, full_refresh: bool) -> Iterator[ListedBatch]:
         """Yield the batches of these windows. A full refresh ends when everybody was listed."""
+        pool = ThreadPoolExecutor(max_workers=self._config.concurrent_requests)
+        try:
+            yield from self._batches_of(windows, pool, full_refresh=full_refresh)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _batches_of(
+        self, windows: Iterator[Window], pool: ThreadPoolExecutor, *, full_refresh: bool
+    ) -> Iterator[ListedBatch]:
         window = next(windows, None)
         while window is not None:
             following = None
@@ -136,12 +155,13 @@ class ProfilesListing:
                 # one of them.
                 began = InProgress(None, window.end, "all", None, window.end, self._size.rows)
                 yield ListedBatch(window, after=Position(self._listed_until, began))
-            for page in self._pages(window):
+            for page in self._pages(window, windows, pool):
                 ends_the_window = page.event == window.events[-1] and page.next_cursor is None
                 if ends_the_window:
                     self._listed_until = max(self._listed_until or window.end, window.end)
                     if window.start is not None or not full_refresh:
-                        following = next(windows, None)
+                        following = self._following.popleft() if self._following else None
+                        following = following or next(windows, None)
                 yield from self._batches(
                     window, page, self._position_after(window, page, following)
                 )
@@ -206,7 +226,9 @@ class ProfilesListing:
             self._first_page = window, page
         return self._end_of_last_window
 
-    def _pages(self, window: Window) -> Iterator[_ListedPage]:
+    def _pages(
+        self, window: Window, windows: Iterator[Window], pool: ThreadPoolExecutor
+    ) -> Iterator[_ListedPage]:
         """Yield the pages of a window, of which a person is new once, whatever the event.
 
         A window that an earlier run began continues at its cursor. If that is refused, old, or
@@ -219,6 +241,7 @@ class ProfilesListing:
                 seen.add([cursor])
             try:
                 for each in window.events[window.events.index(event) :]:
+                    self._request_ahead(window, each, windows, pool)
                     yield from self._event_pages(window, each, cursor, page, seen)
                     cursor = page = None
             except _CursorLost:
@@ -230,6 +253,45 @@ class ProfilesListing:
                     yield from self._event_pages(window, each, None, None, seen)
             except _CursorLost as lost:
                 raise lost.refusal from None
+
+    def _request_ahead(
+        self, window: Window, event: Event, windows: Iterator[Window], pool: ThreadPoolExecutor
+    ) -> None:
+        """Request the first pages after this event's, as many as may be in flight beside it.
+
+        Only of events that were listed before: where nothing is tracked, each would be refused.
+        """
+        if window.start is None or self._end_of_last_window is None:
+            return
+        most = self._config.concurrent_requests - 1
+        # A window has at least one event, so no more windows than this are needed.
+        self._following.extend(islice(windows, max(0, most - len(self._following))))
+        rest = window.events[window.events.index(event) + 1 :]
+        upcoming = chain(
+            ((window, each) for each in rest),
+            ((next_window, each) for next_window in self._following for each in next_window.events),
+        )
+        for next_window, each in islice(upcoming, most):
+            key = next_window, each, self._size.rows
+            if key not in self._ahead and (each not in TRACKED_EVENTS or each in self._events_seen):
+                request = self._people_ids(next_window, each, None, self._size.rows)
+                self._ahead[key] = pool.submit(
+                    self._client.send, request, responses.listing, retry_policy=ONE_ATTEMPT
+                )
+
+    def _page_ahead(self, window: Window, event: Event) -> responses.Listing | None:
+        """Return the first page if it was requested before; None if it was not, or that failed."""
+        requested = self._ahead.pop((window, event, self._size.rows), None)
+        if requested is None:
+            return None
+        try:
+            page = requested.result()
+        except AtsError:
+            # It is requested again, with all patience.
+            return None
+        if event in TRACKED_EVENTS:
+            self._events_seen.add(event)
+        return page
 
     def _beginning_of(self, window: Window) -> tuple[Event, str | None, responses.Listing | None]:
         """Return the event and cursor to begin a window at, and the page there, if it is known."""
@@ -372,6 +434,9 @@ class ProfilesListing:
 
     def _first_page_of(self, window: Window, event: Event) -> responses.Listing:
         """Return the first page of an event, with fewer GUIDs if this number keeps failing."""
+        ahead = self._page_ahead(window, event)
+        if ahead is not None:
+            return ahead
         return self._size.first_page(self._requests_of(window, event))
 
     def _requests_of(self, window: Window, event: Event) -> FirstPage[responses.Listing]:
@@ -390,14 +455,7 @@ class ProfilesListing:
         retry_policy: RetryPolicy | None = None,
     ) -> responses.Listing:
         """Request one page of GUIDs. The run's first response sets the end of its last window."""
-        request = requests.people_ids(
-            self._config,
-            event=event if window.start else None,
-            start=window.start,
-            end=window.end,
-            page_size=rows or self._size.rows,
-            cursor=cursor,
-        )
+        request = self._people_ids(window, event, cursor, rows or self._size.rows)
         try:
             page = self._send(request, retry_policy)
         except RequestRefused as refusal:
@@ -413,6 +471,16 @@ class ProfilesListing:
         if self._end_of_last_window is None:
             self._end_of_last_window = page.sent_at.replace(microsecond=0) - BEHIND_THE_CLOCK
         return page
+
+    def _people_ids(self, window: Window, event: Event, cursor: str | None, rows: int) -> Request:
+        return requests.people_ids(
+            self._config,
+            event=event if window.start else None,
+            start=window.start,
+            end=window.end,
+            page_size=rows,
+            cursor=cursor,
+        )
 
     def _send(self, request: Request, retry_policy: RetryPolicy | None) -> responses.Listing:
         """Send a request, and again after a 404, which may be a gateway's."""
