@@ -161,7 +161,7 @@ class StreamSettings(Section):
         title="Prefix of partner IDs",
         description=(
             "Precedes the record's key in partner_candidate_id. Empty: the stream's name and a "
-            "colon. It cannot be changed once people were written."
+            "colon; for no prefix, set verbatim_partner_id. Do not change it after the first write."
         ),
     )
 
@@ -171,7 +171,7 @@ class StreamSettings(Section):
         description=(
             "The record's key becomes partner_candidate_id as it is. For one stream at most, with "
             "a key of one column. A key with @, with letters outside ASCII or of more than 64 "
-            "characters is rejected. It cannot be changed once people were written."
+            "characters is rejected. Do not change it after the first write."
         ),
     )
 
@@ -188,9 +188,9 @@ NewUntil = Annotated[
     Field(
         title="New ledger until",
         description=(
-            "Until this moment the connection check may make a new ledger although Comeet does not "
-            "show who exists. Fill it in for the first sync of an integration that may not "
-            "retrieve candidates; leave it empty otherwise."
+            "For the first sync of an integration that may not retrieve candidates: until then "
+            "the connection check makes a new ledger although Comeet does not show who exists, so "
+            "candidates who are there already are not recognised. Leave it empty otherwise."
         ),
         examples=["2026-01-31T12:00:00Z"],
     ),
@@ -282,8 +282,9 @@ class DestinationConfig(Section):
         title="Match existing candidates",
         description=(
             "Whether a new record is compared with the candidates that Comeet has already. "
-            "new_ledger: with those who were there when the ledger was made, was lost or was "
-            "restored. always: with all, also those who come from elsewhere. never: not at all."
+            "new_ledger: with those who were created before the ledger was made, or before it was "
+            "found to be lost or restored. always: with all, also those who come from elsewhere. "
+            "never: with none."
         ),
     )
     on_bad_field: Literal["drop", "reject"] = Field(
@@ -325,8 +326,8 @@ class DestinationConfig(Section):
         ge=0,
         title="Most rejected records",
         description=(
-            "The sync fails when more records than this were rejected since a sync was last "
-            "complete. Empty: no limit."
+            "The sync fails when the number of rejected records, counted since the last complete "
+            "sync, exceeds this number. Empty: no limit."
         ),
     )
     file_hosts: list[Annotated[str, AfterValidator(_checked_host)]] = Field(

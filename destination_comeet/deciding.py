@@ -34,7 +34,7 @@ REASONS = {
     NoteReason.NO_ANSWER: "a post got no answer",
     NoteReason.CONFLICT: "Comeet answered that the candidate exists, and did not say which one",
 }
-UNMATCHED = "never posted: it may be somebody who is in Comeet already"
+UNMATCHED = "not posted by this ledger: the person may already be in Comeet"
 
 
 @dataclass(frozen=True, slots=True)

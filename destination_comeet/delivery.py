@@ -290,7 +290,7 @@ class Delivery:
                 self._new_entry(stream, candidate), status=KeyStatus.UNMATCHED, hashes={}
             )
             self._save(unmatched)
-            reason = f"may be {_uids(found)}, who is in Comeet already"
+            reason = f"may already be in Comeet, so it was not posted [{_uids(found)}]"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         entry = self._new_entry(stream, candidate)
         if found.verdict is Verdict.ADOPT:
@@ -420,13 +420,13 @@ class Delivery:
             return self._closed(candidate, entry, KeyStatus.GONE)
         problem = None
         if not is_same_position(candidate.position_uid, shown):
-            problem = "which belongs to another position"
+            problem = "of another position"
         elif self._ledger.is_held_by_another(shown.uid, entry.position, entry.key):
-            problem = "which is there under another key"
+            problem = "that was written under another key"
         elif identity(traits(candidate.fields), traits(shown), has_note=True) is Identity.DIFFERS:
-            problem = "which is another person"
+            problem = "who is another person"
         if problem:
-            reason = f"exists already as {shown.uid} in Comeet's words, {problem}"
+            reason = f"exists already, as Comeet answers, as a candidate {problem} [{shown.uid}]"
             return _refused(candidate, "partner_candidate_id", reason)
         # What Comeet surely got: from this run, or perhaps from an earlier one.
         hashes: Mapping[str, str] = entry.hashes if posting.is_lost else {}
@@ -440,7 +440,7 @@ class Delivery:
         entry = _with_note(entry, reason=NoteReason.CONFLICT)
         self._save(entry)
         outcome = self._look(candidate, entry, Result.UNCHANGED)
-        reason = "exists already in Comeet's words, but the candidate cannot be found there"
+        reason = "exists already, as Comeet answers, but the candidate cannot be found there"
         return outcome or _outcome(candidate, Result.UNKNOWN, reason=reason)
 
     def _adopt(
@@ -478,7 +478,7 @@ class Delivery:
             return outcome
         note = entry.note
         if note.reason is NoteReason.CONFLICT:
-            reason = "exists already in Comeet's words, but the candidate cannot be found there"
+            reason = "exists already, as Comeet answers, but the candidate cannot be found there"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         if candidate.skip_unless_known is not None:
             return self._outcome_of(entry.stream, candidate.skip_unless_known)
@@ -518,10 +518,10 @@ class Delivery:
                     adopted = replace(adopted, hashes={}, files=None)
                 return self._adopt(candidate, adopted, result)
             case Verdict.UNKNOWN:
-                several = "several candidates that look like it: " if len(found.same) > 1 else ""
+                which = "several candidates" if len(found.same) > 1 else "a candidate"
                 reason = (
-                    "was perhaps created by a post without an answer. It may be "
-                    f"{several}{_uids(found)}"
+                    f"was perhaps created by a post without an answer: {which} in Comeet may be the "
+                    f"person [{_uids(found)}]"
                 )
                 return _outcome(candidate, Result.UNKNOWN, reason=reason)
             case Verdict.NO_MATCH:

@@ -85,12 +85,26 @@ def test_somebody_who_may_be_there_is_listed(unmatched: tuple[Writer, str]) -> N
         "stream": "people",
         "key": "people:1",
         "position": OPEN,
-        "reason": "never posted: it may be somebody who is in Comeet already",
+        "reason": "not posted by this ledger: the person may already be in Comeet",
         "same_person": [],
         "perhaps": [uid],
     }
     assert "Mira" not in done.output
     assert "Solberg" not in done.output
+
+
+def test_people_who_may_be_there_share_one_reason(
+    without_ledger: Writer, comeet: HostileComeet
+) -> None:
+    """As after a lost ledger: ten are warned of one by one, and all are counted together."""
+    for number in range(1, 14):
+        comeet.create(OPEN, first_name="Mira", last_name=f"Solberg {number}")
+    without_ledger.check()
+    records = [record for number in range(1, 14) for record in without_contact(number)]
+    warnings = without_ledger.write(*records, state(1)).logs("WARN").splitlines()
+    reason = "may already be in Comeet, so it was not posted"
+    assert len([line for line in warnings if f"is of unknown outcome: {reason} [" in line]) == 10
+    assert f"Of unknown outcome so far: {reason} (13)." in warnings
 
 
 def test_a_post_without_an_answer_is_listed_with_what_it_created(lost: Writer) -> None:

@@ -79,9 +79,9 @@ class AtzCrmConfig(Section):
         le=8760,
         title="Hours between passes",
         description=(
-            "If the last complete pass over all candidates ended less than this number of hours "
-            "ago, a sync reads no histories. So a retry because of another stream does not start "
-            "a pass that takes hours. 0 turns this off."
+            "A pass reads the history of every candidate. If the last complete pass ended less "
+            "than this number of hours ago, a sync does not start another one: a retry because of "
+            "another stream would take hours. 0 turns this off."
         ),
     )
     page_size: int = Field(
@@ -94,5 +94,5 @@ class AtzCrmConfig(Section):
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",
-        description="The address of the API. Set it for tests and proxies only.",
+        description="Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise.",
     )

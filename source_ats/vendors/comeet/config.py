@@ -27,7 +27,12 @@ AppSecret = Annotated[
 ]
 ComeetUrl = Annotated[
     BaseUrl | None,
-    Field(title="Base URL", description="For tests and proxies. Empty: Comeet's own address."),
+    Field(
+        title="Base URL",
+        description=(
+            "Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise."
+        ),
+    ),
 ]
 
 
