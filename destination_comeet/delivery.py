@@ -520,8 +520,8 @@ class Delivery:
             case Verdict.UNKNOWN:
                 which = "several candidates" if len(found.same) > 1 else "a candidate"
                 reason = (
-                    f"was perhaps created by a post without an answer: {which} in Comeet may be the "
-                    f"person [{_uids(found)}]"
+                    f"was perhaps created by a post without an answer: {which} in Comeet may be "
+                    f"the person [{_uids(found)}]"
                 )
                 return _outcome(candidate, Result.UNKNOWN, reason=reason)
             case Verdict.NO_MATCH:

@@ -94,5 +94,7 @@ class AtzCrmConfig(Section):
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",
-        description="Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise.",
+        description=(
+            "Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise."
+        ),
     )
