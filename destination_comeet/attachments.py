@@ -43,7 +43,7 @@ NOT_ALLOWED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class InlineFiles:
     """The files that go with the post of a candidate."""
 
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -103,7 +103,7 @@ class Attachments:
         """Drop what was fetched for these."""
         self._source.forget([file.address for file in files if file.address is not None])
 
-    def parcel(self, files: Sequence[CandidateFile]) -> Parcel:
+    def inline_files(self, files: Sequence[CandidateFile]) -> InlineFiles:
         """Return the files that go with the post of a new candidate, as many as there is room."""
         fields: dict[str, Any] = {}
         identities: list[str] = []
@@ -128,7 +128,7 @@ class Attachments:
             else:
                 fields[file.kind] = sent
             identities += self._identities(file, content)
-        return Parcel(fields, tuple(identities), problems, is_whole)
+        return InlineFiles(fields, tuple(identities), problems, is_whole)
 
     def add_missing(
         self, candidate: Candidate, entry: Entry, before: Mapping[str, str], shown: Shown | None

@@ -1,24 +1,29 @@
-"""Brings candidates to Comeet so that nobody is created twice and nobody is missing.
+"""Writes candidates to Comeet so that no one is created twice and no one is missing.
+
+A *note* in the ledger records a POST before it is sent. To *adopt* a candidate that exists is to
+link its uid to a key in the ledger.
 
 | the ledger says | what is done                                                             |
 | --------------- | ------------------------------------------------------------------------ |
-| nothing         | match with those who may be there; then note, post, save                 |
-| sending         | a post has no known outcome: look whether it arrived; then post again    |
-| there           | send the fields that changed, or nothing                                 |
+| nothing         | compare with the candidates that may be the person; then note, POST, save |
+| sending         | a POST was sent, its outcome is unknown: look the candidate up; if it is  |
+|                 | not there, POST again                                                    |
+| there           | it exists: PATCH the fields that changed, or send nothing                |
 | merged, gone    | never create it again; try a changed record once more                    |
-| unmatched       | as nothing: somebody in Comeet may be the person                         |
-| to create       | post: a person decided                                                   |
+| unmatched       | like nothing: a candidate in Comeet may be the same person               |
+| to create       | POST: a person decided                                                   |
 
-What the answer to a post proves:
+What the answer to a POST proves:
 
 | answer                                             | what is known                            |
 | -------------------------------------------------- | ---------------------------------------- |
 | 2xx                                                | created                                  |
 | no connection; or 400, 404, 413, 415, 422 with an  | not created: the note is withdrawn       |
 | error code other than the conflict's               |                                          |
-| the conflict's code                                | there: adopted, unless somebody else     |
-| anything else, or none                             | nothing: the note stays, and Comeet is   |
-|                                                    | asked who was created around its time    |
+| the conflict's code                                | it exists: adopted, unless it is another |
+|                                                    | person                                   |
+| anything else, or none                             | nothing: the note stays, and the         |
+|                                                    | candidates created since are looked up   |
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ import msgspec
 import tenacity
 
 from destination_comeet import validation
-from destination_comeet.attachments import Attachments, Parcel
+from destination_comeet.attachments import Attachments, InlineFiles
 from destination_comeet.files import FileSource, addressed_files_in, files_in
 from destination_comeet.ledger import (
     NEVER_POSTED,
@@ -85,11 +90,11 @@ ATTEMPTS = 9
 SETTLED = 2
 """After this many failed runs a key that keeps failing no longer ends a run."""
 MOST_UNDECIDED = 2
-"""If more keys than this fail in a row, Comeet is down, and not one record bad."""
+"""If more keys than this fail in a row, Comeet is down; a single bad record is not the cause."""
 ANSWERED_SECONDS = 60.0
 """Comeet was up if it answered another post within this time before a failure."""
 NOT_FOUND_IN_A_ROW = 20
-"""If this many known candidates are not found in a row, the account is another one."""
+"""If this many known candidates are not found in a row, the API key is of another account."""
 POSITIONS_REMEMBERED = 1000
 
 PROVES_NOT_CREATED = frozenset({400, 404, 413, 415, 422})
@@ -97,7 +102,7 @@ PROVES_NOT_CREATED = frozenset({400, 404, 413, 415, 422})
 NEVER_ADOPTED = "prospect_status"
 """A recruiter may have moved it on: it is not set back when a candidate is adopted."""
 WHOLE_RECORD = "*"
-"""In place of a field's name: one hash of the whole record, which is kept of candidates gone."""
+"""In place of a field's name: the hash of a whole record, kept of deleted candidates."""
 
 _NO_UPDATES = (
     "Comeet does not let the integration update a candidate's contact details. Ask Comeet for that "
@@ -106,21 +111,21 @@ _NO_UPDATES = (
 
 
 @dataclass(slots=True)
-class _Posting:
+class _CreateAttempt:
     """The posts of one record in this run. `earlier` is the open note of an earlier run."""
 
     candidate: Candidate
     earlier: Entry | None
     entry: Entry
-    parcel: Parcel = field(default_factory=Parcel)
+    inline_files: InlineFiles = field(default_factory=InlineFiles)
     """The files that go with the post."""
     decided: Entry | None = None
     """The decision of a person to create it, which a post that created nobody does not use up."""
     is_noted: bool = False
     is_lost: bool = False
     """A post of this run got no answer."""
-    is_astray: bool = False
-    """The last post got the page of another server."""
+    from_elsewhere: bool = False
+    """The last POST was answered by another server, such as a proxy."""
 
     @property
     def files_there(self) -> tuple[str, ...] | None:
@@ -137,7 +142,7 @@ class _Posting:
 
 @dataclass(slots=True)
 class _Posts:
-    """How the posts of a run fared, to tell one bad record from a Comeet that is down."""
+    """Results of the POSTs of a run, to tell one bad record from a Comeet that is down."""
 
     answered_at: float | None = None
     given_up: set[tuple[str, str]] = field(default_factory=set)
@@ -233,9 +238,9 @@ class Delivery:
             case Skipped():
                 return Outcome(Result.SKIPPED, None, mapped.key, mapped.field, mapped.reason)
             case Candidate():
-                return self._deliver(stream, mapped)
+                return self._validate_and_write(stream, mapped)
 
-    def _deliver(self, stream: str, candidate: Candidate) -> Outcome:
+    def _validate_and_write(self, stream: str, candidate: Candidate) -> Outcome:
         entry = self._ledger.find(candidate.position_uid, candidate.key)
         is_known = entry is not None and entry.status not in NEVER_POSTED
         if not is_known and candidate.skip_unless_known is not None:
@@ -250,7 +255,7 @@ class Delivery:
             files=files_in(checked.fields),
             raw_files={key: each for key, each in candidate.fields.items() if key in FILE_FIELDS},
         )
-        outcome = self._bring(stream, candidate, entry)
+        outcome = self._create_or_update(stream, candidate, entry)
         return replace(outcome, dropped=[*checked.problems, *outcome.dropped])
 
     def _why_rejected(self, checked: validation.Checked) -> validation.Problem | None:
@@ -259,7 +264,7 @@ class Delivery:
         bad = (each for each in checked.problems if rejects or each[0] in validation.REQUIRED)
         return next(bad, None) or validation.missing(checked.fields)
 
-    def _bring(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
+    def _create_or_update(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
         if entry is None or entry.status in NEVER_POSTED:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:
@@ -267,7 +272,7 @@ class Delivery:
             if entry is not None and entry.status is KeyStatus.TO_CREATE:
                 self._lookup.check_ledger()
                 new = self._new_entry(stream, candidate)
-                return self._create(_Posting(candidate, None, new, decided=entry))
+                return self._create(_CreateAttempt(candidate, None, new, decided=entry))
             return self._create_unknown(stream, candidate)
         if entry.stream != stream:
             reason = f"belongs to a person of stream {entry.stream}; give each stream its prefix"
@@ -295,58 +300,58 @@ class Delivery:
         entry = self._new_entry(stream, candidate)
         if found.verdict is Verdict.ADOPT:
             return self._adopt(candidate, replace(entry, uid=found.same[0], hashes={}))
-        return self._create(_Posting(candidate, None, entry))
+        return self._create(_CreateAttempt(candidate, None, entry))
 
-    def _create(self, posting: _Posting) -> Outcome:
+    def _create(self, attempt: _CreateAttempt) -> Outcome:
         """Post until there is an answer, and look in between whether the last post arrived."""
-        self._pack(posting, self._attachments.parcel(posting.candidate.files))
+        self._set_inline_files(attempt, self._attachments.inline_files(attempt.candidate.files))
         began = self._clock.monotonic()
-        note = posting.entry.note
+        note = attempt.entry.note
         try:
             try:
-                return self._post(posting)
+                return self._post(attempt)
             except OutcomeUnknown as error:
                 if note.failed_runs >= SETTLED:
                     raise
                 self._warn("A new candidate got no answer; looking whether it is there.", error)
-            outcome: Outcome = self._while_unknown(self._look_and_post, posting)
+            outcome: Outcome = self._while_unknown(self._look_and_post, attempt)
         except OutcomeUnknown as error:
-            return self._give_up(posting, error, began)
+            return self._give_up(attempt, error, began)
         return outcome
 
-    def _pack(self, posting: _Posting, parcel: Parcel) -> None:
-        posting.parcel = parcel
-        posting.entry = replace(posting.entry, files=parcel.identities)
+    def _set_inline_files(self, attempt: _CreateAttempt, inline_files: InlineFiles) -> None:
+        attempt.inline_files = inline_files
+        attempt.entry = replace(attempt.entry, files=inline_files.identities)
 
-    def _look_and_post(self, posting: _Posting) -> Outcome:
+    def _look_and_post(self, attempt: _CreateAttempt) -> Outcome:
         """Adopt what the last post created, or post the same again."""
         outcome = self._look(
-            posting.candidate, posting.entry, Result.CREATED, is_astray=posting.is_astray
+            attempt.candidate, attempt.entry, Result.CREATED, from_elsewhere=attempt.from_elsewhere
         )
-        return outcome or self._post(posting)
+        return outcome or self._post(attempt)
 
-    def _post(self, posting: _Posting) -> Outcome:
+    def _post(self, attempt: _CreateAttempt) -> Outcome:
         """Post once. Raises `OutcomeUnknown`, and what ends the run; the note stays then."""
-        candidate = posting.candidate
-        parcel = posting.parcel
-        fields = {**candidate.fields, **parcel.fields}
+        candidate = attempt.candidate
+        inline_files = attempt.inline_files
+        fields = {**candidate.fields, **inline_files.fields}
         request = requests.create(self._base_url, candidate.position_uid, candidate.key, fields)
         try:
             uid = self._client.send(
-                request, responses.written, before_send=lambda: self._note(posting)
+                request, responses.written, before_send=lambda: self._note(attempt)
             )
         except OutcomeUnknown:
-            posting.is_lost, posting.is_astray = True, False
+            attempt.is_lost, attempt.from_elsewhere = True, False
             raise
         except WrongAddress as error:
-            posting.is_lost, posting.is_astray = True, True
-            raise _astray(error) from None
+            attempt.is_lost, attempt.from_elsewhere = True, True
+            raise _answered_elsewhere(error) from None
         except Conflict as conflict:
             self._answered()
-            return self._conflict(posting, conflict)
+            return self._conflict(attempt, conflict)
         except RequestRefused as refusal:
             self._answered()
-            return self._refusal(posting, refusal)
+            return self._refusal(attempt, refusal)
         except AccessDenied as error:
             message = (
                 "Comeet does not let the integration create candidates. Ask Comeet for the "
@@ -354,64 +359,66 @@ class Delivery:
             )
             raise ConfigError(message, detail=error.detail) from None
         except RetryableError as error:
-            if posting.is_noted and not posting.may_exist and not error.rate_limit:
+            if attempt.is_noted and not attempt.may_exist and not error.rate_limit:
                 # No connection could be made: nothing was sent.
-                self._withdraw(posting)
+                self._withdraw(attempt)
             raise
         self._answered()
-        there = replace(posting.entry, status=KeyStatus.THERE, uid=uid)
+        there = replace(attempt.entry, status=KeyStatus.THERE, uid=uid)
         self._save(there)
         outcome = _outcome(candidate, Result.CREATED, sent=list(fields))
-        outcome = replace(outcome, dropped=parcel.problems)
-        return outcome if parcel.is_whole else self._add_files(candidate, there, outcome)
+        outcome = replace(outcome, dropped=inline_files.problems)
+        return outcome if inline_files.is_whole else self._add_files(candidate, there, outcome)
 
-    def _note(self, posting: _Posting) -> None:
+    def _note(self, attempt: _CreateAttempt) -> None:
         """Note the post right before it is sent: a run that is stopped earlier leaves no note."""
-        if not posting.is_noted:
+        if not attempt.is_noted:
             # Repeated in this run, the posts keep the time of the first one.
-            note = _with_note(posting.entry, has_vendor_time=self._client.has_vendor_time)
-            posting.entry = replace(note, noted_at=self._client.now())
-            self._ledger.note(posting.entry)
-            posting.is_noted = True
+            note = _with_note(attempt.entry, has_vendor_time=self._client.has_vendor_time)
+            attempt.entry = replace(note, noted_at=self._client.now())
+            self._ledger.note(attempt.entry)
+            attempt.is_noted = True
 
-    def _withdraw(self, posting: _Posting) -> None:
+    def _withdraw(self, attempt: _CreateAttempt) -> None:
         """Remove the note of a post that certainly created nobody."""
-        if posting.decided is not None:
-            self._save(posting.decided)
+        if attempt.decided is not None:
+            self._save(attempt.decided)
         else:
-            self._ledger.withdraw(posting.entry)
+            self._ledger.withdraw(attempt.entry)
 
-    def _refusal(self, posting: _Posting, refusal: RequestRefused) -> Outcome:
+    def _refusal(self, attempt: _CreateAttempt, refusal: RequestRefused) -> Outcome:
         """Withdraw the note where the refusal proves that nobody was created; else look."""
-        candidate = posting.candidate
+        candidate = attempt.candidate
         if refusal.code is None or refusal.status not in PROVES_NOT_CREATED:
-            outcome = self._look(candidate, posting.entry, Result.CREATED)
+            outcome = self._look(candidate, attempt.entry, Result.CREATED)
             reason = f"got the answer {refusal.status}, which does not tell whether it was created"
             return outcome or _outcome(candidate, Result.UNKNOWN, reason=reason)
-        if posting.is_lost:
+        if attempt.is_lost:
             reason = "got no answer, and was refused when it was sent again"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
-        if posting.parcel.fields:
+        if attempt.inline_files.fields:
             # One bad file fails the whole request: they are added one by one.
             log.info("A new candidate was refused; sending it without its files.")
-            self._pack(posting, Parcel(problems=posting.parcel.problems, is_whole=False))
-            posting.is_noted = False
-            return self._post(posting)
-        if posting.earlier is None:
-            self._withdraw(posting)
+            self._set_inline_files(
+                attempt, InlineFiles(problems=attempt.inline_files.problems, is_whole=False)
+            )
+            attempt.is_noted = False
+            return self._post(attempt)
+        if attempt.earlier is None:
+            self._withdraw(attempt)
         return _refused_by_vendor(candidate, refusal)
 
-    def _conflict(self, posting: _Posting, conflict: Conflict) -> Outcome:
+    def _conflict(self, attempt: _CreateAttempt, conflict: Conflict) -> Outcome:
         """Adopt the candidate that the conflict names, unless it is shown to be somebody else."""
-        candidate, entry = posting.candidate, posting.entry
-        if not posting.may_exist:
+        candidate, entry = attempt.candidate, attempt.entry
+        if not attempt.may_exist:
             # A key that the ledger does not know is there: others may be, too.
             self._lookup.distrust_ledger()
-        result = Result.CREATED if posting.is_lost else Result.UNCHANGED
+        result = Result.CREATED if attempt.is_lost else Result.UNCHANGED
         if conflict.code is None:
             return self._nameless_conflict(candidate, entry)
         shown = None if conflict.uid is None else self._fetch(conflict.uid)
-        entry = replace(entry, files=posting.files_there)
+        entry = replace(entry, files=attempt.files_there)
         if shown is None:
             # Its content is unknown, and without a uid it cannot be changed.
             self._save(replace(entry, status=KeyStatus.THERE))
@@ -429,9 +436,9 @@ class Delivery:
             reason = f"exists already, as Comeet answers, as a candidate {problem} [{shown.uid}]"
             return _refused(candidate, "partner_candidate_id", reason)
         # What Comeet surely got: from this run, or perhaps from an earlier one.
-        hashes: Mapping[str, str] = entry.hashes if posting.is_lost else {}
-        if not posting.is_lost and posting.earlier is not None:
-            hashes = posting.earlier.hashes
+        hashes: Mapping[str, str] = entry.hashes if attempt.is_lost else {}
+        if not attempt.is_lost and attempt.earlier is not None:
+            hashes = attempt.earlier.hashes
         adopted = replace(entry, uid=shown.uid, hashes=hashes)
         return self._adopt(candidate, adopted, result, shown)
 
@@ -488,14 +495,14 @@ class Delivery:
         self._lookup.check_ledger()
         renewed = self._new_entry(entry.stream, candidate)
         renewed = _with_note(renewed, failed_runs=note.failed_runs)
-        return self._create(_Posting(candidate, entry, renewed))
+        return self._create(_CreateAttempt(candidate, entry, renewed))
 
     def _look(
-        self, candidate: Candidate, entry: Entry, result: Result, *, is_astray: bool = False
+        self, candidate: Candidate, entry: Entry, result: Result, *, from_elsewhere: bool = False
     ) -> Outcome | None:
         """Adopt the candidate of an open note, or say why it is not known; None: not there.
 
-        `is_astray`: raises `OutcomeUnknown` if the list gets the page of another server as well.
+        `from_elsewhere`: raises `OutcomeUnknown` if another server answers for the list as well.
         """
         note = entry.note
         is_old = note.reason is NoteReason.CONFLICT
@@ -503,8 +510,8 @@ class Delivery:
         try:
             found = look(candidate, entry)
         except UNREADABLE as error:
-            if is_astray and isinstance(error, (AnsweredBefore, WrongAddress)):
-                raise _astray(error) from None
+            if from_elsewhere and isinstance(error, (AnsweredBefore, WrongAddress)):
+                raise _answered_elsewhere(error) from None
             reason = (
                 "was perhaps created by a post without an answer, and Comeet's list of candidates "
                 "cannot be read, so it is not sent again. Check that the integration has the "
@@ -527,9 +534,9 @@ class Delivery:
             case Verdict.NO_MATCH:
                 return None
 
-    def _give_up(self, posting: _Posting, error: AtsError, began: float) -> Outcome:
+    def _give_up(self, attempt: _CreateAttempt, error: AtsError, began: float) -> Outcome:
         """Settle a record that keeps failing as unknown, if the record is the reason."""
-        posts, entry = self._posts, posting.entry
+        posts, entry = self._posts, attempt.entry
         note = entry.note
         is_up = posts.answered_at is not None and posts.answered_at >= began - ANSWERED_SECONDS
         posts.given_up.add((entry.position, entry.key))
@@ -543,7 +550,7 @@ class Delivery:
             "got no answer however often it was sent, while Comeet answered others. It is looked "
             "up and sent again when the record comes again"
         )
-        return _outcome(posting.candidate, Result.UNKNOWN, reason=reason)
+        return _outcome(attempt.candidate, Result.UNKNOWN, reason=reason)
 
     def _settle_as_unknown(self, entry: Entry) -> None:
         self._save(_with_note(entry, failed_runs=SETTLED))
@@ -807,7 +814,7 @@ class Delivery:
         return self._ledger.hashes(same)
 
 
-def _astray(error: AtsError) -> OutcomeUnknown:
+def _answered_elsewhere(error: AtsError) -> OutcomeUnknown:
     """Return the failure of a request that another server seems to have answered."""
     message = (
         "Comeet's API is not found at its address, where a page of another server is. If that "

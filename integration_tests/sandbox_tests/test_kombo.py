@@ -324,7 +324,7 @@ APPLICATION = {
     "current_stage": (dict, type(None)),
     "job": (dict, type(None)),
 }
-YOUNG = {"rejected_at", "remote_url", "changed_at", "remote_created_at", "remote_updated_at"}
+NEWER = {"rejected_at", "remote_url", "changed_at", "remote_created_at", "remote_updated_at"}
 
 
 def test_candidates_have_the_documented_shape(still: Sandbox) -> None:
@@ -341,7 +341,7 @@ def test_candidates_have_the_documented_shape(still: Sandbox) -> None:
         assert re.fullmatch(r"[0-9A-Za-z]{24}", row["id"])
         assert len(row["applications"]) <= 3
         for application in row["applications"]:
-            assert APPLICATION.keys() - YOUNG <= application.keys() <= APPLICATION.keys()
+            assert APPLICATION.keys() - NEWER <= application.keys() <= APPLICATION.keys()
             for key, value in application.items():
                 assert isinstance(value, APPLICATION[key]), key
             assert application["outcome"] in {"PENDING", "HIRED", "DECLINED", None}

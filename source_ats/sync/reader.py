@@ -1,7 +1,7 @@
 """The reader: streams are read in threads, and one thread prints.
 
 Vendors are read concurrently, and so are as many streams of a vendor as it allows: one thread each,
-and about a megabyte of pages in the queue between them and the thread that prints, which alone
+and about a megabyte of pages in the queue between them and the thread that prints. Only that thread
 decides when a STATE is due.
 """
 
@@ -29,7 +29,8 @@ MAX_QUEUED_BYTES = 1_000_000
 """So that a page is printed while the next is read: two or three usual pages of candidates."""
 BYTES_OF_A_STATE = 1_000
 """About. Pages without records take memory, too."""
-_TICK = 0.25
+_LONGEST_WAIT = 0.25
+"""How long to wait for a page before a state may be due. In seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +47,36 @@ def read(vendors: Sequence[VendorTasks], clock: Clock, stop: threading.Event) ->
 
     Records of a page come before the state that covers them. When `stop` is set, the pages in hand
     are printed, then their state. Raises `IncompleteRead` at the end if a stream did not finish,
-    and `ConfigError` at the beginning if a state is not one of ours.
+    and `ConfigError` at the beginning if a state was not written by this connector.
     """
     began = clock.monotonic()
     emitters = {
         task.stream.name: StreamEmitter(task, clock) for vendor in vendors for task in vendor.tasks
     }
     queue = _EventQueue()
-    reading: dict[str, Future[None]] = {}
+    running: dict[str, Future[None]] = {}
     failures: dict[str, BaseException] = {}
     pools = [ThreadPoolExecutor(max_workers=vendor.at_once) for vendor in vendors]
     try:
         for pool, vendor in zip(pools, vendors, strict=True):
             for task in vendor.tasks:
                 emitter = emitters[task.stream.name]
-                reading[task.stream.name] = pool.submit(
+                running[task.stream.name] = pool.submit(
                     _read_stream, task, emitter, vendor.rate_limit, queue
                 )
         give_up_at = math.inf
-        while reading and clock.monotonic() < give_up_at:
-            yield from _emit(queue.take(_TICK), emitters, reading, failures)
-            for name in reading:
+        while running and clock.monotonic() < give_up_at:
+            yield from _emit(queue.take(_LONGEST_WAIT), emitters, running, failures)
+            for name in running:
                 yield from emitters[name].tick()
             if stop.is_set():
                 give_up_at = min(give_up_at, clock.monotonic() + GRACE_SECONDS)
-        for name in reading:
+        for name in running:
             failures[name] = Stopped()
             yield from emitters[name].ended(failures[name])
     finally:
-        if reading:
-            # Nothing takes the messages any more: no thread must wait for it.
+        if running:
+            # The caller takes no more messages. Wake the threads that wait for room in the queue.
             stop.set()
         queue.close()
         for pool in pools:
@@ -110,19 +111,19 @@ def _read_stream(
 def _emit(
     events: Iterable[_Event],
     emitters: Mapping[str, StreamEmitter],
-    reading: dict[str, Future[None]],
+    running: dict[str, Future[None]],
     failures: dict[str, BaseException],
 ) -> Iterator[bytes]:
     """Yield the messages of the events.
 
     Pages that follow each other are yielded in one piece: printing each small one takes longer.
-    Everything else is yielded as it comes, for a stream's log lines are printed meanwhile.
+    Everything else is yielded as it comes, because log lines of the stream are printed meanwhile.
     """
     for are_pages, group in groupby(events, key=lambda event: event.page is not None):
         lines = (
             line
             for event in group
-            for line in _messages(event, emitters[event.stream], reading, failures)
+            for line in _messages(event, emitters[event.stream], running, failures)
         )
         yield from filter(None, [b"".join(lines)]) if are_pages else lines
 
@@ -130,14 +131,14 @@ def _emit(
 def _messages(
     event: _Event,
     emitter: StreamEmitter,
-    reading: dict[str, Future[None]],
+    running: dict[str, Future[None]],
     failures: dict[str, BaseException],
 ) -> Iterator[bytes]:
     """Yield the messages of an event, and note the stream's end."""
     if event.page is not None:
         yield from emitter.page(event.page)
     elif event.ended:
-        failure = reading.pop(event.stream).exception()
+        failure = running.pop(event.stream).exception()
         if failure is not None:
             failures[event.stream] = failure
         yield from emitter.ended(failure)
@@ -147,7 +148,7 @@ def _messages(
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """From a reading thread to the printing one: a stream began, has a page, or ended."""
+    """From a thread that reads to the one that prints: a stream began, has a page, or ended."""
 
     stream: str
     page: Page | None = None

@@ -41,7 +41,7 @@ OPTIONAL = (
 )
 """Keys of a candidate that may be absent (V; the last one is absent from the vendor's SDK)."""
 
-YOUNG_APPLICATION_KEYS = (
+NEWER_APPLICATION_KEYS = (
     "rejected_at",
     "remote_url",
     "changed_at",
@@ -151,7 +151,7 @@ def _application(
         "job": _maybe(dice, 0.95, _job(seed, dice.randrange(len(JOBS)))),
     }
     if dice.random() < SELDOM:
-        for key in YOUNG_APPLICATION_KEYS:
+        for key in NEWER_APPLICATION_KEYS:
             del application[key]
     return application
 

@@ -94,7 +94,5 @@ class AtzCrmConfig(Section):
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",
-        description=(
-            "Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise."
-        ),
+        description="Replaces the vendor's own address, for tests and proxies. Usually empty.",
     )

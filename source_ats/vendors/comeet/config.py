@@ -29,9 +29,7 @@ ComeetUrl = Annotated[
     BaseUrl | None,
     Field(
         title="Base URL",
-        description=(
-            "Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise."
-        ),
+        description="Replaces the vendor's own address, for tests and proxies. Usually empty.",
     ),
 ]
 

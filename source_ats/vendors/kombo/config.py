@@ -90,8 +90,8 @@ class KomboConfig(Section):
         title="Files of candidates",
         description=(
             "Add files to each candidate: names, types and links to CVs and other documents. That "
-            "takes one more request for each candidate that is read, also in full reads, which Kombo "
-            "forwards to the tool, and the scope Read document attachments in Kombo."
+            "takes one more request for each candidate that is read, also in full reads; Kombo "
+            "forwards it to the tool. It needs the scope Read document attachments in Kombo."
         ),
     )
     candidate_ids: _KomboIds = Field(
@@ -156,5 +156,5 @@ class KomboConfig(Section):
     base_url: BaseUrl | None = Field(
         None,
         title="Base URL",
-        description="Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise.",
+        description="Replaces the vendor's own address, for tests and proxies. Usually empty.",
     )

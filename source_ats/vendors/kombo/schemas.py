@@ -108,12 +108,12 @@ _STAGE = {
 }
 _STAGE_STATUS = string("ACTIVE or INACTIVE. Archived and hidden stages are inactive.")
 # In the SDK only.
-_YOUNG_STAGE = {
+_STAGE_WITH_SDK_FIELDS = {
     **_STAGE,
     "status": _STAGE_STATUS,
     "custom_fields": open_object("Custom fields of the stage by their names."),
 }
-_JOB = fields(
+_JOB_SUMMARY = fields(
     "The job, in short.",
     id=string("Kombo's ID of the job, the key of kombo_jobs."),
     name=string("Title of the job."),
@@ -139,7 +139,7 @@ _ASSIGNED_ROLE = fields(
     remote_id=string("ID of the role in the applicant tracking system."),
     **_ROLE,
 )
-_CANDIDATE = {
+_CANDIDATE_SUMMARY = {
     "id": string("Kombo's ID of the candidate, the key of candidates."),
     "remote_id": string("ID of the candidate in the applicant tracking system."),
     "first_name": string("First name of the candidate."),
@@ -187,7 +187,7 @@ CANDIDATES = _model(
             changed_at=timestamp("When Kombo last saw the application change."),
             **_TIMES,
             current_stage=fields("Stage that the application is in.", **_STAGE),
-            job=_JOB,
+            job=_JOB_SUMMARY,
         ),
     ),
     tags=_TAGS,
@@ -248,7 +248,7 @@ APPLICATIONS = _model(
     **_TIMES,
     candidate=fields(
         "The candidate, in short.",
-        **_CANDIDATE,
+        **_CANDIDATE_SUMMARY,
         phone_numbers=_PHONE_NUMBERS,
         social_media=_SOCIAL_MEDIA,
         source=string("Where the candidate came from. Free text."),
@@ -258,9 +258,9 @@ APPLICATIONS = _model(
     current_stage=fields(
         "Stage that the application is in. If only the stage itself changes, the row does not come "
         "again before the next full read.",
-        **_YOUNG_STAGE,
+        **_STAGE_WITH_SDK_FIELDS,
     ),
-    job=_JOB,
+    job=_JOB_SUMMARY,
     interviews=list_of(
         "Interviews for the application, in short.",
         fields(
@@ -319,7 +319,7 @@ JOBS = _model(
     stages=list_of(
         "Stages of the job's hiring process.",
         fields(
-            **_YOUNG_STAGE,
+            **_STAGE_WITH_SDK_FIELDS,
             remote_data=open_object("What the applicant tracking system itself sent."),
         ),
     ),
@@ -401,8 +401,8 @@ OFFERS = _model(
     **_TIMES,
     application=fields(
         "The application, in short.",
-        candidate=fields("The candidate, in short.", **_CANDIDATE),
-        job=_JOB,
+        candidate=fields("The candidate, in short.", **_CANDIDATE_SUMMARY),
+        job=_JOB_SUMMARY,
     ),
 )
 
@@ -423,8 +423,8 @@ INTERVIEWS = _model(
         remote_id=string("ID of the application in the applicant tracking system."),
         outcome=_OUTCOME,
         rejection_reason_name=_REJECTION_REASON,
-        candidate=fields("The candidate, in short.", **_CANDIDATE),
-        job=_JOB,
+        candidate=fields("The candidate, in short.", **_CANDIDATE_SUMMARY),
+        job=_JOB_SUMMARY,
     ),
 )
 

@@ -55,12 +55,12 @@ log = logging.getLogger("airbyte.source_ats.kombo")
 CURSOR_LIFETIME = timedelta(hours=24)
 """Assumed: the vendor says nothing about the lifetime of a cursor."""
 BOOKMARK_LIFETIME = timedelta(days=13)
-"""Deleted rows are emptied, by older pages removed, 14 days after their deletion."""
+"""Kombo empties a deleted row 14 days after its deletion. Older documentation says: removes it."""
 CONCURRENT_PROBES = 8
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A read that resumes at `cursor`; `kept_at` is when the vendor gave it."""
+    """A read that resumes at `cursor`, the vendor's page cursor, received at `kept_at`."""
 
     started_at: Timestamp
     kept_at: Timestamp
@@ -470,13 +470,13 @@ def _integration_pages(
         reached = left_out.state_after(page.left_out, page.where, reached, after)
         yield with_files(page.rows), complete(reached)
         try:
-            page = _fetch_first_page(context, integration_id, position, size)
+            page = _page_at(context, integration_id, position, size)
         except RequestRefused as refusal:
             if restarted or position.cursor is None:
                 raise
             restarted = True
             position = _position_after_refusal(context, integration_id, state, refusal)
-            page = _fetch_first_page(context, integration_id, position, size)
+            page = _page_at(context, integration_id, position, size)
             started_at = page.sent_at
             seen = SeenCursors()
             reached = position.state
@@ -547,20 +547,20 @@ def _first_page(
     position = _resume_position(context, state, context.client.now())
     restarted = False
     try:
-        page = _fetch_first_page(context, integration_id, position, size)
+        page = _page_at(context, integration_id, position, size)
     except RetryableError as error:
         if position.cursor is None or error.rate_limit:
             raise
         restarted = True
         position = _bookmark_position(context, state, context.client.now())
         size.shrink(error, _request_of(context, integration_id, position))
-        page = _fetch_first_page(context, integration_id, position, size)
+        page = _page_at(context, integration_id, position, size)
     except (RequestRefused, WrongAddress) as refusal:
         if position.cursor is None:
             raise
         restarted = True
         position = _position_after_refusal(context, integration_id, state, refusal)
-        page = _fetch_first_page(context, integration_id, position, size)
+        page = _page_at(context, integration_id, position, size)
     reject_future_state(context.model.stream, state.timestamps(), page.sent_at)
     if not restarted:
         # Until the first response, "now" was the machine's.
@@ -575,7 +575,7 @@ def _first_page(
             )
             restarted = True
             position = by_vendor_clock
-            page = _fetch_first_page(context, integration_id, position, size)
+            page = _page_at(context, integration_id, position, size)
     return position, page, restarted
 
 
@@ -602,10 +602,10 @@ def _finished_state(
     )
 
 
-def _fetch_first_page(
+def _page_at(
     context: ReadContext, integration_id: str, position: _Position, size: PageSize
 ) -> responses.RowsPage:
-    """Return the first page of this run: of the list, or at a kept cursor."""
+    """Return the page at a position. The first page of a list is tried with smaller sizes, too."""
     request = _request_of(context, integration_id, position)
     return size.first_page(request) if position.cursor is None else request(size.rows, None)
 
@@ -613,12 +613,12 @@ def _fetch_first_page(
 def _request_of(
     context: ReadContext, integration_id: str, position: _Position
 ) -> FirstPage[responses.RowsPage]:
-    return lambda rows, retry_policy: _fetch_page(
+    return lambda rows, retry_policy: _request_page(
         context, integration_id, position, page_size=rows, retry_policy=retry_policy
     )
 
 
-def _fetch_page(
+def _request_page(
     context: ReadContext,
     integration_id: str,
     position: _Position,

@@ -170,10 +170,10 @@ class TalemetryConfig(Section):
     ids_base_url: BaseUrl | None = Field(
         None,
         title="Base URL of the listing",
-        description="Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise.",
+        description="Replaces the vendor's own address, for tests and proxies. Usually empty.",
     )
     profiles_base_url: BaseUrl | None = Field(
         None,
         title="Base URL of the profiles",
-        description="Overrides the address of the vendor's API, for tests and proxies. Leave empty otherwise.",
+        description="Replaces the vendor's own address, for tests and proxies. Usually empty.",
     )
