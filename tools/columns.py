@@ -34,16 +34,16 @@ def written(section: str) -> str:
     text = page(section).read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    tables = "\n".join(map(_table, _streams(section)))
+    tables = "\n".join(map(_table, streams({section: PAGES[section]})))
     return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
-def _streams(section: str) -> list[dict[str, Any]]:
+def streams(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the streams that `discover` shows for a configuration."""
     with tempfile.TemporaryDirectory() as folder:
-        connector = Connector(Path(folder), {section: PAGES[section]})
-        (catalog,) = connector.run("discover").of("CATALOG")
-    streams: list[dict[str, Any]] = catalog["streams"]
-    return streams
+        (catalog,) = Connector(Path(folder), configuration).run("discover").of("CATALOG")
+    found: list[dict[str, Any]] = catalog["streams"]
+    return found
 
 
 def _table(stream: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,7 +27,7 @@ from destination_comeet import config as destination_config
 from integration_tests.sandbox.running import PROJECT
 from integration_tests.support import doc_blocks, postgres, sandbox_script
 from integration_tests.support.doc_blocks import Block
-from integration_tests.support.every_stream import GONE, STREAMS, Case, Held, Row
+from integration_tests.support.every_stream import STREAMS, Case, Held, Row
 from source_ats import config
 
 PROGRAMS = Path(sys.executable).parent
@@ -81,10 +80,10 @@ def test_json_is_what_the_connectors_take(block: Block) -> None:
 
 
 def test_every_block_says_what_it_is_and_where_it_is_run() -> None:
-    only_read = {"json", "hcl", "mermaid", "", "text"}
+    only_read = {"json", "hcl", "mermaid", "yaml", "", "text"}
     for block in ALL:
         assert block.language in {"sh", "python", "sql", *only_read}, block
-        run_here = {"sh": FOLLOWED, "python": FOLLOWED, "sql": ("docs/warehouse.md",)}
+        run_here = {"sh": FOLLOWED, "python": FOLLOWED, "sql": ()}
         if block.language in run_here and not block.why_not:
             assert block.page in run_here[block.language], f"{block} is run by no test: say why"
 
@@ -120,7 +119,6 @@ class Followed:
     truth: list[dict[str, Held]]
     tables: list[dict[str, dict[str, list[Row]]]]
     """After each time: database, stream, rows."""
-    query: dict[str, Query]
 
     def schema(self, case: Case) -> dict[str, Row]:
         """Return the columns that the connector declared, by name."""
@@ -190,7 +188,7 @@ def followed(
             for case in TABLES:
                 case.change(sandbox)
             sandbox.advance(3_600)
-        yield Followed(folder, truth, tables, query)
+        yield Followed(folder, truth, tables)
 
 
 def follow(folder: Path, environment: dict[str, str]) -> None:
@@ -287,81 +285,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, str) and MOMENT.fullmatch(value):
         value = datetime.fromisoformat(value).replace(tzinfo=None)
     return value.isoformat() if isinstance(value, date) else value
-
-
-# The queries
-
-
-@pytest.fixture(scope="module")
-def answers(followed: Followed) -> dict[str, dict[str, list[Row]]]:
-    """Return what each query of the pages says, by its name, in each database."""
-    found: dict[str, dict[str, list[Row]]] = {}
-    for database, ask in followed.query.items():
-        view = ""
-        for block in of("sql"):
-            name = block.text.partition("\n")[0].removeprefix("-- ")
-            with_view = block.text.replace(
-                "FROM current_history", f"FROM ({view}) AS current_history"
-            )
-            found.setdefault(name, {})[database] = ask(with_view)
-            view = block.text if name == "current_history" else view
-    return found
-
-
-@pytest.mark.parametrize("database", ["DuckDB", "PostgreSQL"])
-def test_the_queries_for_current_rows_are_right(
-    followed: Followed, answers: dict[str, dict[str, list[Row]]], database: str
-) -> None:
-    truth = followed.truth[-1]
-    people = {key for key, row in truth["candidates"].items() if row["remote_deleted_at"] is None}
-    found = answers["current_candidates"][database]
-    assert sorted(row["id"] for row in found) == sorted(people)
-    profiles = {key for key, row in truth["profiles"].items() if row != GONE}
-    found = answers["current_profiles"][database]
-    assert sorted(row["id"] for row in found) == sorted(profiles)
-    held: dict[str, int] = Counter(
-        row["candidate_slug"] for row in answers["current_history"][database]
-    )
-    assert {slug: held[slug] for slug in truth["candidate_history"]} == {
-        slug: len(rows) for slug, rows in truth["candidate_history"].items()
-    }
-
-
-@pytest.mark.parametrize("database", ["DuckDB", "PostgreSQL"])
-def test_the_queries_for_stages_are_right(
-    followed: Followed, answers: dict[str, dict[str, list[Row]]], database: str
-) -> None:
-    # Of who is gone from ATZ CRM the rows are still there: their last ones, by the first time.
-    before, now = (each["candidate_history"] for each in followed.truth)
-    rows_of: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for slug, rows in {**before, **now}.items():
-        for row in rows:
-            rows_of[slug, row["job_slug"]].append(row)
-    stages: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for application, rows in rows_of.items():
-        for row in rows:
-            stages[row["talent_stage"]["name"]].add(application)
-
-    standing = answers["standing"][database]
-    assert len(standing) == len(rows_of)
-    for row in standing:
-        of_application = rows_of[row["candidate_slug"], row["job_slug"]]
-        newest = max((each["stage_date"], each["updated_at"]) for each in of_application)
-        assert row["stage"] in {
-            each["talent_stage"]["name"]
-            for each in of_application
-            if (each["stage_date"], each["updated_at"]) == newest
-        }
-
-    funnel = {row["stage"]: row for row in answers["funnel"][database]}
-    assert {stage: row["applications"] for stage, row in funnel.items()} == {
-        stage: len(applications) for stage, applications in stages.items()
-    }
-    for row in funnel.values():
-        assert float(row["percent"]) == pytest.approx(
-            100 * row["applications"] / len(rows_of), abs=0.051
-        )
-    other = answers["funnel"]["DuckDB" if database == "PostgreSQL" else "PostgreSQL"]
-    days = [float(row["days"] or 0) for row in answers["funnel"][database]]
-    assert days == pytest.approx([float(row["days"] or 0) for row in other], abs=0.11)
-    assert any(days)

@@ -6,11 +6,9 @@ through the Singer SDK, which is tested here with every row of the sandbox.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox.running import PROJECT
-from integration_tests.support import doc_blocks, sandbox_script
+from integration_tests.support import doc_blocks, environments, sandbox_script
 from integration_tests.support.connector import SOURCE, parsed
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -33,21 +31,7 @@ OF_THE_READ = {"read_at", "as_of", "resume"}
 @pytest.fixture(scope="module")
 def programs() -> Path:
     """The programs of the environment for clients."""
-    script = PROJECT / "scripts" / "environment"
-    # Several processes run these tests, and one of them makes the environment.
-    with script.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = subprocess.run(
-            [script, "clients"],
-            env={**os.environ, "PYTHON": sys.executable},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if made.returncode:
-        reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
-        pytest.skip(f"The clients cannot be installed here: {reason}")
-    return Path(made.stdout.strip()) / "bin"
+    return environments.programs("clients")
 
 
 @pytest.fixture(scope="module")

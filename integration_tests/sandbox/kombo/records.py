@@ -284,11 +284,12 @@ CANDIDATES, APPLICATIONS, INTERVIEWS = 0, 1, 6
 
 
 def application(seed: int, variant: int, moment: Moment) -> dict[str, Any]:
-    """Make an application; each nested change adds an interview."""
+    """Make an application; each change moves its stage, each nested one adds an interview."""
     dice = _dice(seed, variant)
     number = _number(variant, moment)
     outcome = dice.choice(("PENDING", "PENDING", "HIRED", "DECLINED", None))
-    stage = _maybe(dice, 0.9, _stage(seed, dice.randrange(len(STAGES))))
+    place = (dice.randrange(len(STAGES)) + moment.changes) % len(STAGES)
+    stage = _maybe(dice, 0.9, _stage(seed, place))
     job = _maybe(dice, 0.95, _job(seed, dice.randrange(len(JOBS))))
     who = _maybe(dice, 0.98, _whole_person(seed, dice, variant, number, moment))
     own = {

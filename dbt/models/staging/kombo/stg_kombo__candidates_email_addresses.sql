@@ -1,0 +1,10 @@
+-- Written by scripts/docs from the declared columns of the stream candidates.
+{{ config(enabled=var('ats_kombo')) }}
+
+select
+    id as candidate_id,
+    {{ ats.json_position() }} as nth,
+    {{ ats.element('text', 'email_address') }} as email_address,
+    {{ ats.element('text', 'type') }} as type
+from {{ ref('stg_kombo__candidates') }} as parent
+{{ ats.json_unnest('parent.email_addresses') }}

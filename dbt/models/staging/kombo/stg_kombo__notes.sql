@@ -1,0 +1,25 @@
+-- Written by scripts/docs from the declared columns of the stream kombo_notes.
+{{ config(enabled=var('ats_kombo')) }}
+{%- set raw = ats.raw_table('kombo_notes') %}
+
+select
+    {{ ats.field(raw, 'text', 'id') }} as id,
+    {{ ats.field(raw, 'text', 'integration_id') }} as integration_id,
+    {{ ats.field(raw, 'text', 'remote_id') }} as remote_id,
+    {{ ats.field(raw, 'text', 'candidate_id') }} as candidate_id,
+    {{ ats.field(raw, 'text', 'application_id') }} as application_id,
+    coalesce({{ ats.field(raw, 'text', 'author_id') }}, {{ ats.field(raw, 'text', 'author', 'id') }}) as author_id,
+    {{ ats.field(raw, 'text', 'author', 'remote_id') }} as author_remote_id,
+    {{ ats.field(raw, 'text', 'author', 'first_name') }} as author_first_name,
+    {{ ats.field(raw, 'text', 'author', 'last_name') }} as author_last_name,
+    {{ ats.field(raw, 'text', 'author', 'email') }} as author_email,
+    {{ ats.field(raw, 'text', 'title') }} as title,
+    {{ ats.field(raw, 'text', 'content_html') }} as content_html,
+    {{ ats.field(raw, 'boolean', 'is_private') }} as is_private,
+    {{ ats.field(raw, 'timestamp', 'remote_created_at') }} as remote_created_at,
+    {{ ats.field(raw, 'timestamp', 'remote_updated_at') }} as remote_updated_at,
+    {{ ats.field(raw, 'json', 'remote_data') }} as remote_data,
+    {{ ats.field(raw, 'timestamp', 'changed_at') }} as changed_at,
+    {{ ats.field(raw, 'timestamp', '_airbyte_extracted_at') }} as extracted_at
+from {{ ats.current_rows(raw, 'id') }}
+    and {{ ats.field(raw, 'timestamp', 'remote_deleted_at') }} is null

@@ -1,0 +1,13 @@
+-- Written by scripts/docs from the declared columns of the stream kombo_offers.
+{{ config(enabled=var('ats_kombo')) }}
+
+select
+    id as offer_id,
+    {{ ats.json_position() }} as nth,
+    {{ ats.element('text', 'id') }} as id,
+    {{ ats.element('text', 'key') }} as key,
+    {{ ats.element('text', 'type') }} as type,
+    {{ ats.element('json', 'value') }} as value,
+    {{ ats.element('text', 'label') }} as label
+from {{ ref('stg_kombo__offers') }} as parent
+{{ ats.json_unnest('parent.integration_fields') }}
