@@ -12,51 +12,44 @@ from typing import Any
 import dlt
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
-from dlt.sources.rest_api import rest_api_resources
+from dlt.sources.rest_api import rest_api_resources, rest_api_source
 
 from tools.benchmark.opponents import IDS_PER_REQUEST, INCLUDE, INTEGRATION
 
 
 def candidates(url: str, in_flight: int, integrations: int) -> Any:
     """Pages by cursor; a resource for each integration, all into one table."""
-    return [
-        resource
-        for number in range(integrations)
-        for resource in _of_one_integration(url, number, is_parallel=in_flight > 1)
-    ]
+    return rest_api_source(
+        {
+            "client": {
+                "base_url": f"{url}/kombo/v1/",
+                "auth": {"type": "bearer", "token": "bench"},
+            },
+            "resources": [_of_one_integration(number) for number in range(integrations)],
+        },
+        parallelized=in_flight > 1,
+    )
 
 
-def _of_one_integration(url: str, number: int, *, is_parallel: bool) -> Any:
+def _of_one_integration(number: int) -> Any:
     integration_id = f"{INTEGRATION}{number}"
 
     def with_integration(row: dict[str, Any]) -> dict[str, Any]:
         row["integration_id"] = integration_id
         return row
 
-    cursor = {"type": "cursor", "cursor_path": "data.next", "cursor_param": "cursor"}
-    return rest_api_resources(
-        {
-            "client": {
-                "base_url": f"{url}/kombo/v1/",
-                "headers": {"X-Integration-Id": integration_id},
-                "auth": {"type": "bearer", "token": "bench"},
-            },
-            "resources": [
-                {
-                    "name": f"candidates_{number}",
-                    "table_name": "candidates",
-                    "parallelized": is_parallel,
-                    "endpoint": {
-                        "path": "ats/candidates",
-                        "params": {"page_size": 250, "include_deleted": "true"},
-                        "data_selector": "data.results",
-                        "paginator": cursor,
-                    },
-                    "processing_steps": [{"map": with_integration}],
-                }
-            ],
-        }
-    )
+    return {
+        "name": f"candidates_{number}",
+        "table_name": "candidates",
+        "endpoint": {
+            "path": "ats/candidates",
+            "headers": {"X-Integration-Id": integration_id},
+            "params": {"page_size": 250, "include_deleted": "true"},
+            "data_selector": "data.results",
+            "paginator": {"type": "cursor", "cursor_path": "data.next", "cursor_param": "cursor"},
+        },
+        "processing_steps": [{"map": with_integration}],
+    }
 
 
 def candidate_history(url: str, in_flight: int, _: int) -> Any:
