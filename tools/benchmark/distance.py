@@ -228,7 +228,7 @@ _PAGE, _BATCH, _HISTORY, _POST = 0.036, 0.010, 0.0015, 0.0015
 CONTESTS: Mapping[str, Contest] = {
     "candidates": Contest(
         lambda latency, seconds: _scale(
-            candidates=int(seconds / (latency + _PAGE) / INTEGRATIONS) * 250
+            candidates=int(seconds * 0.75 / (latency + _PAGE) / INTEGRATIONS) * 250
         ),
         _stream("candidates", INTEGRATIONS, 4),
     ),
@@ -244,11 +244,11 @@ CONTESTS: Mapping[str, Contest] = {
         _stream("profiles", 1, 1),
     ),
     "large_pages": Contest(
-        lambda latency, seconds: _scale(people=int(seconds / (latency + _BATCH / 2)) * 25),
+        lambda latency, seconds: _scale(people=int(seconds * 1.3 / (latency + _BATCH / 2)) * 25),
         _large_pages,
     ),
     "candidate_history": Contest(
-        lambda latency, seconds: _scale(histories=int(seconds / (latency + _HISTORY))),
+        lambda latency, seconds: _scale(histories=int(seconds * 1.5 / (latency + _HISTORY))),
         _stream("candidate_history", 1, 4),
     ),
     "writing": Contest(
