@@ -11,7 +11,7 @@ from integration_tests.sandbox.running import Sandbox
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process runs one alone in the end."""
-    items.sort(key=lambda item: not {"documents", "referees"} & {*item.path.parts})
+    items.sort(key=lambda item: not {"documents", "referees", "warehouse"} & {*item.path.parts})
 
 
 @pytest.fixture

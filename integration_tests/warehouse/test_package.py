@@ -39,6 +39,11 @@ WAREHOUSES = {
 }
 """What Airbyte's destinations make of each type, in warehouses that are not here."""
 SEVERAL_TYPES = {"snowflake": "VARIANT", "bigquery": "JSON"}
+WITHOUT_ZONE = {"snowflake": "TIMESTAMP_NTZ", "bigquery": "DATETIME"}
+TEXTS = {"atz_candidates", "comeet_positions"}
+"""Streams whose columns are all texts in the test, so that each conversion is compiled."""
+OTHER_TYPES = {"atz_deals"}
+"""Streams whose times have no zone in the test, and whose lists are numbers."""
 
 
 def test_staging_models_are_those_of_the_declared_columns() -> None:
@@ -76,7 +81,12 @@ def test_models_compile_for_warehouses_that_are_not_here(
     for stream in dbt_staging.streams():
         table = warehouse.Table(stream.declared)
         own = {"_airbyte_raw_id": "string", "_airbyte_extracted_at": "date-time"}
-        declared = {**table.columns(types, several), **{name: types[own[name]] for name in own}}
+        there = types
+        if stream.name in TEXTS:
+            there = dict.fromkeys(types, types["string"])
+        if stream.name in OTHER_TYPES:
+            there = {**types, "date-time": WITHOUT_ZONE[target], "array": types["integer"]}
+        declared = {**table.columns(there, several), **{name: there[own[name]] for name in own}}
         # Snowflake's destination writes names in capitals.
         columns[table.name] = {
             name.upper() if target == "snowflake" else name: kind for name, kind in declared.items()
