@@ -37,7 +37,10 @@ def main(argv: Sequence[str]) -> None:
         fake.started(arguments.candidates) as sandbox,
     ):
         people = f"{arguments.candidates:,}"
-        screen.say(f"Four fake vendors run at {sandbox.url}, with {people} people in each.")
+        screen.say(
+            f"Four fake vendors run at {sandbox.url}. Kombo, Talemetry and ATZ CRM have {people} "
+            "people each, Comeet a few."
+        )
         show_source(screen, sandbox, arguments.candidates, arguments.into, Path(folder))
         pipe.write_to_comeet(screen, sandbox, Path(folder))
         pipe.read_outcomes(screen, sandbox, Path(folder))
