@@ -215,7 +215,7 @@ class Attachments:
             return _Sent.UNKNOWN, f"{reason} [{error.detail}]"
         except (AccessDenied, WrongAddress) as error:
             self._may_add = False
-            # Another server's page is no proof that Comeet did not add it.
+            # A page of another server does not prove that Comeet did not add it.
             state = _Sent.UNKNOWN if isinstance(error, WrongAddress) else _Sent.NO
             return state, f"{NOT_ALLOWED} [{error.detail}]"
         except (AlreadyMerged, NotFound) as error:

@@ -46,7 +46,7 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 5
 """How long a run waits for the lock: PostgreSQL notices a moment later that the last run ended."""
 SECOND_CONNECT_SECONDS = 2
-"""The same while it is found out why there is no connection."""
+"""The same for the attempts that find out why there is no connection."""
 STATEMENT_SECONDS = 60
 """How long PostgreSQL may take to answer."""
 STOPPED_SECONDS = 5

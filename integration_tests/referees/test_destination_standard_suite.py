@@ -6,17 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from integration_tests.sandbox.running import PROJECT, Sandbox
-from integration_tests.support.standard_suite import STRICTLY
+from integration_tests.support.standard_suite import AIRBYTE_CDK, STRICTLY
 from integration_tests.support.writer import Writer
-
-AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
 
 
 @pytest.fixture

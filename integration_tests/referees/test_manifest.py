@@ -21,19 +21,14 @@ from integration_tests.sandbox.talemetry.routes import CLIENT_ID, CLIENT_SECRET
 from integration_tests.support import atz_crm, kombo, talemetry
 from integration_tests.support.connector import Connector, Run, catalog
 from integration_tests.support.manifest import ManifestConnector, configuration, last_states
-from integration_tests.support.standard_suite import STRICTLY
+from integration_tests.support.standard_suite import AIRBYTE_CDK, STRICTLY
 from tools.manifest.document import FILE
 
 STREAMS = ("candidates", "profiles", "deleted_profiles", "candidate_history")
 CANARY = "Mira Solberg, mira.solberg@example.org"
-AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A small world."""
-    with Sandbox.start(candidates=60) as running:
-        yield running
+pytestmark = pytest.mark.people(60)
 
 
 @pytest.fixture

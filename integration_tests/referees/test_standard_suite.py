@@ -5,28 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from integration_tests.sandbox.running import Sandbox
+from integration_tests.sandbox.running import PROJECT, Sandbox
 from integration_tests.support.every_stream import configuration
-from integration_tests.support.standard_suite import STRICTLY
+from integration_tests.support.standard_suite import AIRBYTE_CDK, STRICTLY
 
-PROJECT = Path(__file__).resolve().parents[2]
-# Every warning fails, the suite's own on what it finds odd in a catalog above all; but for what the
-# CDK does itself: a class of its own that it calls experimental, a mark that it does not register.
-AIRBYTE_CDK = Path(sys.executable).with_name("airbyte-cdk")
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """Just so many that each stream has rows."""
-    with Sandbox.start(candidates=200) as running:
-        yield running
+pytestmark = pytest.mark.people(200)
 
 
 @pytest.fixture

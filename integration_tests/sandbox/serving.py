@@ -1,4 +1,4 @@
-"""Serves the sandbox until whoever started it closes the pipe, or has ended."""
+"""Serves the sandbox until the process that started it closes the pipe or ends."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def explain(
 
 
 def is_host_known(host: str) -> bool:
-    """Return False if there is no such host; True also if it cannot be looked up now."""
+    """Return False if no such host exists; True if it does, or if that cannot be found out now."""
     try:
         socket.getaddrinfo(host, None)
     except socket.gaierror as error:

@@ -102,7 +102,7 @@ class ConcurrencyLimiter:
                 self._changed.notify_all()
 
     def limit_to(self, requests: int | None, left: int | None = None) -> None:
-        """Allow no more in flight than this, and than `left` more; None: there is no such limit.
+        """Allow this many in flight, and at most `left` more than now. None: no limit.
 
         One is always allowed: when nothing is left, the rate limiter blocks.
         """

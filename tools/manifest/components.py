@@ -96,7 +96,7 @@ def error_handler(vendor: Vendor, *first: Component, usable: str) -> Component:
 
     `usable` is the condition that an answer has to meet. The CDK takes one that is not JSON for an
     empty object, and without the condition its rows would be lost in silence. Each condition parses
-    the answer anew, so the one that is met comes as early as it can.
+    the whole answer again, so the one that is met stands as early as possible.
 
     A wait that the vendor names is obeyed. The messages are ours, since the CDK's quote the answer.
     """

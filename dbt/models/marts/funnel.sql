@@ -1,6 +1,6 @@
 -- A cohort is the applications to a job from a source in a month. In a stage that has a position in
 -- the order of its job, everybody counts who came to it or to a later one: stages can be skipped,
--- and Kombo shows the present stage only. Whoever was hired has passed them all.
+-- and Kombo shows the present stage only. A person who was hired has passed them all.
 with applications as (
     select
         application_key,
