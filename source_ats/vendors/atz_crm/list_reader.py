@@ -19,14 +19,14 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from itertools import count, islice
 
 from source_ats.errors import ConfigError, ContractError, RequestRefused
 from source_ats.http.client import Client
 from source_ats.http.retry import RetryPolicy
-from source_ats.sync.concurrency import map_ordered
 from source_ats.sync.page_size import PageSize
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
@@ -127,28 +127,16 @@ class ListReader:
         `page` is that page; None if an earlier run has read it. The caller adds each page to
         `index` before it takes the next one.
 
-        One request at a time, so that none is sent for a page that does not exist. Only when
-        responses come more slowly than the rate limit allows requests, pages are requested ahead,
-        in time that would be lost otherwise; but not after a page that was the last before, or that
-        is shorter than others and so is likely to be the last.
+        No page is requested ahead after one that was the last before, or that is shorter than
+        others and so is likely to be the last.
         """
-        requested = number
         shifts = 0
-        in_flight = 1
-        ahead: deque[Future[ListPage]] = deque()
-        pool = ThreadPoolExecutor(max_workers=self._concurrent_requests)
+        following_pages = self._requested(count(number + 1))
         try:
             while page is None or not self._is_last(number, page, index):
                 likely = number < self._last and (page is None or len(page) >= self._longest)
-                while len(ahead) < (in_flight if likely else 1):
-                    requested += 1
-                    ahead.append(pool.submit(self.page, requested))
-                if not wait([ahead[0]], timeout=self._patience).done:
-                    in_flight = min(in_flight + 1, self._concurrent_requests)
-                    if likely and len(ahead) < in_flight:
-                        continue
-                following = ahead.popleft().result()
-                if not len(following) and following.found:
+                following = following_pages.take(ahead=likely)
+                if following is None or (not len(following) and following.found):
                     return
                 if following.found and index.has_unknown(following):
                     shifts = 0
@@ -169,20 +157,24 @@ class ListReader:
                 yield page
         finally:
             self._last = number
-            pool.shutdown(wait=False, cancel_futures=True)
+            following_pages.close()
 
     def pages_before(self, number: int) -> Iterator[ListPage]:
         """Yield the pages before page `number`, the last one first."""
         following = None
-        # A page may hold 100 whole objects, so only a few wait for their turn.
-        for page in map_ordered(
-            self.page, range(number - 1, 0, -1), self._concurrent_requests, ahead=2
-        ):
-            number -= 1
-            if following is not None and not following.found and self._is_full(page):
-                raise self._incomplete(number + 1, following)
-            following = page
-            yield page
+        pages = self._requested(iter(range(number - 1, 0, -1)))
+        try:
+            while (page := pages.take(ahead=True)) is not None:
+                number -= 1
+                if following is not None and not following.found and self._is_full(page):
+                    raise self._incomplete(number + 1, following)
+                following = page
+                yield page
+        finally:
+            pages.close()
+
+    def _requested(self, numbers: Iterator[int]) -> _RequestedPages:
+        return _RequestedPages(self.page, numbers, self._concurrent_requests, self._patience)
 
     def _request(self, number: int, limit: int, retry_policy: RetryPolicy | None) -> ListPage:
         _, sort = self._parameters[0]
@@ -229,3 +221,42 @@ class ListReader:
             f"before it is full, so the list may be incomplete. {ADVICE}"
         )
         return ContractError(message, detail=page.where)
+
+
+class _RequestedPages:
+    """Pages in the order of their numbers, one request at a time.
+
+    Only when responses come more slowly than the rate limit allows requests, pages are requested
+    ahead, in time that would be lost otherwise: each page in flight takes memory.
+    """
+
+    def __init__(
+        self, page: Callable[[int], ListPage], numbers: Iterator[int], most: int, patience: float
+    ) -> None:
+        """At most `most` requests are in flight; one more after each wait of `patience` seconds."""
+        self._page = page
+        self._numbers = numbers
+        self._most = most
+        self._patience = patience
+        self._in_flight = 1
+        self._pending: deque[Future[ListPage]] = deque()
+        self._pool = ThreadPoolExecutor(max_workers=most)
+
+    def take(self, *, ahead: bool) -> ListPage | None:
+        """Return the next page, None after the last number; `ahead` allows several requests."""
+        while True:
+            room = (self._in_flight if ahead else 1) - len(self._pending)
+            for number in islice(self._numbers, max(room, 0)):
+                self._pending.append(self._pool.submit(self._page, number))
+            if not self._pending:
+                return None
+            if wait([self._pending[0]], timeout=self._patience).done:
+                break
+            self._in_flight = min(self._in_flight + 1, self._most)
+            if not ahead:
+                break
+        return self._pending.popleft().result()
+
+    def close(self) -> None:
+        """Drop what is still to come."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
