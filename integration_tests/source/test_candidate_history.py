@@ -523,6 +523,29 @@ def test_check_names_the_key_to_change(atz: Sandbox, connector: Connector) -> No
     assert "another" not in status["message"].split("atz_crm.access_token")[0]
 
 
+FAILURES: dict[str, dict[str, Any]] = {
+    "refused": {"kind": "status", "status": 422},
+    "down": {"kind": "status", "status": 503},
+    "unknown shape": {"kind": "body", "body": "42"},
+    "no permission": {"kind": "status", "status": 403},
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_check_succeeds_if_deals_can_be_read_and_names_the_streams_that_cannot(
+    atz: Sandbox, connector: Connector, failure: str
+) -> None:
+    atz.fault("atz_crm.candidates", **FAILURES[failure])
+    (status,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert status["status"] == "SUCCEEDED", status
+    expected = "atz_candidates and candidate_history cannot be read: "
+    assert status["message"].startswith(expected)
+    atz.fault("atz_crm.deals", **FAILURES[failure])
+    (status,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert status["status"] == "FAILED"
+    assert status["message"].count("candidate_history") == 0
+
+
 def test_an_unknown_token_ends_the_stream_as_a_matter_of_configuration(
     atz: Sandbox, connector: Connector
 ) -> None:

@@ -669,6 +669,18 @@ def test_check_tells_what_is_wrong(sandbox: Sandbox, connector: Connector) -> No
     assert "Source&CRM - API User" in status["message"]
 
 
+@pytest.mark.parametrize(("status", "requests"), [(400, 1), (500, 3)])
+def test_check_succeeds_if_one_person_cannot_be_read_but_another_one_can(
+    sandbox: Sandbox, connector: Connector, status: int, requests: int
+) -> None:
+    sandbox.fault("talemetry.profiles", "status", status=status, times=requests)
+    (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert answer["status"] == "SUCCEEDED", answer
+    sandbox.fault("talemetry.profiles", "status", status=status)
+    (answer,) = connector.run_quickly("check").of("CONNECTION_STATUS")
+    assert answer["status"] == "FAILED"
+
+
 @pytest.mark.parametrize(
     "damaged",
     [

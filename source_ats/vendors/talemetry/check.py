@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from source_ats.errors import AccessDenied, RequestRefused
+from source_ats.errors import (
+    AccessDenied,
+    AtsError,
+    ContractError,
+    IncompleteResponse,
+    RequestRefused,
+    RetryableError,
+)
 from source_ats.http.client import Client
 from source_ats.http.models import Request
+from source_ats.sync.page_size import TWO_ATTEMPTS
 from source_ats.vendors.talemetry import chosen, requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK
 
 PERIOD = timedelta(days=30)
+PEOPLE_TO_TRY = 3
+"""One refusal may be due to that person alone."""
 
 
 def check(config: TalemetryConfig, client: Client) -> list[str]:
@@ -25,10 +36,10 @@ def check(config: TalemetryConfig, client: Client) -> list[str]:
         result = chosen.fetch(chosen.fetcher(client, config), first)
         missing = [*result.bad, *result.gone]
         return [chosen.describe_missing(missing)] if missing else []
-    listed = client.send(_listing(config, client, None), responses.listing)
+    listed = client.send(_listing(config, client, None, page_size=PEOPLE_TO_TRY), responses.listing)
     if not listed.ids:
         return ["Talemetry lists no people. If you expect some, check talemetry.exclude_sources."]
-    client.send(requests.profiles(config, listed.ids[:1]), responses.people)
+    _check_people(config, client, listed.ids)
     try:
         changed = client.send(_listing(config, client, "updated"), responses.listing).ids
     except (RequestRefused, AccessDenied):
@@ -43,13 +54,34 @@ def check(config: TalemetryConfig, client: Client) -> list[str]:
     return [note]
 
 
-def _listing(config: TalemetryConfig, client: Client, event: str | None) -> Request:
-    """Request one GUID: of anybody, or of a person with this event in the last days."""
+def _check_people(config: TalemetryConfig, client: Client, guids: Sequence[str]) -> None:
+    """Raise why none of these people can be read."""
+    failure: AtsError | None = None
+    for guid in guids:
+        try:
+            # If Talemetry is down, the first person has shown that with the usual patience.
+            client.send(
+                requests.profiles(config, [guid]),
+                responses.people,
+                retry_policy=TWO_ATTEMPTS if failure else None,
+            )
+        except (ContractError, IncompleteResponse, RetryableError) as error:
+            failure = error
+        else:
+            return
+    if failure:
+        raise failure
+
+
+def _listing(
+    config: TalemetryConfig, client: Client, event: str | None, *, page_size: int = 1
+) -> Request:
+    """Request GUIDs: of anybody, or of people with this event in the last days."""
     end = client.now() - BEHIND_THE_CLOCK
     return requests.people_ids(
         config,
         event=event,
         start=end - PERIOD,
         end=end,
-        page_size=1,
+        page_size=page_size,
     )

@@ -1186,6 +1186,19 @@ def test_check_minds_one_refusal_as_little_as_the_read_does(atz: Atz) -> None:
     assert len(atz.calls) <= 2 * (1 + 3)
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_check_of_chosen_candidates_succeeds_if_one_of_them_can_be_read(
+    atz: Atz, status: int
+) -> None:
+    atz.candidates(3)
+    atz.answers = {2: status}  # the first in the order of slugs
+    assert check(atz, candidate_slugs=[slug(2), slug(1)]) == []
+    atz.answers = {2: status, 1: status}
+    failure = ConfigError if status == 400 else TransientError
+    with pytest.raises(failure):
+        check(atz, candidate_slugs=[slug(2), slug(1)])
+
+
 def test_check_says_that_nobody_is_there(atz: Atz) -> None:
     (note,) = check(atz)
     assert "no candidates" in note
