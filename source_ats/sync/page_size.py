@@ -48,7 +48,7 @@ class PageSize:
         Raises what the request raises, and `TransientError` with the name of the setting when one
         row is answered, but not the smallest page.
         """
-        while True:
+        while self.rows > SMALLEST:
             try:
                 return request(self.rows, TWO_ATTEMPTS)
             except RetryableError as error:
@@ -63,6 +63,12 @@ class PageSize:
                 if error.rate_limit:
                     raise
                 self._halve(error)
+        try:
+            return request(self.rows, None)
+        except RetryableError as error:
+            if error.rate_limit or not self._is_one_row_answered(request):
+                raise
+            raise self._keeps_failing(error) from None
 
     def shrink(self, error: RetryableError, request: FirstPage[object]) -> None:
         """Halve the size after the page at which this run resumed has failed with `error`.
@@ -82,13 +88,7 @@ class PageSize:
 
     def _halve(self, error: RetryableError) -> None:
         if self.rows <= SMALLEST:
-            remedy = f"set {self._setting} below {self.rows}, or " if self._setting else ""
-            message = (
-                f"A page of {self.rows} rows keeps failing, while one row is answered. The next "
-                f"run resumes from the last state. If this does not pass, {remedy}ask the "
-                "vendor's support."
-            )
-            raise TransientError(message, detail=error.detail) from None
+            raise self._keeps_failing(error) from None
         smaller = max(SMALLEST, self.rows // 2)
         log.warning(
             "A page of %d rows keeps failing, while one row is answered. The list is read from its "
@@ -99,3 +99,11 @@ class PageSize:
             error.detail,
         )
         self.rows = smaller
+
+    def _keeps_failing(self, error: RetryableError) -> TransientError:
+        remedy = f"set {self._setting} below {self.rows}, or " if self._setting else ""
+        message = (
+            f"A page of {self.rows} rows keeps failing, while one row is answered. The next run "
+            f"resumes from the last state. If this does not pass, {remedy}ask the vendor's support."
+        )
+        return TransientError(message, detail=error.detail)

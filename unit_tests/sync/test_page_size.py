@@ -63,6 +63,14 @@ def test_a_vendor_that_is_down_gets_the_usual_retries() -> None:
     assert size.rows == 250
 
 
+@pytest.mark.parametrize("largest", [0, 1])
+def test_the_smallest_page_gets_the_usual_retries_before_it_is_said_to_fail(largest: int) -> None:
+    server = Server(largest)
+    with pytest.raises(TransientError):
+        PageSize(10, "vendor.page_size").first_page(server)
+    assert server.asked == [(10, USUAL), (1, 1)]
+
+
 def test_an_exhausted_rate_limit_says_nothing_about_the_size() -> None:
     server, size = Server(0, rate_limit=True), PageSize(250, "vendor.page_size")
     with pytest.raises(RetryableError):
