@@ -21,7 +21,6 @@ from integration_tests.support.killed_writer import REPLAY_STEPS
 from integration_tests.support.outcomes import candidate, created, once, people
 from integration_tests.support.writer import (
     COMMAND,
-    KILLED,
     OPEN,
     SECOND,
     Message,
@@ -354,7 +353,7 @@ def test_a_replay_that_is_killed_loses_nobody_and_creates_nobody_twice(
     custom(keeping)
     keeping.write(bad(1), bad(2), record({"id": 3}), state(1))
     corrected(keeping)
-    killed = keeping.run_by([*KILLED, step, "1" if step.startswith("file") else "2"], "replay")
+    killed = keeping.run_killed(step, 1 if step.startswith("file") else 2, "replay")
     assert killed.code == -signal.SIGKILL, killed.output
     assert {*keys(keeping), *created(keeping)} == {"people:1", "people:2", "people:3"}
     keeping.control("move", status="Rejected")

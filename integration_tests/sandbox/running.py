@@ -29,8 +29,9 @@ PATIENCE = 60
 """Seconds after which a call to the control API counts as failed."""
 
 _forks = multiprocessing.get_context("forkserver")
-# Each sandbox is forked from a process that has imported this: to import it takes 0.3 s.
-_forks.set_forkserver_preload([serving.__name__])
+# Each sandbox, and each command of `support/forked.py`, is forked from a process that has imported
+# these: to import one takes 0.3 s.
+_forks.set_forkserver_preload([serving.__name__, "integration_tests.support.killed_writer"])
 
 
 @dataclass

@@ -1,8 +1,7 @@
 """Run `destination-comeet` and kill it in the middle: no step of it can prepare for that.
 
-`python -m integration_tests.support.killed_writer STEP N write --config ...` sends SIGKILL to
-itself when the run comes to the step for the Nth time. The steps are those between the reading of a
-record and the passing on of a state.
+It sends SIGKILL to itself when the run comes to a step for the Nth time. The steps are those
+between the reading of a record and the passing on of a state.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import urllib3
@@ -21,6 +21,8 @@ from destination_comeet.cli import destination_comeet
 from destination_comeet.delivery import Delivery
 from destination_comeet.ledger import Ledger
 from destination_comeet.replay import NewFile
+from integration_tests.support import forked
+from integration_tests.support.forked import Ended
 from source_ats.http.client import Client
 from source_ats.process import Output
 
@@ -92,6 +94,12 @@ def interrupt(step: Step, occurrence: int, act: Callable[..., object]) -> None:
     setattr(owner, name, watched)
 
 
-if __name__ == "__main__":
-    interrupt({**STEPS, **REPLAY_STEPS}[sys.argv.pop(1)], int(sys.argv.pop(1)), die)
-    destination_comeet()
+def run_killed(step: str, occurrence: int, arguments: Sequence[str], given: Path) -> Ended:
+    """Run `destination-comeet` on the lines of a file, killed when it comes to a step so often."""
+    return forked.run(
+        destination_comeet,
+        arguments,
+        given.parent,
+        given=str(given),
+        prepare=partial(interrupt, {**STEPS, **REPLAY_STEPS}[step], occurrence, die),
+    )

@@ -15,13 +15,13 @@ from typing import Any
 
 from destination_comeet.cli import main as destination_main
 from integration_tests.sandbox.running import PROJECT, Sandbox
+from integration_tests.support import killed_writer
 from source_ats.clock import Clock, SystemClock
 from source_ats.process import Output
 
 Message = dict[str, Any]
 
 COMMAND = (str(Path(sys.executable).with_name("destination-comeet")),)
-KILLED = (sys.executable, "-m", "integration_tests.support.killed_writer")
 
 OPEN = "4A.1C2"
 """A position of the sandbox that takes candidates."""
@@ -176,7 +176,15 @@ class Writer:
 
     def write_killed(self, step: str, occurrence: int, *messages: Message) -> Run:
         """Write these messages, killed with SIGKILL when it comes to that step so many times."""
-        return self.write_by([*KILLED, step, str(occurrence)], *messages)
+        return self.run_killed(step, occurrence, "write", lines_of(messages))
+
+    def run_killed(self, step: str, occurrence: int, verb: str, lines: bytes = b"") -> Run:
+        """Run a verb, killed with SIGKILL when it comes to that step so many times."""
+        with tempfile.TemporaryDirectory() as folder:
+            given = Path(folder) / "given"
+            given.write_bytes(lines)
+            done = killed_writer.run_killed(step, occurrence, self.arguments(verb), given)
+        return finished(done.code, done.output, done.errors.encode())
 
     def _in_this_process(
         self,

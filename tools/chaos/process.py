@@ -20,11 +20,10 @@ from typing import Any, NoReturn
 
 import requests
 import urllib3
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import psycopg
 
-from destination_comeet import commands, stdin
+from integration_tests.support import forked
 from integration_tests.support.connector import QuickClock
+from integration_tests.support.forked import LONGEST_RUN, Ended
 from integration_tests.support.killed_writer import STEPS as WRITE_STEPS
 from integration_tests.support.killed_writer import Step, always, die, interrupt
 from source_ats import process
@@ -46,11 +45,6 @@ READ_STEPS: dict[str, Step] = {
     "lines printed": (Output, "write", "after", always),
 }
 PACE_SECONDS = 0.05
-LONGEST_RUN = 120
-"""Seconds, far more than a run takes: one that waits for ever is a failure."""
-
-_imported = (commands, stdin, sqlite, psycopg)
-"""What the destination imports when it runs; here it is imported once for all."""
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["__main__", __name__])
@@ -100,41 +94,14 @@ class Fate:
     blows: Sequence[Blow] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended, and the bytes that it printed."""
-
-    code: int
-    output: bytes
-    errors: str
-
-
 def ended(
     command: Callable[[], None], arguments: Sequence[str], folder: Path, fate: Fate, given: str = ""
 ) -> Ended:
     """Run one of the two commands until it ends or is cut. `given` is a file to read from."""
-    output, errors = folder / "output", folder / "errors"
-    files = (given or os.devnull, str(output), str(errors))
-    process = _forks.Process(target=_run, args=(command, arguments, files, fate))
-    process.start()
-    process.join(LONGEST_RUN)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        message = f"The run did not end within {LONGEST_RUN} s."
-        raise AssertionError(message)
-    return Ended(process.exitcode, output.read_bytes(), errors.read_text())
+    return forked.run(command, arguments, folder, given=given, prepare=partial(_prepare, fate))
 
 
-def _run(
-    command: Callable[[], None], arguments: Sequence[str], files: tuple[str, str, str], fate: Fate
-) -> None:
-    for descriptor, path in enumerate(files):
-        flags = os.O_RDONLY if descriptor == 0 else os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-        os.dup2(os.open(path, flags), descriptor)
-    # A pipe to the parent of all forks stands there otherwise.
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for the life of the process
-    sys.argv = [command.__name__, *arguments]
+def _prepare(fate: Fate) -> None:
     if fate.certificate:
         os.environ["REQUESTS_CA_BUNDLE"] = fate.certificate
     vars(process)["SystemClock"] = partial(_SetClock, fate) if fate.clock else QuickClock
@@ -144,7 +111,6 @@ def _run(
         _at(blow.step, blow.occurrence, lambda *_, strike=blow.strike: strike())
     if fate.cut is not None:
         _at(fate.cut.step, fate.cut.occurrence, _act(fate.cut))
-    command()
 
 
 def _at(step: str, occurrence: int, act: Callable[..., object]) -> None:
