@@ -177,7 +177,7 @@ def _summarized(client: Client) -> Iterator[None]:
     try:
         yield
     finally:
-        log.info("Comeet: %s", client.usage.summary())
+        log.info("%s", client.usage.summary("Comeet"))
 
 
 @contextmanager

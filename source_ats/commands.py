@@ -138,7 +138,7 @@ def read(
     finally:
         for vendor, read_of_it in zip(vendors, tasks, strict=False):
             if read_of_it.tasks:
-                log.info("%s: %s", vendor.name, vendor.usage.summary())
+                log.info("%s", vendor.usage.summary(vendor.name))
 
 
 def _task_that_fails(name: str) -> ReadTask:

@@ -1169,8 +1169,8 @@ class TestWhatIsTold:
             "Vendor's rate limit is exhausted": 10,
             "Vendor at api.example.com did not accept a connection in time": 1,
         }
-        summary = sender.usage.summary()
-        assert summary.startswith(f"48 requests in {sum(clock.waits):.1f} s, ")
+        summary = str(sender.usage.summary("Kombo"))
+        assert summary.startswith(f"Kombo: 48 requests in {sum(clock.waits):.1f} s, ")
         assert summary.endswith(
             " Sent again because: Vendor answered with status 500 (12), Vendor's rate limit is "
             "exhausted (11), Vendor at api.example.com did not accept a connection in time (1)."
