@@ -83,6 +83,7 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         """Connect to a database."""
+        self.url = url
         self._connection = psycopg.connect(url, autocommit=True)
         self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}".encode())
 

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from integration_tests.support import postgres, warehouse
+from integration_tests.support import postgres, report, warehouse
 from integration_tests.support.connector import Connector, catalog
 from integration_tests.support.every_stream import STREAMS, configuration
 from integration_tests.warehouse import expected
@@ -433,6 +433,22 @@ def comparable(rows: list[Row]) -> list[Any]:
         ),
         key=lambda row: json.dumps(row, sort_keys=True, default=str),
     )
+
+
+def test_both_databases_give_the_same_report(built: Built, dbt: Path, tmp_path: Path) -> None:
+    found = {name: project.database for name, project in built.projects.items()}
+    assert isinstance(found["DuckDB"], warehouse.DuckDB)
+    assert isinstance(found["PostgreSQL"], warehouse.Postgres)
+    path, url = found["DuckDB"].path, found["PostgreSQL"].url
+    pages = []
+    for database, name in ((path, path.name), (url, url.rpartition("/")[2])):
+        done = report.write(dbt.parent, database, "--into", tmp_path / "report.html")
+        assert (done.returncode, done.stderr) == (0, "")
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert f"{name}, schema analytics" in page
+        assert page.count("<figure") == 5
+        pages.append(page.replace(name, "the database"))
+    assert pages[0] == pages[1]
 
 
 @pytest.mark.parametrize("database", DATABASES)

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from integration_tests.sandbox.running import Sandbox
 from tools import sandbox as fake
-from tools.demo import pipe
+from tools.demo import marts, pipe
 from tools.demo.screen import Screen
 
 DATABASE = Path("demo.duckdb")
+READS = {
+    "first read": "The first read: everything",
+    "second read": "The second read: only what changed",
+}
+"""The names of the files with the messages of each, and the titles of their tables."""
 
 
 def main(argv: Sequence[str]) -> None:
@@ -25,6 +30,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--candidates", type=int, default=2_000, help="people per vendor (2000)")
     parser.add_argument(
         "--into", type=Path, default=DATABASE, help="the DuckDB file, made anew (demo.duckdb)"
+    )
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help="without the dbt models and the report, which take an environment of their own",
     )
     arguments = parser.parse_args(argv)
     # PyAirbyte neither looks for connectors on the network nor sends usage data.
@@ -44,6 +55,9 @@ def main(argv: Sequence[str]) -> None:
         show_source(screen, sandbox, arguments.candidates, arguments.into, Path(folder))
         pipe.write_to_comeet(screen, sandbox, Path(folder))
         pipe.read_outcomes(screen, sandbox, Path(folder))
+        if arguments.report:
+            messages = [Path(folder) / f"{run}.jsonl" for run in (*READS, *pipe.WRITES)]
+            marts.report(screen, arguments.into, messages, Path(folder))
     screen.say_next(arguments.into)
 
 
@@ -60,11 +74,13 @@ def show_source(
         warehouse.check()
     screen.say("check: all four systems can be read.")
     screen.say(f"discover: there are {len(warehouse.streams)} streams.")
-    warehouse.read("The first read: everything", screen)
+    first, second = READS
+    warehouse.read(READS[first], screen, folder / f"{first}.jsonl")
     with screen.working("A day passes in the fake systems"):
         fake.pass_day(sandbox, candidates)
     screen.say("A day passes: people are added, changed and deleted in all four systems.")
-    warehouse.read("The second read: only what changed", screen)
+    warehouse.read(READS[second], screen, folder / f"{second}.jsonl")
+    warehouse.close()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ class Messages:
             elif message["type"] == "TRACE":
                 self._take_trace(message["trace"])
 
+    def keep(self, path: Path) -> None:
+        """Move the messages of a read that is over into another file."""
+        self.path.rename(path)
+
     def _take_trace(self, trace: dict[str, Any]) -> None:
         if trace["type"] != "STREAM_STATUS":
             return

@@ -17,9 +17,12 @@ from tools.demo.screen import Screen
 
 SHOWN_REASONS = 3
 PLAN = "plan.jsonl"
+WRITES = {"first write": "First write", "second write": "The same people again"}
+"""The names of the files with the messages of each, and what the screen calls it."""
+READ, WRITTEN = "read.jsonl", "written.jsonl"
 PIPE = (
     f"{fake.PROGRAMS}/source-ats read --config {fake.SOURCE} --catalog {fake.CATALOG}"
-    f" | {fake.PROGRAMS}/destination-comeet write --config {fake.DESTINATION}"
+    f" | tee {READ} | {fake.PROGRAMS}/destination-comeet write --config {fake.DESTINATION}"
     f" --catalog {fake.CATALOG}"
 )
 NAMES = {"candidates": ("first_name", "last_name"), "profiles": ("given_name", "family_name")}
@@ -37,13 +40,15 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     _run(folder, f"{fake.PROGRAMS}/destination-comeet check --config {fake.DESTINATION}")
     screen.say("check: Comeet can be written to, and the ledger is made.")
     _rehearse(screen, folder)
-    for run in ("First write", "The same people again"):
+    for name, run in WRITES.items():
         (folder / fake.REJECTED).unlink()
         before = sandbox.look("/_control/comeet/summary")["created"]
         began = time.monotonic()
         with screen.working(f"{run}: reading and writing"):
-            _run(folder, PIPE)
+            _run(folder, f"{PIPE} > {WRITTEN}")
         seconds = time.monotonic() - began
+        messages = b"".join((folder / part).read_bytes() for part in (READ, WRITTEN))
+        (folder / f"{name}.jsonl").write_bytes(messages)
         created = sandbox.look("/_control/comeet/summary")["created"] - before
         screen.say(f"{run}: {created:,} candidates were created in {seconds:.1f} s.")
     _say_rejected(screen, folder / fake.REJECTED)

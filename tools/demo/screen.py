@@ -103,6 +103,10 @@ class Screen:
             table.add_column(other, justify="right", no_wrap=True)
         return table
 
+    def say_report(self, page: Path) -> None:
+        """Say where the report is."""
+        self._as_it_is(f"The report is {page}: open it in a browser.\n")
+
     def say_next(self, database: Path) -> None:
         """Say where everything is, and what to do now."""
         self.title("What next")

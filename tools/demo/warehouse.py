@@ -14,6 +14,7 @@ import sqlalchemy
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.every_stream import configuration
+from tools.demo.marts import TABLES
 from tools.demo.messages import Messages
 from tools.demo.screen import Line, Screen
 from tools.sandbox import PROGRAMS
@@ -21,8 +22,6 @@ from tools.sandbox import PROGRAMS
 with warnings.catch_warnings(action="ignore"):  # its libraries warn of each other
     import airbyte
     from airbyte.caches import DuckDBCache
-
-SCHEMA = "ats"
 
 ROUTES = {
     "candidates": "kombo.candidates",
@@ -53,7 +52,7 @@ class Warehouse:
                 local_executable=self._copying_executable(folder),
             )
             self._source.select_all_streams()
-            self._cache = DuckDBCache(db_path=database, schema_name=SCHEMA, cache_dir=folder)
+            self._cache = DuckDBCache(db_path=database, schema_name=TABLES, cache_dir=folder)
             self.streams = self._source.discovered_catalog.streams
 
     def _copying_executable(self, folder: Path) -> Path:
@@ -67,13 +66,20 @@ class Warehouse:
         path.chmod(0o755)
         return path
 
+    def close(self) -> None:
+        """Close the file, so that other programs can open it."""
+        self._cache.get_sql_engine().dispose()
+
     def check(self) -> None:
         """Check the configuration. Raises if it fails."""
         with quiet():
             self._source.check()
 
-    def read(self, title: str, screen: Screen) -> None:
-        """Read all streams into the file, and show what that did to each table."""
+    def read(self, title: str, screen: Screen, messages: Path) -> None:
+        """Read all streams into the file, and show what that did to each table.
+
+        What the source printed is in `messages` afterwards.
+        """
         before = {stream.name: self._rows(stream.name) for stream in self.streams}
         self._sandbox.reset_log()
         self._messages.forget()
@@ -82,6 +88,7 @@ class Warehouse:
             self._source.read(cache=self._cache)
         requests = {name: each["total"] for name, each in self._sandbox.counts().items()}
         self._messages.follow()
+        self._messages.keep(messages)
         lines = [self._line(stream.name, before[stream.name], requests) for stream in self.streams]
         screen.table(title, lines, self._messages.seconds())
 
@@ -110,9 +117,9 @@ class Warehouse:
         if "remote_deleted_at" in columns:
             deleted = "remote_deleted_at IS NOT NULL"
         with self._cache.get_sql_engine().connect() as connection:
-            if not sqlalchemy.inspect(connection).has_table(stream, schema=SCHEMA):
+            if not sqlalchemy.inspect(connection).has_table(stream, schema=TABLES):
                 return {}
-            query = f"SELECT {key}, {deleted}, _airbyte_extracted_at FROM {SCHEMA}.{stream}"  # noqa: S608 - our own names
+            query = f"SELECT {key}, {deleted}, _airbyte_extracted_at FROM {TABLES}.{stream}"  # noqa: S608 - our own names
             rows = connection.execute(sqlalchemy.text(query)).all()
         return {key: (is_deleted, written_at) for key, is_deleted, written_at in rows}
 

@@ -1,5 +1,5 @@
 """The pictures in `docs/images/`: `scripts/pictures` makes them again.
 
-`demo.py` runs the demo and draws what it prints. `form.py` draws the spec of the source as
-Airbyte's form shows it, and photographs the page in Chromium. `__main__.py` makes both.
+`report.py` runs the demo and photographs its report in Chromium. `form.py` draws the spec of the
+source as Airbyte's form shows it, and photographs that. `__main__.py` makes both.
 """

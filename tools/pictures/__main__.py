@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from integration_tests.sandbox.running import PROJECT
-from tools.pictures import demo, form
+from tools.pictures import form, report
 
 IMAGES = PROJECT / "docs" / "images"
 
 if __name__ == "__main__":
-    demo.draw(IMAGES / "demo.svg")
+    report.photograph(IMAGES / "report.png")
     form.photograph(IMAGES / "form.png")
