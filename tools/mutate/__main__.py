@@ -26,7 +26,15 @@ from tools.mutate.types_rejected import rejected
 
 PACKAGES = ("source_ats", "destination_comeet")
 
-TESTS = ("unit_tests", "integration_tests/destination")
+TESTS = (
+    "unit_tests",
+    "integration_tests/destination",
+    # Those that reach what the unit tests do not; all of them would take an hour to list.
+    "integration_tests/source/test_candidates.py",
+    "integration_tests/source/test_comeet.py",
+    "integration_tests/source/test_kombo_files.py",
+    "integration_tests/source/test_row_filters.py",
+)
 LEFT_OUT = (
     "unit_tests/project",  # about the project's files
     # These start the command as a process of its own, or need PostgreSQL.
@@ -57,6 +65,12 @@ def main(arguments: Sequence[str]) -> int:
         "--again", action="store_true", help="test again what survived or was not reached"
     )
     parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="of unit tests for each mutant (10)"
+    )
+    parser.add_argument(
+        "--integration-seconds", type=float, default=20, help="of integration tests (20)"
+    )
     options = parser.parse_args(arguments)
 
     FOLDER.mkdir(exist_ok=True)
@@ -71,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"Seed {options.seed}: {len(sample)} of {len(mutants)} mutants are drawn.", flush=True)
     left = [each for each in sample if each.name not in by_types and each.name not in reasons]
     if not options.report:
-        test(left, again=options.again)
+        test(left, options.seconds, options.integration_seconds, again=options.again)
     known = outcomes()
     fates = {
         mutant: fate(
@@ -90,13 +104,15 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if "untested" in fates.values() else 0
 
 
-def test(mutants: Iterable[Mutant], *, again: bool) -> None:
+def test(
+    mutants: Iterable[Mutant], seconds: float, integration_seconds: float, *, again: bool
+) -> None:
     """Run the tests for those that were not tested before."""
     known = outcomes()
     done = {key for key, (outcome, _) in known.items() if not again or outcome not in OPEN}
     left = [(mutant.key, mutant.name) for mutant in mutants if mutant.key not in done]
     print(f"{len(left)} are to be tested.", flush=True)
-    (FOLDER / running.TO_TEST).write_text(json.dumps(left))
+    (FOLDER / running.TO_TEST).write_text(json.dumps([seconds, integration_seconds, left]))
     command = [sys.executable, "-m", "pytest", "-p", running.__name__, "-p", "no:cacheprovider"]
     selection = [*TESTS, *(f"--ignore={path}" for path in LEFT_OUT), "-k", "not postgres"]
     with (FOLDER / "log.txt").open("w") as log:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.utils.file_utils import walk_mutatable_files
 
 FOLDER = Path("mutants")
 """Where mutmut keeps the changed code and what it has found out. It can be deleted at any time."""
@@ -51,10 +52,10 @@ class Mutant:
 
 def population() -> Iterator[Mutant]:
     """Yield all mutants."""
-    for path in FOLDER.rglob("*.py.meta"):
-        found = json.loads(path.read_text())
+    for path in walk_mutatable_files():
+        module = str(path)
+        found = json.loads((FOLDER / f"{module}.meta").read_text())
         versions = found["hash_by_function_name"]
-        module = str(path.relative_to(FOLDER)).removesuffix(".meta")
         for name in found["exit_code_by_key"]:
             version = versions[name.rpartition(".")[2].partition("__mutmut_")[0]]
             yield Mutant(name, module, version)

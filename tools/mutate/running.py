@@ -30,10 +30,14 @@ OUTCOMES = Path("outcomes.jsonl")
 """One line for each mutant that was tested."""
 
 TO_TEST = Path("to_test.json")
-"""The keys and names of the mutants to be tested."""
+"""How many seconds of unit tests and of integration tests each mutant gets, and the mutants' keys
+and names.
 
-UNIT_SECONDS, INTEGRATION_SECONDS = 10, 20
-"""A mutant gets the quickest of the tests that reach it, of each kind so many seconds."""
+Of the tests that reach a mutant it gets those of its own package first, then the quickest.
+"""
+
+PATIENCE = 10
+"""Other programs slow a test down, but hardly as much. A test may also wait for ever."""
 
 MAX_BYTES = 4 * 1024**3
 """Some mutants take memory without end."""
@@ -59,28 +63,35 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             for function in each["functions"]:
                 of_function.setdefault(function, []).append(each["test"])
     running: list[_Running] = []
-    for key, name in json.loads(TO_TEST.read_text()):
-        chosen = _chosen(of_function.get(name.partition("__mutmut_")[0], []), durations)
-        limit = 30 + 10 * sum(durations[each] for each in chosen)
+    *seconds, mutants = json.loads(TO_TEST.read_text())
+    for key, name in mutants:
+        reaching = of_function.get(name.partition("__mutmut_")[0], [])
+        folder = "/".join(name.partition(".x")[0].removeprefix("source_ats.").split(".")[:-1])
+        chosen = _chosen(reaching, durations, seconds, f"unit_tests/{folder}/")
+        limit = 10 + 10 * sum(durations[each] for each in chosen)
         work = partial(_test, [tests[each] for each in chosen], key, name)
         while len(running) >= CHILDREN:
             running = _still_running(running)
-        running.append(_Running(key, _forked(work, limit), time.monotonic() + limit))
+        running.append(_Running(key, _forked(work, limit), time.monotonic() + PATIENCE * limit))
     while running:
         running = _still_running(running)
     return True
 
 
-def _chosen(names: Iterable[str], durations: Mapping[str, float]) -> list[str]:
-    """Return the quickest tests: the unit tests first, the integration tests by file."""
+def _chosen(
+    names: Iterable[str], durations: Mapping[str, float], seconds: Sequence[float], folder: str
+) -> list[str]:
+    """Return the tests to run: unit tests, those in `folder` first, integration tests by file."""
     chosen: list[str] = []
-    for seconds, integration in ((UNIT_SECONDS, False), (INTEGRATION_SECONDS, True)):
+    for integration, most in zip((False, True), seconds, strict=True):
         kind = [name for name in names if name.startswith("integration_tests/") == integration]
         quickest: list[str] = []
         total = 0.0
-        for name in sorted(kind, key=lambda name: (durations[name], name)):
+        for name in sorted(
+            kind, key=lambda name: (not name.startswith(folder), durations[name], name)
+        ):
             total += durations[name]
-            if quickest and total > seconds:
+            if total > most and (quickest or not most):
                 break
             quickest.append(name)
         chosen += (
@@ -106,8 +117,7 @@ def _forked(work: Callable[[], None], cpu_seconds: float) -> int:
     code = 1
     try:
         os.setpgid(0, 0)
-        # So that it also ends if nobody is there to end it.
-        resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_seconds) + 60,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_seconds),) * 2)
         resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES,) * 2)
         work()
         code = 0
@@ -120,8 +130,11 @@ def _still_running(running: list[_Running]) -> list[_Running]:
     time.sleep(0.02)
     left = []
     for each in running:
-        if os.waitpid(each.process, os.WNOHANG)[0]:
+        process, status = os.waitpid(each.process, os.WNOHANG)
+        if process:
             _end_group(each.process)
+            if os.WIFSIGNALED(status):
+                _write_line(OUTCOMES, key=each.key, outcome="timeout", test="")
         elif time.monotonic() > each.until:
             _end_group(each.process)
             os.waitpid(each.process, 0)
@@ -155,12 +168,16 @@ def _run(items: Sequence[pytest.Item], heard: Callable[[pytest.TestReport], None
 def _note_reached(items: Sequence[pytest.Item]) -> None:
     reached: set[str] = state()._stats  # noqa: SLF001 - mutmut has no other place for it
 
+    began = 0.0
+
     def heard(report: pytest.TestReport) -> None:
+        nonlocal began
         if report.when == "setup":
             reached.clear()
+            began = time.process_time()  # which other programs do not slow down
         if report.when == "call" and report.passed:
             functions = sorted(reached.copy())
-            seconds = round(report.duration, 3)
+            seconds = round(time.process_time() - began, 3)
             _write_line(REACHED, test=report.nodeid, seconds=seconds, functions=functions)
 
     os.environ["MUTMUT_DEPENDENCY_DEPTH"] = "-1"

@@ -35,6 +35,7 @@ from source_ats.errors import (
     RequestRefused,
     Stopped,
     TransientError,
+    WrongAddress,
 )
 from source_ats.http.client import Client
 from source_ats.http.models import Auth, FailureKind, Request, Response, StaticAuth, Vendor
@@ -583,6 +584,35 @@ class TestDeniedWithoutAReason:
         assert requests_mock.call_count == 5
         assert sum(clock.waits) <= 30
 
+    def test_the_repeat_and_the_failure_say_that_no_reason_was_given(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        requests_mock.get(URL, [OK, {"status_code": 403, "headers": {"X-Request-Id": "r-1"}}])
+        sender = client(FakeClock())
+        sender.send(CALLS["GET"], read)
+        with pytest.raises(TransientError) as caught:
+            sender.send(CALLS["GET"], read)
+        what = "Vendor denied access (status 403), without a reason."
+        assert caught.value.message == f"{what} {PATIENCE.advice}"
+        assert caught.value.detail == "Vendor people 403 r-1"
+        assert {re.sub(r"[\d.]+ s\.", "N s.", each) for each in caplog.messages} == {
+            f"{what} Trying again in N s. [Vendor people 403 r-1]"
+        }
+
+    def test_a_page_that_is_not_found_is_named_so(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        requests_mock.get(URL, [OK, {"status_code": 404}, OK])
+
+        def classify(response: Response) -> AtsError:
+            return WrongAddress("No API.", detail=response.where)
+
+        sender = client(FakeClock(), classify=classify)
+        for _ in range(2):
+            assert sender.send(CALLS["GET"], read).ok
+        (said,) = caplog.messages
+        assert said.startswith("Vendor did not find a page (status 404), without a reason. Trying ")
+
     @pytest.mark.parametrize(
         "other",
         [Request("jobs", f"{HOST}/v1/jobs"), Request("people", f"{HOST}/v1/jobs", partition="b")],
@@ -846,6 +876,21 @@ class TestTheRequest:
         client(FakeClock()).send(CALLS["GET"], read)
         assert last(requests_mock).proxies["https"] == "http://proxy.example.com:3128"
         assert last(requests_mock).verify == str(authority)
+
+    def test_a_file_without_certificate_authorities_is_named_with_the_remedy(
+        self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "authority.pem"
+        path.write_text("no certificate")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        with pytest.raises(NoConnection) as caught:
+            client(FakeClock()).send(CALLS["GET"], read)
+        assert caught.value.message == (
+            f"The file of certificate authorities {path} is not a list of certificates in PEM "
+            "format. Correct REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) in the environment of the "
+            "connector, or remove it."
+        )
+        assert requests_mock.call_count == 0
 
     def test_certificate_authorities_are_not_read_without_tls(
         self, requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

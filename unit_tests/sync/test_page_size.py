@@ -12,7 +12,8 @@ USUAL = None
 
 
 def failure(*, rate_limit: bool = False) -> RetryableError:
-    return RetryableError("Vendor answered 504.", "Later.", detail="", rate_limit=rate_limit)
+    detail = "Vendor people 504"
+    return RetryableError("Vendor answered 504.", "Later.", detail=detail, rate_limit=rate_limit)
 
 
 class Server:
@@ -45,6 +46,25 @@ def test_the_size_is_halved_until_a_page_is_answered() -> None:
         *((250, 2), (1, 1), (250, 1)),
         *((125, 2), (1, 1), (125, 1)),
         (62, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ("vendor.page_size", " Set vendor.page_size to a smaller number to avoid this."),
+        (None, ""),
+    ],
+)
+def test_a_smaller_size_is_reported_with_the_setting(
+    setting: str | None, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert PageSize(40, setting).first_page(Server(20)) == "20 rows"
+    assert caplog.messages == [
+        (
+            "A page of 40 rows keeps failing, while one row is answered. The list is read from its "
+            f"beginning in pages of 20 rows.{advice} [Vendor people 504]"
+        )
     ]
 
 

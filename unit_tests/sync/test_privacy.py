@@ -119,6 +119,60 @@ def test_a_rule_for_the_whole_wins_and_removing_wins_over_hashing() -> None:
     assert columns["parts"]["items"]["type"] == ["null", "string"]
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (
+            "people.name",
+            {"type": ["null", "string"], "description": "HMAC-SHA-256 of: Name of somebody."},
+        ),
+        (
+            "people.any",
+            {
+                "type": ["null", "string", "array"],
+                "items": {"type": ["null", "string"]},
+                "description": "HMAC-SHA-256 of: A value of any type.",
+            },
+        ),
+    ],
+)
+def test_the_schema_says_that_a_value_is_hashed(path: str, expected: object) -> None:
+    (applied,) = Privacy(hash=[path], hash_key=KEY).applied([stream()])
+    assert applied.schema["properties"][path.partition(".")[2]] == expected
+
+
+@pytest.mark.parametrize("path", ["people.parts.c", "people.name.a", "people.nobody"])
+def test_a_field_that_no_stream_has_is_rejected(path: str) -> None:
+    with pytest.raises(ConfigError, match="no stream has the field"):
+        Privacy(drop=[path]).applied([stream()])
+
+
+def test_what_is_removed_and_hashed_is_part_of_the_selection() -> None:
+    settings = Privacy(drop=["people.number"], hash=["people.name"], hash_key=KEY)
+    (applied,) = settings.applied([stream()])
+    assert applied.selection != stream().selection
+    (other,) = Privacy(drop=["people.number"], hash=["people.any"], hash_key=KEY).applied(
+        [stream()]
+    )
+    assert other.selection != applied.selection
+
+
+def test_settings_for_one_stream_are_those_that_name_it() -> None:
+    settings = Privacy(
+        drop=["people.number", "other.number"], hash=["people.name", "*.any"], hash_key=KEY
+    )
+    mine = settings.only_for(stream())
+    assert (mine.drop, mine.hash) == (["people.number"], ["people.name", "*.any"])
+
+
+def test_a_missing_key_is_named_with_the_remedy() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Privacy(hash=["people.name"]).applied([stream()])
+    assert caught.value.message.startswith(
+        "privacy.hash_key is missing. Set it to a long random text and keep it: with "
+    )
+
+
 def test_a_removed_value_is_not_among_the_changes_of_a_record() -> None:
     large = b"9" * 30
     record = b'{"number":%b,"parts":[{"a":%b,"b":%b}]}' % (large, large, large)

@@ -904,6 +904,19 @@ class TestThreads:
         assert read([task("people", three_pages)], seen=seen).failure is None
         assert "people: finished, " in caplog.text
 
+    def test_the_summary_counts_records_and_names_what_did_not_finish(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        failing = [task(name, fails_with(TransientError("Later."))) for name in ("jobs", "deals")]
+        read([task("people", three_pages), *failing])
+        assert caplog.messages[-1] == (
+            "Read 3 records of 3 streams in 0.0 s. Not finished: deals, jobs."
+        )
+        caplog.clear()
+        read([task("people", three_pages)])
+        assert caplog.messages[-1] == "Read 3 records of 1 stream in 0.0 s."
+
     def test_closing_the_output_leaves_no_thread(self) -> None:
         before = set(threading.enumerate())
         stop = threading.Event()
@@ -943,6 +956,9 @@ def test_catalog_entry_declares_cursor_key_and_resumability() -> None:
     assert entry["name"] == "people"
     assert entry["source_defined_primary_key"] == [["id"]]
     assert entry["default_cursor_field"] == ["at"]
+    assert entry["supported_sync_modes"] == ["full_refresh", "incremental"]
+    assert entry["source_defined_cursor"] is True
+    assert entry["is_resumable"] is True
     assert entry["source_defined_cursor"] is True
     assert entry["is_resumable"] is True
     assert set(entry["supported_sync_modes"]) == {"full_refresh", "incremental"}

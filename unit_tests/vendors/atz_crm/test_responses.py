@@ -131,6 +131,15 @@ def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str)
     assert "ada" not in str(caught.value).lower()
 
 
+def test_what_is_no_list_names_what_was_asked_for_and_the_setting() -> None:
+    with pytest.raises(ContractError) as caught:
+        responses.list_page(response({"rows": 7}), "deals", with_records=True)
+    assert caught.value.message == (
+        "ATZ CRM's answer holds no list of deals. Check atz_crm.base_url; if it is right, "
+        "ATZ CRM has changed its API."
+    )
+
+
 @pytest.mark.parametrize(
     "body", [7, "null", {"data": {"data": {"rows": 1}}}, "[7]", {"rows": {"data": []}}]
 )

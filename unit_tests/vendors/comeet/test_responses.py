@@ -100,6 +100,33 @@ def test_a_conflict_names_the_candidate_that_is_there(name: str, uid: object) ->
     assert found.uid == uid
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("error_merged", "The candidate was merged into another one."),
+        ("error_not_found", "Comeet does not know what the request names."),
+        (
+            "error_marketing_site",
+            "There is no Comeet API at this address. Correct base_url, or leave it empty.",
+        ),
+        ("error_validation", "Comeet refused the request with validation_error."),
+        ("error_conflict", "Comeet has such a candidate in progress."),
+    ],
+)
+def test_an_error_says_what_happened(name: str, message: str) -> None:
+    found = responses.classify(saved(name))
+    assert isinstance(found, AtsError)
+    assert found.message == message
+
+
+def test_a_conflict_without_an_envelope_says_that_it_names_nobody() -> None:
+    found = responses.classify(response(409, b"conflict"))
+    assert isinstance(found, Conflict)
+    assert found.message == "Comeet refused the request as a conflict, without saying with what."
+    assert (found.status, found.code, found.uid) == (409, None, None)
+    assert found.detail == "Comeet create 409 request-7"
+
+
 def test_what_the_vendor_says_is_kept_apart() -> None:
     found = responses.classify(saved("error_validation"))
     assert isinstance(found, InvalidInput)
