@@ -102,7 +102,7 @@ def test_the_report_shows_the_marts_and_what_each_sync_took(printed: str, databa
     assert f"The report is {page}: open it in a browser.\n" in printed
     with duckdb.connect(str(database), read_only=True) as connection:
         expected = report.of_marts(lambda query: connection.execute(query).fetchall())
-    with chromium.running() as browser:
+    with chromium.for_tests() as browser:
         tab = browser.new_page(viewport={"width": 400, "height": 900})
         tab.goto(page.as_uri())
         assert report.misplaced(tab) == []

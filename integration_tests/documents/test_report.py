@@ -109,7 +109,7 @@ def written(programs: Path, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium.running() as started:
+    with chromium.for_tests() as started:
         yield started
 
 
@@ -284,6 +284,7 @@ def test_a_problem_is_one_message_with_the_remedy(
         (tmp_path / "none.duckdb",): "There is no file ",
         (text,): "cannot be opened. Close the programs that write to it",
         ("postgresql://ats:secret@127.0.0.1:1/hr",): "The database hr cannot be opened. Check the",
+        ("postgresql+psycopg://ats:secret@127.0.0.1/hr",): "a URL that begins with postgresql://.",
         (database, "--schema", "other"): "has no dim_candidate, fct_application, ",
         (database, "--messages", folder / "no"): "cannot be read: No such file or directory.",
         (database, "--messages", text): "does not say what a sync took. Give the whole output",

@@ -52,6 +52,8 @@ def opened(database: str, schema: str) -> Iterator[Warehouse]:
     """Open a DuckDB file or a PostgreSQL database. Raises `Problem` if that fails."""
     if database.startswith(POSTGRESQL):
         yield from _postgresql(database, schema)
+    elif "://" in database:  # not repeated: it may hold a password
+        raise Problem("Name a DuckDB file, or a URL that begins with postgresql://.")
     else:
         yield from _duckdb(Path(database), schema)
 
