@@ -503,6 +503,12 @@ class TestRateLimit:
         assert moments[0] == NOON + timedelta(hours=1, seconds=100)
         assert told[-1] is None
 
+    def test_without_a_limit_no_wait_is_reported(self, requests_mock: Mocker) -> None:
+        requests_mock.get(URL, **OK)
+        told: list[datetime | None] = []
+        client(FakeClock(), on_rate_limit=told.append).send(CALLS["GET"], read)
+        assert told == [None]
+
     def test_each_attempt_counts_against_the_rate_limit(self, requests_mock: Mocker) -> None:
         clock = FakeClock()
         requests_mock.get(URL, [{"status_code": 503}, {"status_code": 503}, OK])
@@ -1066,6 +1072,23 @@ class TestWhatIsTold:
         for word in ("Vendor", "people", "400", "request-7"):
             assert word in caught.value.detail
         assert caught.value.status == 400
+
+    @pytest.mark.parametrize("kind", CALLS)
+    def test_error_detail_of_a_call_without_an_answer_names_the_kind_of_error(
+        self, requests_mock: Mocker, kind: str
+    ) -> None:
+        requests_mock.register_uri(ANY, URL, exc=requests.exceptions.ReadTimeout)
+        with pytest.raises(TransientError) as caught:
+            client(FakeClock()).send(CALLS[kind], read)
+        assert caught.value.detail == "Vendor people ReadTimeout"
+
+    def test_each_answer_is_logged_for_debugging_with_its_size(
+        self, requests_mock: Mocker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, "airbyte")
+        requests_mock.get(URL, text='{"ok":true}', headers={"X-Request-Id": "r-1"})
+        client(FakeClock()).send(CALLS["GET"], read)
+        assert "Vendor people 200 r-1: 11 bytes, 0.000 s" in caplog.messages
 
     @pytest.mark.parametrize("said", ["a sentence", "mira@example.org", "x" * 65, '"', ""])
     def test_unsafe_request_id_is_dropped(self, requests_mock: Mocker, said: str) -> None:

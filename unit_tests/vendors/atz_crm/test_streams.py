@@ -18,6 +18,7 @@ import pytest
 import requests_mock
 from pydantic import ValidationError
 
+from source_ats.clock import rfc3339
 from source_ats.errors import AtsError, ConfigError, ContractError, RequestRefused, TransientError
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY
 from source_ats.sync.stream import Page, ReadOptions, State
@@ -322,6 +323,53 @@ def test_the_state_is_small_whatever_the_number_of_candidates(atz: Atz) -> None:
     atz.candidates(300, rows=0)
     run = read(atz, {"updated_at": text(OLD), "finished_at": text(OLD)}, page_size=100)
     assert max(len(json.dumps(page.state)) for page in run.pages) < 300
+
+
+@pytest.mark.parametrize("of", [1, 3])
+def test_partitions_of_a_batch_bring_each_candidate_once(atz: Atz, of: int) -> None:
+    atz.candidates(25)
+    settings = AtzCrmConfig(access_token="made-up", base_url=BASE, page_size=10)
+    client = streams.client(
+        settings, atz.clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
+    options = ReadOptions(None, timedelta(0))
+    (history,) = (
+        each
+        for each in streams.streams(settings, options, client)
+        if each.name == "candidate_history"
+    )
+    assert history.partitioning is not None
+    after = json.loads(json.dumps(history.partitioning.plan({}, of)))
+    assert after == {"updated_at": rfc3339(NOON), "finished_at": rfc3339(NOON)}
+    partitions = history.partitioning.split({}, after, of)
+    assert len(partitions) == of
+    found = [
+        orjson.loads(each)["candidate_slug"]
+        for partition in partitions
+        for page in history.partitioning.pages(json.loads(json.dumps(dict(partition))))
+        for each in page.records
+    ]
+    assert Counter(found) == dict.fromkeys(slugs(atz), 2)
+    assert history.partitioning.plan(after, of) == after, "no other pass is due within the hour"
+    old = {"updated_at": "2026-01-30T00:00:00Z", "finished_at": "2026-01-30T01:00:00Z"}
+    (first, *_) = history.partitioning.split(old, after, of)
+    assert list(history.partitioning.pages(first))[-1].records == []
+
+
+def test_a_pass_that_is_not_due_is_said_with_its_setting(
+    atz: Atz, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    atz.candidates(1)
+    state = read(atz).state
+    caplog.clear()
+    assert read(atz, state, min_hours_between_passes=2).pages == []
+    assert caplog.messages == [
+        (
+            f"candidate_history: the last pass ended at {state['finished_at']}, less than 2 hours "
+            "ago (atz_crm.min_hours_between_passes). Nothing is read."
+        )
+    ]
 
 
 # What is new
@@ -1174,6 +1222,12 @@ def test_check_reads_a_page_and_a_history(atz: Atz) -> None:
     atz.candidates(25)
     assert check(atz) == []
     assert atz.calls == ["page 1", slug(0)]
+
+
+def test_check_of_an_account_without_candidates_is_a_note(atz: Atz) -> None:
+    assert check(atz) == [
+        "ATZ CRM shows no candidates to this token. It shows what the token's user may see."
+    ]
 
 
 def test_check_minds_one_refusal_as_little_as_the_read_does(atz: Atz) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests_mock
+from pydantic import ValidationError
 
 from source_ats.errors import AtsError
 from source_ats.http.retry import CHECK_POLICY
@@ -18,7 +20,7 @@ from source_ats.vendors.talemetry.config import TalemetryConfig, TokenCredential
 from unit_tests.fakes import FakeClock
 
 BASE = "https://vendor.example.com"
-GUIDS = [f"{number:08}-aaaa-11ef-8000-000000000001" for number in range(1, 4)]
+GUIDS = [f"{number * 11111111}-aaaa-11ef-8000-000000000001" for number in range(1, 4)]
 
 Json = dict[str, Any]
 
@@ -77,6 +79,13 @@ def test_an_empty_listing_is_a_note_and_costs_one_request(vendor: Vendor) -> Non
         "Talemetry lists no people. If you expect some, check talemetry.exclude_sources."
     ]
     assert len(vendor.listed) == 1
+
+
+def test_an_id_of_another_form_is_rejected_with_an_example() -> None:
+    with pytest.raises(ValidationError, match=re.escape(f"must be a GUID such as {GUIDS[0]}")):
+        TalemetryConfig(
+            credentials=TokenCredentials(auth_type="token", token="token"), candidate_ids=["7"]
+        )
 
 
 def test_missing_people_are_named_with_the_remedy() -> None:

@@ -40,6 +40,7 @@ class Vendor:
     missing_in_batch: set[str] = field(default_factory=set)
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
+    largest: int = 100
 
     def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
         ids: list[str] = cast("dict[str, Any]", request.json)["ids"]
@@ -47,6 +48,8 @@ class Vendor:
         if self.everything_fails:
             failure = self.everything_fails()
             raise failure
+        if len(ids) > self.largest:
+            raise refusal(413)
         for each in ids:
             if each in self.bad:
                 error = self.bad[each]()
@@ -70,6 +73,21 @@ def test_a_whole_batch_is_one_request() -> None:
     result = vendor.fetch(IDS)
     assert list(result.people) == IDS
     assert (result.bad, result.gone, len(vendor.asked)) == ({}, [], 1)
+
+
+def test_a_batch_that_is_too_large_is_halved_and_the_setting_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vendor = Vendor()
+    vendor.largest = 13
+    assert set(vendor.fetch(IDS).people) == set(IDS)
+    assert [len(each) for each in vendor.asked] == [25, 13, 12]
+    assert caplog.messages == [
+        (
+            "Talemetry accepts fewer than 25 ids in one request. A lower talemetry.ids_per_request "
+            "saves requests."
+        )
+    ]
 
 
 def test_empty_batch_sends_no_request() -> None:

@@ -73,5 +73,21 @@ def test_people_are_requested_with_the_names_of_the_blocks() -> None:
     assert not request.creates
 
 
+def test_requests_are_named_for_messages_and_by_event() -> None:
+    listed = requests.people_ids(config(), event="updated", start=START, end=END, page_size=1)
+    assert (listed.endpoint, listed.partition) == ("people/ids", "updated")
+    assert requests.profiles(config(), ("a",)).endpoint == "profiles"
+
+
+def test_a_token_is_exchanged_for_the_client() -> None:
+    request = requests.authorization("https://auth.example.com/token", "client", "secret")
+    assert (request.method, request.url) == ("POST", "https://auth.example.com/token")
+    assert request.json == {
+        "grant_type": "client_credentials",
+        "client_id": "client",
+        "client_secret": "secret",
+    }
+
+
 def test_the_scheme_of_the_token_is_oauth() -> None:
     assert requests.auth("TGC-1").headers() == {"Authorization": "OAUTH TGC-1"}

@@ -89,6 +89,20 @@ def test_an_unknown_shape_is_reported_by_its_keys_without_values(name: str) -> N
     assert isinstance(raised.value, RequestRefused) == ("error" in name)
 
 
+def test_a_cursor_of_another_type_is_named() -> None:
+    with pytest.raises(ContractError, match=r"^The listing's cursor is not a string"):
+        responses.listing(response({"result": {"Ids": [], "Cursor": 7}}))
+
+
+def test_a_method_that_is_not_accepted_names_the_setting() -> None:
+    error = responses.classify(response({}, 405))
+    assert isinstance(error, ConfigError)
+    assert error.message == (
+        "Talemetry does not accept the method of a request. Set talemetry.ids_method to the other "
+        "value; if that does not help, check the base URLs in talemetry."
+    )
+
+
 @pytest.mark.parametrize("read", READERS.values())
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"result": {"Ids": ['])
 def test_invalid_json_is_an_incomplete_response(
