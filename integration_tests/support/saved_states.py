@@ -86,6 +86,8 @@ def _states(case: Case, sandbox: Sandbox) -> Iterator[tuple[str, Any]]:
         case.refuse(sandbox)
     with tempfile.TemporaryDirectory() as folder:
         source = connector(sandbox, Path(folder))
+        # One after the other, so that some integrations are read and others are not when it stops.
+        source.config["kombo"]["concurrent_requests"] = 1
         runs = {"finished": source.read(case.name)}
         if not case.at_once:
             quarter = len(runs["finished"].records(case.name)) / 4
