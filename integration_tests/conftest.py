@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
+from integration_tests.support import version_0_1_0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,3 +22,14 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     people = request.node.get_closest_marker("people")
     with Sandbox.start(candidates=people.args[0] if people else 2_000) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def packages_of_0_1_0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages of 0.1.0. Skips the test without the repository's history."""
+    folder = tmp_path_factory.mktemp("0.1.0")
+    try:
+        version_0_1_0.extract(folder)
+    except version_0_1_0.NoHistory as error:
+        pytest.skip(str(error))
+    return folder

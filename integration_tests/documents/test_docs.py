@@ -35,6 +35,8 @@ PEOPLE = 80
 ALL = [block for page in doc_blocks.pages() for block in doc_blocks.blocks(page)]
 FOLLOWED = ("README.md", "docs/quick_start.md", "docs/troubleshooting.md", "docs/usage.md")
 """In this order, that of `doc_blocks.pages()`: later pages use the files of earlier ones."""
+UPGRADING = "docs/upgrading.md"
+"""Its SQL is run by integration_tests/destination/test_downgrades.py."""
 TABLES = [
     each
     for each in STREAMS
@@ -83,7 +85,7 @@ def test_every_block_says_what_it_is_and_where_it_is_run() -> None:
     only_read = {"json", "hcl", "mermaid", "yaml", "", "text"}
     for block in ALL:
         assert block.language in {"sh", "python", "sql", *only_read}, block
-        run_here = {"sh": FOLLOWED, "python": FOLLOWED, "sql": ()}
+        run_here = {"sh": FOLLOWED, "python": FOLLOWED, "sql": {UPGRADING}}
         if block.language in run_here and not block.why_not:
             assert block.page in run_here[block.language], f"{block} is run by no test: say why"
 
