@@ -30,6 +30,7 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
+    IncompleteResponse,
     NoConnection,
     OutcomeUnknown,
     RequestRefused,
@@ -37,6 +38,7 @@ from source_ats.errors import (
     TransientError,
     WrongAddress,
 )
+from source_ats.http import retry
 from source_ats.http.client import Client
 from source_ats.http.models import Auth, FailureKind, Request, Response, StaticAuth, Vendor
 from source_ats.http.rate_limiter import RateLimiter
@@ -1060,6 +1062,62 @@ class TestBody:
         requests_mock.get(URL, **OK, headers={"x-MADE-up": "1"})
         response = client(FakeClock()).send(CALLS["GET"], read_nothing)
         assert response.headers["X-Made-Up"] == "1"
+
+    def test_a_body_that_is_not_json_is_said_to_be_none(self) -> None:
+        with pytest.raises(IncompleteResponse) as caught:
+            read(Response(200, {}, b"<html>", NOON, "Vendor people 200"))
+        assert caught.value.message == "The response is not JSON."
+        assert caught.value.detail == "Vendor people 200"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "Vendor does not accept the credentials. Check vendor.key."),
+        (403, "No permission."),
+    ],
+)
+def test_a_missing_permission_is_told_in_the_words_of_the_vendors_package(
+    requests_mock: Mocker, status: int, message: str
+) -> None:
+    requests_mock.get(URL, status_code=status)
+    clock = FakeClock()
+    sender = Client(
+        Vendor("Vendor", "vendor.key", no_word, reset_header, access_denied="No permission."),
+        StaticAuth({}),
+        RateLimiter(clock),
+        clock,
+        retry_policy=PATIENCE,
+        on_rate_limit=lambda until: None,
+    )
+    with pytest.raises(ConfigError) as caught:
+        sender.send(CALLS["GET"], read)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("status", [300, 304, 399])
+def test_a_redirect_that_leads_nowhere_is_a_config_error(
+    requests_mock: Mocker, status: int
+) -> None:
+    requests_mock.get(URL, status_code=status)
+    with pytest.raises(ConfigError, match="redirects to another address"):
+        client(FakeClock()).send(CALLS["GET"], read)
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 2000),
+        ("Fri, 31 Dec 2100 00:00:00 GMT", 2100),
+        ("Fri, 31 Dec 1999 00:00:00 GMT", None),
+        ("Sat, 01 Jan 2101 00:00:00 GMT", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_only_dates_that_a_clock_may_show_count(text: str | None, year: int | None) -> None:
+    found = retry.http_date(text)
+    assert (found.year if found else None) == year
 
 
 class TestWhatIsTold:

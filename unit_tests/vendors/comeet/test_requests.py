@@ -112,6 +112,7 @@ def test_a_number_needs_the_header_and_a_uid_must_not_have_it() -> None:
 
 def test_filters_are_spelled_with_a_colon() -> None:
     call = requests.created_between(BASE, NOON, NOON + timedelta(hours=1))
+    assert call.endpoint == "candidates"
     assert call.params == {
         "time_created:after": "2026-01-31T12:00:00Z",
         "time_created:before": "2026-01-31T13:00:00Z",

@@ -173,8 +173,9 @@ class TestRows:
     @pytest.mark.parametrize("row", [None, "x", 7, [], {"id": None}, {"id": 7}])
     def test_a_row_of_another_shape_is_a_contract_error(self, row: object) -> None:
         body = {"status": "success", "data": {"next": None, "results": [row]}}
-        with pytest.raises(ContractError):
+        with pytest.raises(ContractError) as caught:
             responses.rows(response(200, body), INTEGRATION)
+        assert caught.value.detail == "Kombo candidates 200 request-7"
 
     @pytest.mark.parametrize(
         "body",
@@ -272,6 +273,7 @@ class TestErrors:
         found = responses.classify(error(None, 404))
         assert isinstance(found, RequestRefused)
         assert (found.status, found.code) == (404, None)
+        assert found.detail == "Kombo candidates 404 request-7"
 
     @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 409, 429, 500, 503])
     @pytest.mark.parametrize(

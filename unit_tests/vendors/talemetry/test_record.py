@@ -161,6 +161,22 @@ def test_a_number_becomes_text_in_its_column_and_is_kept_in_extra() -> None:
     assert row["extra"] == {"field": {"Value": 7.5}}
 
 
+@pytest.mark.parametrize("name", [7, ["Ada"], {"x": "Ada"}])
+def test_a_name_that_is_not_a_text_is_kept_in_extra_only(name: object) -> None:
+    contact = {"PersonName": {"FormattedName": "Ada Example", "GivenName": name}}
+    row = made({"Resume": {"StructuredXMLResume": {"ContactInfo": contact}}})
+    assert (row["formatted_name"], row["given_name"]) == ("Ada Example", None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "values"),
+    [(["a", None], ["a", None]), ([None], [None]), (["a", 7], None), ([7], None)],
+)
+def test_a_field_with_several_texts_has_them_in_a_list(sent: object, values: object) -> None:
+    (field,) = made({"UserArea": {"field": {"Value": {"Value": sent}}}})["custom_data"]
+    assert field["values"] == values
+
+
 def leaves(value: Any) -> Iterator[Any]:
     """Yield every value that is not a container, without what namespaces leave behind."""
     if isinstance(value, dict):
