@@ -269,11 +269,8 @@ class Delivery:
             closed = self._why_closed(candidate.position_uid)
             if closed is not None:
                 return _refused(candidate, "position_uid", closed)
-            if entry is not None and entry.status is KeyStatus.TO_CREATE:
-                self._lookup.check_ledger()
-                new = self._new_entry(stream, candidate)
-                return self._create(_CreateAttempt(candidate, None, new, decided=entry))
-            return self._create_unknown(stream, candidate)
+            is_decided = entry is not None and entry.status is KeyStatus.TO_CREATE
+            return self._create_unknown(stream, candidate, entry if is_decided else None)
         if entry.stream != stream:
             reason = f"belongs to a person of stream {entry.stream}; give each stream its prefix"
             return _refused(candidate, "partner_candidate_id", reason)
@@ -286,11 +283,18 @@ class Delivery:
 
     # Creating -------------------------------------------------------------------------------------
 
-    def _create_unknown(self, stream: str, candidate: Candidate) -> Outcome:
-        """Create somebody whose key the ledger does not know, unless the person is there."""
+    def _create_unknown(self, stream: str, candidate: Candidate, decided: Entry | None) -> Outcome:
+        """Create somebody whose key the ledger does not know, unless the person is there.
+
+        `decided`: a person decided that nobody was it. Where the ledger is an old copy, a later run
+        may have done that since: then only one who is certainly the same counts.
+        """
         self._lookup.check_ledger()
-        found = self._lookup.match(candidate)
-        if found.verdict is Verdict.UNKNOWN:
+        if decided is None:
+            found = self._lookup.match(candidate)
+        else:
+            found = self._lookup.since(candidate, decided)
+        if found.verdict is Verdict.UNKNOWN and decided is None:
             unmatched = replace(
                 self._new_entry(stream, candidate), status=KeyStatus.UNMATCHED, hashes={}
             )
@@ -300,7 +304,7 @@ class Delivery:
         entry = self._new_entry(stream, candidate)
         if found.verdict is Verdict.ADOPT:
             return self._adopt(candidate, replace(entry, uid=found.same[0], hashes={}))
-        return self._create(_CreateAttempt(candidate, None, entry))
+        return self._create(_CreateAttempt(candidate, None, entry, decided=decided))
 
     def _create(self, attempt: _CreateAttempt) -> Outcome:
         """Post until there is an answer, and look in between whether the last post arrived."""
@@ -480,6 +484,8 @@ class Delivery:
         if (entry.position, entry.key) in self._posts.given_up:
             reason = "was given up in this run already: Comeet kept answering with server errors"
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
+        # With an old copy of the ledger, a later run may have created the candidate.
+        self._lookup.check_ledger()
         outcome = self._look(candidate, entry, Result.UNCHANGED)
         if outcome is not None:
             return outcome
@@ -492,7 +498,6 @@ class Delivery:
         closed = self._why_closed(candidate.position_uid)
         if closed is not None:
             return _refused(candidate, "position_uid", closed)
-        self._lookup.check_ledger()
         renewed = self._new_entry(entry.stream, candidate)
         renewed = _with_note(renewed, failed_runs=note.failed_runs)
         return self._create(_CreateAttempt(candidate, entry, renewed))

@@ -4,7 +4,9 @@
 | --------------------------------------------- | ----------------------------- | ------------- |
 | before the first post of a run (check_ledger) | created since the last note   | a warning     |
 | before the post of an unknown key (match)     | created before match_before   | the run stops |
-| after a post without an answer (around)       | created around the note       | unknown       |
+| after a post without an answer (around)       | created around the note, and  | unknown       |
+|                                               | since, if the ledger is old   |               |
+| to create by decision (since)                 | the same, if it is old        | the run stops |
 | for a person to decide (near)                 | around the note, or all       | a warning     |
 
 The list of a position is not used: it leaves people out (observed).
@@ -162,7 +164,7 @@ class Lookup:
             each
             for each in unexplained
             if row.position_uid in (None, each.position)
-            and (created is None or created >= each.noted_at)
+            and (created is None or each.noted_at <= created < each.noted_at + LONGEST_POSTING)
             and not _differs(each, shown)
         ]
         if not fitting:
@@ -229,16 +231,29 @@ class Lookup:
 
         Raises one of `UNREADABLE` if the list cannot be read.
         """
-        note = entry.note
-        earlier = MARGIN if note.has_vendor_time else MARGIN_WITHOUT_DATE
-        return self._compare(candidate, entry, entry.noted_at - earlier)
+        return self._compare(candidate, entry, _earliest(entry))
 
     def ever(self, candidate: Candidate, entry: Entry) -> Comparison:
         """Compare as `around` does, without a lower limit: the candidate may be an old one."""
         return self._compare(candidate, entry, None)
 
+    def since(self, candidate: Candidate, entry: Entry) -> Comparison:
+        """Compare the record of an entry with the candidates created since it was noted.
+
+        Only if the ledger was behind after that: a run that the ledger does not know may have done
+        what the entry says. Raises one of `UNREADABLE` if the list cannot be read.
+        """
+        if not self._was_behind_since(entry):
+            return Comparison()
+        return self._compare(candidate, entry, _earliest(entry))
+
+    def _was_behind_since(self, entry: Entry) -> bool:
+        before = self._ledger.match_before
+        return before is not None and entry.noted_at < before - margin(self._client)
+
     def _compare(self, candidate: Candidate, entry: Entry, after: datetime | None) -> Comparison:
-        first = requests.created_between(self._base_url, after, entry.noted_at + LONGEST_POSTING)
+        before = None if self._was_behind_since(entry) else entry.noted_at + LONGEST_POSTING
+        first = requests.created_between(self._base_url, after, before)
         note = entry.note
         # As it was sent, for the record may have changed since; 0.1.0 did not note that.
         ours = Traits(*note.traits) if note.traits else self._traits(candidate.fields)
@@ -288,6 +303,11 @@ class Lookup:
         return lambda uid: self._ledger.is_held_by_another(
             uid, candidate.position_uid, candidate.key
         )
+
+
+def _earliest(entry: Entry) -> datetime:
+    """Return when a candidate may have been created at the earliest, if it is that of the entry."""
+    return entry.noted_at - (MARGIN if entry.note.has_vendor_time else MARGIN_WITHOUT_DATE)
 
 
 def _differs(entry: Entry, shown: Traits[str]) -> bool:

@@ -254,6 +254,40 @@ def test_a_restored_backup_leads_to_no_duplicate(writer: Writer) -> None:
     assert posts(writer) == 1
 
 
+@pytest.mark.parametrize("hours", [1, 25])
+def test_an_open_note_in_a_restored_backup_finds_who_was_created_later(
+    writer: Writer, hours: int
+) -> None:
+    writer.write(*people(1), state(1))
+    writer.write_killed("note committed", 1, *people(2))
+    saved = backup(writer, "backup")
+    writer.sandbox.advance(hours * 3600)
+    assert counts(writer.write(*people(2), state(2))) == (1, 0)
+    writer.control("move", status="Rejected")
+    restore(writer, saved)
+    done = writer.write(*people(2, 3), state(3))
+    assert counts(done) == (2, 0), done.output
+    assert created(writer) == once(1, 2, 3)
+
+
+def test_a_decision_in_a_restored_backup_is_not_carried_out_twice(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    lost(writer, 1)
+    comeet.create(OPEN, first_name="Mira", last_name="Solberg 2", email="another@example.org")
+    writer.check()
+    assert counts(writer.write(*people(1, 2), state(2))) == (2, 1)
+    assert writer.run("unknown", "--create", "people:2").code == 0
+    saved = backup(writer, "backup")
+    writer.sandbox.advance(3600)
+    assert counts(writer.write(*people(2), state(3))) == (1, 0)
+    writer.control("move", status="Rejected")
+    restore(writer, saved)
+    done = writer.write(*people(2), state(4))
+    assert counts(done) == (1, 0), done.output
+    assert created(writer) == {**once(1, 2), "None": 1}
+
+
 def test_a_conflict_for_an_unknown_key_starts_the_matching(
     writer: Writer, comeet: HostileComeet
 ) -> None:
