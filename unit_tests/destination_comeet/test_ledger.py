@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from destination_comeet import ledger
 from destination_comeet.config import SqliteLedger
+from destination_comeet.ledger import KeyStatus, Note
 from source_ats.errors import ConfigError
 from unit_tests.destination_comeet.samples import (
     CLOCK,
@@ -19,6 +22,7 @@ from unit_tests.destination_comeet.samples import (
     postgres_ledger,
     sqlite,
 )
+from unit_tests.fakes import NOON
 
 
 @pytest.fixture
@@ -95,3 +99,121 @@ def test_a_bad_url_is_told_without_its_password() -> None:
         with pytest.raises(Exception, match="ledger") as caught:
             go()
         assert "hunter2" not in f"{caught.value!r} {caught.value}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"prefix": "p:"}, "partner_id_prefix was people: and is p: now"),
+        (
+            {"prefix": ""},
+            "partner_id_prefix was people: and is none (verbatim_partner_id) now",
+        ),
+        ({"mapping_type": "custom"}, "mapping was comeet and is custom now"),
+        (
+            {"key_source": {"primary_key": [["a", "b"], ["c"]]}},
+            (
+                "the key was made from the primary key (id) and would be made from the primary key "
+                "(a.b, c) now"
+            ),
+        ),
+        (
+            {"key_source": {"expression": "uid"}},
+            (
+                "the key was made from the primary key (id) and would be made from the expression "
+                "of partner_candidate_id (uid) now"
+            ),
+        ),
+    ],
+)
+def test_another_recipe_of_keys_is_rejected_with_what_changed(
+    where: SqliteLedger, changed: dict[str, Any], what: str
+) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        opened.note(ENTRY)
+    now = [replace(STREAMS[0], **changed), STREAMS[1]]
+    with pytest.raises(ConfigError) as caught, ledger.opened(where, now, CLOCK):
+        pass
+    assert caught.value.message == (
+        f"Stream people: {what}. With other keys, all people of this stream would be created a "
+        "second time. Set it back, or give the records another stream name to write them as new "
+        "people."
+    )
+
+
+def test_a_stream_that_wrote_nobody_may_change_its_keys(where: SqliteLedger) -> None:
+    with ledger.opened(where, STREAMS, CLOCK):
+        pass
+    with ledger.opened(where, [replace(STREAMS[0], prefix="p:")], CLOCK) as opened:
+        assert opened.warnings == []
+
+
+@pytest.mark.parametrize(("people", "text"), [(1, "1 person is"), (2, "2 people are")])
+def test_a_position_that_was_moved_is_warned_of(
+    where: SqliteLedger, people: int, text: str
+) -> None:
+    stream = replace(STREAMS[0], positions={"": "4A.1C2", "7": "A", "8": "A"})
+    with ledger.opened(where, [stream, STREAMS[1]], CLOCK) as opened:
+        for number in range(people):
+            opened.note(replace(ENTRY, position="A", key=f"people:{number}"))
+    moved = replace(STREAMS[0], positions={"": "4A.1C2", "7": "A", "8": "B"})
+    with ledger.opened(where, [moved, STREAMS[1]], CLOCK) as opened:
+        assert opened.warnings == [
+            (
+                f"Stream people: positions, job 8 was A and is B now. {text} in A from this "
+                "stream; those who come again are created a second time, in B. Set A back if you "
+                "do not want that."
+            )
+        ]
+
+
+def test_an_entry_is_found_as_it_was_written(where: SqliteLedger) -> None:
+    entry = replace(ENTRY, note=Note(failed_runs=2), files=("x",), uid="B3.07F")
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        assert opened.find(entry.position, entry.key) is None
+        opened.note(entry)
+        opened.note(replace(entry, key="people:2", noted_at=NOON + timedelta(hours=1)))
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        assert opened.find(entry.position, entry.key) == entry
+        assert opened.find("another", entry.key) is None
+        assert [each.key for each in opened.unknown()] == ["people:1", "people:2"]
+        assert [each.key for each in opened.unknown("people:2")] == ["people:2"]
+        assert opened.knows("B3.07F")
+        assert not opened.knows("B3.080")
+        opened.withdraw(entry)
+        assert opened.find(entry.position, entry.key) is None
+        assert opened.find(entry.position, "people:2") is not None
+
+
+def test_what_was_sent_of_a_key_changes_with_its_hashes_only(where: SqliteLedger) -> None:
+    there = replace(ENTRY, status=KeyStatus.THERE, uid="B3.07F")
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        assert opened.sent(there.key) == ""
+        opened.save(there, NOON)
+        first = opened.sent(there.key)
+        opened.save(there, NOON + timedelta(hours=1))
+        assert opened.sent(there.key) == first != ""
+        opened.save(replace(there, hashes={"email": "y"}), NOON)
+        assert opened.sent(there.key) not in {first, ""}
+
+
+def test_the_time_up_to_which_keys_are_compared_moves_forward_only(where: SqliteLedger) -> None:
+    later = NOON + timedelta(hours=1)
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        for moment in (NOON, later, NOON):
+            opened.move_match_before(moment)
+        assert opened.match_before == later
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        assert opened.match_before == later
+
+
+def test_a_damaged_ledger_says_so_with_the_remedy(where: SqliteLedger) -> None:
+    with sqlite3.connect(where.path) as connection:
+        connection.execute("UPDATE ats_ledger SET hash_key = 'x'")
+    connection.close()
+    with pytest.raises(ConfigError) as caught, ledger.opened(where, STREAMS, CLOCK):
+        pass
+    assert caught.value.message == (
+        "The ledger holds a row that this connector did not write, or that was damaged. Restore "
+        "the ledger from a backup: what was created since then is found in Comeet."
+    )

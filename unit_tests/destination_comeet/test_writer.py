@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -321,6 +322,39 @@ def test_progress_is_told_once_a_minute(place: Place, caplog: pytest.LogCaptureF
         "So far: 3 records; 3 created.",
         "So far: 6 records; 6 created.",
     ]
+
+
+def test_input_without_a_message_is_an_error(place: Place) -> None:
+    with pytest.raises(ConfigError) as caught:
+        list(written(place, b"Connecting ...", b"Done."))
+    assert caught.value.message == (
+        "Standard input has no message of Airbyte's protocol. Check what writes to it."
+    )
+
+
+def test_text_between_messages_is_ignored_and_said_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(written(place, b"Connecting ...", row(1), b"", b"Done.", row(2)))
+    assert place.happened == ["delivered 1", "delivered 2", "settled"]
+    (said, *_) = caplog.messages
+    assert said == "Line 1: Text between the messages of standard input is ignored."
+    assert "ignored" not in "".join(caplog.messages[1:])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"a\0b", "it holds NUL bytes. Standard input has to be UTF-8, not UTF-16 or UTF-32"),
+        (
+            b'log: {"type": "RECORD"}',
+            "something precedes the message on the line, or encloses it",
+        ),
+    ],
+)
+def test_a_damaged_message_is_never_ignored(place: Place, line: bytes, why: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        list(written(place, row(1), line))
 
 
 def test_half_a_character_does_not_break_a_record(place: Place) -> None:
