@@ -917,6 +917,29 @@ def test_when_all_are_refused_nobody_is_set_aside(
     assert run.state["in_progress"]["after_slug"] == ""
 
 
+@pytest.mark.parametrize(
+    ("section", "kind", "advice"),
+    [
+        ({}, TransientError, "The next run resumes from the last state."),
+        (
+            {"candidate_slugs": [slug(number) for number in range(3)]},
+            ConfigError,
+            "Correct atz_crm.candidate_slugs.",
+        ),
+    ],
+)
+def test_refusals_of_all_say_what_to_do(
+    atz: Atz, section: Json, kind: type[AtsError], advice: str
+) -> None:
+    atz.candidates(3)
+    atz.answers = dict.fromkeys(range(3), 422)
+    failure = read(atz, **section).failure
+    assert type(failure) is kind
+    assert failure.message == (
+        f"ATZ CRM refuses the histories of several candidates in a row. {advice}"
+    )
+
+
 @pytest.mark.parametrize("outage_at", [0, 5, 24])
 def test_an_outage_of_20_minutes_ends_the_stream_and_the_next_run_goes_on(
     atz: Atz, outage_at: int

@@ -82,7 +82,7 @@ def test_an_empty_listing_is_a_note_and_costs_one_request(vendor: Vendor) -> Non
 
 
 def test_an_id_of_another_form_is_rejected_with_an_example() -> None:
-    with pytest.raises(ValidationError, match=re.escape(f"must be a GUID such as {GUIDS[0]}")):
+    with pytest.raises(ValidationError, match=re.escape(f", must be a GUID such as {GUIDS[0]} [")):
         TalemetryConfig(
             credentials=TokenCredentials(auth_type="token", token="token"), candidate_ids=["7"]
         )

@@ -134,6 +134,18 @@ def test_a_person_who_is_answered_404_is_gone() -> None:
     assert (result.gone, result.bad) == (["id-07"], {})
 
 
+def test_a_refusal_of_everybody_names_the_settings() -> None:
+    vendor = Vendor(everything_fails=lambda: refusal(400))
+    with pytest.raises(TransientError) as caught:
+        vendor.fetch(IDS, others=["somebody"])
+    assert caught.value.message == (
+        "Talemetry refuses every request for people. The next run resumes from the last state. If "
+        "it fails in the same way, check talemetry.profiles_base_url, talemetry.include and "
+        "talemetry.candidate_ids."
+    )
+    assert caught.value.detail == "Vendor 400"
+
+
 @pytest.mark.parametrize("error", [lambda: refusal(400), lambda: refusal(404), down])
 @pytest.mark.parametrize("count", [1, 2, 25])
 def test_nobody_is_set_aside_if_people_outside_the_batch_fail_too(

@@ -101,6 +101,7 @@ def test_a_method_that_is_not_accepted_names_the_setting() -> None:
         "Talemetry does not accept the method of a request. Set talemetry.ids_method to the other "
         "value; if that does not help, check the base URLs in talemetry."
     )
+    assert error.detail == response({}, 405).where
 
 
 @pytest.mark.parametrize("read", READERS.values())
