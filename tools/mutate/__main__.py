@@ -33,6 +33,7 @@ TESTS = (
     "integration_tests/source/test_candidates.py",
     "integration_tests/source/test_comeet.py",
     "integration_tests/source/test_kombo_files.py",
+    "integration_tests/source/test_profiles.py",
     "integration_tests/source/test_row_filters.py",
 )
 LEFT_OUT = (
