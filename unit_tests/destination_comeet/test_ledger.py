@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from destination_comeet import ledger
+from destination_comeet import database, ledger
 from destination_comeet.config import SqliteLedger
 from destination_comeet.ledger import KeyStatus, Note
-from source_ats.errors import ConfigError
+from destination_comeet.matching import traits
+from source_ats.errors import ConfigError, TransientError
 from unit_tests.destination_comeet.samples import (
     CLOCK,
     ENTRY,
@@ -217,3 +219,45 @@ def test_a_damaged_ledger_says_so_with_the_remedy(where: SqliteLedger) -> None:
         "The ledger holds a row that this connector did not write, or that was damaged. Restore "
         "the ledger from a backup: what was created since then is found in Comeet."
     )
+
+
+def test_a_new_ledger_counts_no_rejected_records(where: SqliteLedger) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        assert opened.rejected == 0
+
+
+def test_a_phone_has_the_same_hash_in_both_fields(where: SqliteLedger) -> None:
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        phone = opened.hashed(traits({"phone": "+47 555 01 234"}))
+        mobile = opened.hashed(traits({"mobile_phone": "+47 555 01 234"}))
+        assert phone.phone == mobile.mobile_phone is not None
+        assert phone.phone != opened.hashed(traits({"phone": "+47 555 01 235"})).phone
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_ledger_that_is_gone_during_a_run_covers_no_state(
+    where: SqliteLedger, is_replaced: bool
+) -> None:
+    path = Path(where.path)
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        content = path.read_bytes()
+        path.unlink()
+        if is_replaced:
+            path.write_bytes(content)
+        with pytest.raises(ConfigError) as caught:
+            opened.flush()
+        assert not opened.is_usable
+    assert caught.value.message == (
+        "The ledger was removed, replaced or changed by another program while this run was writing "
+        "with it. What was sent since the last state may not be noted there. Put the ledger back, "
+        "and run again."
+    )
+
+
+def test_a_disk_that_fails_is_named() -> None:
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorname = "SQLITE_PROTOCOL"
+    found = database.failure(OperationalError("SELECT 1", {}, failed))
+    assert isinstance(found, TransientError)
+    assert found.message == "The file at ledger.path cannot be used now. Check its disk."
+    assert found.detail == "OperationalError SQLITE_PROTOCOL"

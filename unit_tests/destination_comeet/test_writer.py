@@ -272,6 +272,48 @@ def test_each_outcome_is_counted_with_its_reasons(
     )
 
 
+def test_fields_that_cannot_be_updated_are_counted(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    def deliver(record: Record) -> Sequence[Outcome]:
+        return [Outcome(Result.UNCHANGED, left_out=["source", "person_type"][: record["id"]])]
+
+    place.deliver = deliver  # type: ignore[method-assign]
+    list(written(place, row(1), row(2)))
+    assert caplog.messages[-1] == (
+        f"Finished: 2 records; 2 {Result.UNCHANGED.value}; changes of fields that cannot be "
+        "updated: source 2, person_type 1."
+    )
+
+
+def test_a_frequent_problem_of_one_field_does_not_hide_that_of_another(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    def deliver(record: Record) -> Sequence[Outcome]:
+        dropped = [("phone", "is odd"), *[("website", "is long")][: record["id"] // 11]]
+        return [Outcome(Result.CREATED, key=f"k:{record['id']}", dropped=dropped)]
+
+    place.deliver = deliver  # type: ignore[method-assign]
+    list(written(place, *map(row, range(1, 12))))
+    assert caplog.messages[9:11] == [
+        "Record 10 of stream s, key k:10: phone is odd; it is left out.",
+        "Record 11 of stream s, key k:11: website is long; it is left out.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "is_shown"),
+    [("FATAL", True), ("ERROR", True), ("WARN", True), ("INFO", False), ("DEBUG", False)],
+)
+def test_warnings_and_errors_of_the_source_are_passed_on(
+    place: Place, level: str, is_shown: bool
+) -> None:
+    said = {"type": "LOG", "log": {"level": level, "message": "made up"}}
+    assert list(written(place, said, row(1))) == [said] * is_shown
+
+
 def test_a_run_that_fails_says_what_was_done(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -350,6 +392,8 @@ def test_text_between_messages_is_ignored_and_said_once(
             b'log: {"type": "RECORD"}',
             "something precedes the message on the line, or encloses it",
         ),
+        (b'{"type": "RECORD"}', ": it has no record. What came before it is done."),
+        (b'{"type": "STATE"}', ": it has no state. What came before it is done."),
     ],
 )
 def test_a_damaged_message_is_never_ignored(place: Place, line: bytes, why: str) -> None:

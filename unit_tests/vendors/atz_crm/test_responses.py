@@ -117,6 +117,17 @@ def test_an_empty_list_is_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner", "total"), [({}, {"total": 7}, 7), ({"total": 9}, {}, 9), ({}, {}, None)]
+)
+def test_the_total_is_found_inside_and_outside_of_data(
+    outer: Row, inner: Row, total: int | None
+) -> None:
+    body = {"data": {"candidates": [], **inner}, **outer}
+    page = responses.list_page(response(body), "candidates", with_records=False)
+    assert page.total == total
+
+
 def test_a_candidate_need_not_have_updated_at() -> None:
     page = responses.list_page(
         saved("candidates_without_updated_at"), "candidates", with_records=False
@@ -301,6 +312,12 @@ def test_the_order_of_the_answer_does_not_matter(rows: list[Row], dice: random.R
     before = sorted(zip(ids(rows), map(orjson.dumps, rows), strict=True))
     shuffled = dice.sample(rows, len(rows))
     assert sorted(zip(ids(shuffled), map(orjson.dumps, shuffled), strict=True)) == before
+
+
+def test_two_equal_rows_keep_their_ids_in_another_order() -> None:
+    older = row(updated_at="2025-01-15T00:00:00Z")
+    newer = row(updated_at="2025-01-16T00:00:00Z")
+    assert ids([newer, older]) == ids([older, newer])[::-1]
 
 
 @given(some_rows, st.integers(0, 7))

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from source_ats.clock import rfc3339
 from source_ats.errors import AtsError, ConfigError, ContractError, RequestRefused, TransientError
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY
+from source_ats.sync.privacy import Privacy
 from source_ats.sync.stream import Page, ReadOptions, State
 from source_ats.vendors.atz_crm import streams
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
@@ -88,6 +89,8 @@ class Atz:
     """Candidates that are left out of their page, which is short then."""
     raw_times: dict[int, str] = field(default_factory=dict)
     """Candidates whose `updated_at` is this text."""
+    broken: set[int] = field(default_factory=set)
+    """Candidates whose slug is not valid JSON."""
     total: Callable[[int], int] | None = None
     """What the answer says of the whole list; it gets the number of rows of the page."""
     headers: Json = field(default_factory=dict)
@@ -154,9 +157,12 @@ class Atz:
             }
             for number in shown
         ]
-        return json.dumps(
+        body = json.dumps(
             rows if self.total is None else {"data": rows, "total": self.total(len(rows))}
         )
+        for number in self.broken:
+            body = body.replace(json.dumps(slug(number)), "broken")
+        return body
 
 
 @pytest.fixture
@@ -512,6 +518,26 @@ def test_who_slips_into_a_page_that_was_read_is_found_by_the_second_reading(atz:
     assert run.state.keys() == {"updated_at", "finished_at"}
 
 
+def test_progress_counts_candidates_of_the_second_listing_once(atz: Atz) -> None:
+    atz.candidates(30)
+
+    def delete_one(page: int) -> None:
+        if page == 1 and 0 in atz.listed:
+            atz.listed.remove(0)
+
+    atz.after_page = delete_one
+    progress = [page.progress for page in read(atz).pages]
+    assert [(each.done, each.total) for each in progress if each][-2:] == [(30, 30), (30, 30)]
+
+
+def test_rows_of_another_job_are_left_out(atz: Atz) -> None:
+    """A server may ignore the parameter."""
+    atz.candidates(1)
+    atz.rows[0][1]["job_slug"] = "job_2"
+    (only,) = read(atz, job_slug="job_2").rows
+    assert only["job_slug"] == "job_2"
+
+
 def test_many_deletions_in_both_readings_lose_nobody(atz: Atz) -> None:
     atz.candidates(100)
 
@@ -635,6 +661,21 @@ def test_last_page_again_and_again_is_the_end_after_a_short_page_only(atz: Atz, 
     assert set(run.slugs()) == set(slugs(atz))
     atz.candidates(20)
     assert type(read(atz, name=name).failure) is ContractError
+
+
+def test_repeated_short_page_costs_no_more_requests_than_an_empty_one(atz: Atz) -> None:
+    atz.repeats_last_page = True
+    atz.candidates(25)
+    read(atz, name="atz_deals")
+    assert Counter(atz.calls) == Counter(ONE_STREAM)
+
+
+def test_progress_of_a_long_list_is_logged(atz: Atz, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    atz.candidates(51)
+    read(atz, name="atz_deals", page_size=1)
+    lines = [each for each in caplog.messages if "listed so far" in each]
+    assert lines == ["50 pages of deals listed so far."]
 
 
 @pytest.mark.parametrize("name", ["atz_candidates", "atz_deals"])
@@ -844,7 +885,10 @@ def test_more_than_100_histories_not_found_are_people_without_a_job(
     assert max(len(page.state.get("set_aside", ())) for page in run.pages) <= 100
     assert len(atz.calls) == 2 * 4 + 250
     (line,) = [each.getMessage() for each in caplog.records if "404" in each.getMessage()]
-    assert "120 candidates" in line
+    assert line == (
+        "candidate_history: ATZ CRM answered 404 for the histories of 120 candidates. They count "
+        "as people without a job."
+    )
 
 
 def test_people_without_a_job_are_counted_across_a_cut(atz: Atz) -> None:
@@ -1102,6 +1146,15 @@ def test_a_cut_list_keeps_its_bookmark(atz: Atz) -> None:
     assert listed(read_list(atz, cut)) == []
 
 
+def test_row_without_a_readable_slug_keeps_the_bookmark(atz: Atz) -> None:
+    atz.candidates(25)
+    state = read_list(atz).state
+    atz.clock.advance(3600)
+    atz.broken.add(3)
+    run = read_list(atz, state)
+    assert [state_of(page) for page in run.pages] == [state] * len(run.pages)
+
+
 @pytest.mark.parametrize("state", [{"updated_at": 1}, {"in_progress": {"page": 1}}, {"else": 1}])
 def test_a_damaged_state_of_a_list_is_a_matter_for_the_user(atz: Atz, state: State) -> None:
     run = read_list(atz, state)
@@ -1230,6 +1283,19 @@ def test_impossible_time_counts_as_none(atz: Atz, name: str, time: str, history_
         assert set(run.slugs()) == ({slug(12)} if before else set(slugs(atz)))
 
 
+@pytest.mark.parametrize("column", ["id", "candidate_slug", "read_at", "updated_at"])
+def test_column_that_tells_current_rows_can_be_neither_dropped_nor_hashed(
+    atz: Atz, column: str
+) -> None:
+    settings = AtzCrmConfig(access_token="made-up", base_url=BASE)
+    client = streams.client(
+        settings, atz.clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
+    )
+    found = streams.streams(settings, ReadOptions(None, timedelta()), client)
+    with pytest.raises(ConfigError, match="can be neither dropped nor hashed"):
+        Privacy(drop=[f"candidate_history.{column}"]).applied(found)
+
+
 # Check
 
 
@@ -1251,6 +1317,14 @@ def test_check_of_an_account_without_candidates_is_a_note(atz: Atz) -> None:
     assert check(atz) == [
         "ATZ CRM shows no candidates to this token. It shows what the token's user may see."
     ]
+
+
+def test_check_gives_up_early_on_a_server_that_is_down(atz: Atz) -> None:
+    atz.refuses = lambda query: 503
+    with pytest.raises(TransientError) as caught:
+        check(atz)
+    assert caught.value.message.endswith("Try again in a few minutes.")
+    assert sum(atz.clock.waits) < 2 * CHECK_POLICY.seconds
 
 
 def test_check_minds_one_refusal_as_little_as_the_read_does(atz: Atz) -> None:
