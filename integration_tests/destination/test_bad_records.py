@@ -40,6 +40,18 @@ def test_a_post_that_fails_in_every_run_blocks_nobody(
     assert created(writer) == once(1, 2, 3, 4)
 
 
+def test_a_post_that_keeps_failing_says_what_comes_next(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    fail_posts_of(comeet, 2, after_comeet=False)
+    done = writer.write(*people(1, 2), state(1))
+    assert (
+        "Finished: 2 records; 1 created; 1 of unknown outcome: got no answer however often it was "
+        "sent, while Comeet answered others. It is looked up and sent again when the record comes "
+        "again (1)." in done.logs()
+    )
+
+
 def test_a_post_that_failed_is_looked_up_and_posted_once_per_run(
     writer: Writer, comeet: HostileComeet
 ) -> None:

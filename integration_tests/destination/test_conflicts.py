@@ -130,7 +130,8 @@ def test_a_409_without_the_envelope_and_without_a_match_is_never_posted_again(
     comeet.answer("POST", CREATE, answer, containing="people:1", after_comeet=False)
     done = unmatched.write(*people(1, 2), state(1))
     assert counts(done) == (2, 1), done.output
-    assert "unknown" in done.output
+    reason = "exists already, as Comeet answers, but the candidate cannot be found there"
+    assert f"1 of unknown outcome: {reason} (1)." in done.logs()
     comeet.reset()
     done = unmatched.write(*people(1, 2), state(2))
     assert counts(done) == (2, 1)

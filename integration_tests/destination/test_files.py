@@ -292,6 +292,7 @@ def test_a_post_that_is_refused_with_its_files_is_sent_without_them(
     assert "1 created" in done.logs()
     assert names(kombo) == ["cv2.pdf"]
     assert "resume was refused by Comeet with 400 invalid_file" in done.logs("WARN")
+    assert "A new candidate was refused; sending it without its files." in done.logs("INFO")
     # What Comeet refused is not sent again.
     comeet.reset()
     write(kombo, row(*files))
@@ -358,6 +359,23 @@ def test_without_the_permission_files_are_named_and_tried_later(
     assert counts(done) == (1, 0)
     assert "Comeet does not let the integration add files" in done.logs("WARN")
     kombo.control("settings", add_files=True)
+    write(kombo, row(file(1, host.address("a"))))
+    assert names(kombo) == ["cv1.pdf"]
+
+
+def test_a_file_of_a_candidate_without_a_uid_is_left_out_and_named(
+    kombo: Writer, comeet: HostileComeet, host: FileHost
+) -> None:
+    kombo.control("settings", empty_answers=True, create_status=204)
+    write(kombo, row())
+    comeet.answer("GET", r"/candidates\?", envelope(403, "no_permission"), after_comeet=False)
+    done = write(kombo, row(file(1, host.address("a"))))
+    assert counts(done) == (1, 0)
+    assert (
+        "key candidates:k1: files cannot be added: Comeet did not tell the candidate's uid; it is "
+        "left out." in done.logs("WARN")
+    )
+    comeet.reset()
     write(kombo, row(file(1, host.address("a"))))
     assert names(kombo) == ["cv1.pdf"]
 

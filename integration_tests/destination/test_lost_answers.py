@@ -64,6 +64,18 @@ def test_an_answer_without_proof_after_a_create_creates_nobody_twice(
     assert counts(done) == (2, 0)
 
 
+def test_a_candidate_that_is_found_after_a_lost_answer_counts_as_created(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", CREATE, NO_ANSWER)
+    done = writer.write(*people(*range(1, 13)), state(1))
+    assert "Finished: 12 records; 12 created." in done.logs()
+    warnings = done.logs("WARN").splitlines()
+    said = "A new candidate got no answer; looking whether it is there."
+    assert len([each for each in warnings if each.startswith(said)]) == 10
+    assert warnings[-1] == f"12 times in this run: {said}"
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
 def test_a_refusal_in_the_envelope_is_proof(
     writer: Writer, comeet: HostileComeet, status: int

@@ -82,6 +82,20 @@ def test_a_wrong_clock_without_date_headers_leads_to_no_duplicate(
     assert created(writer) == once(1, 2, 3)
 
 
+def test_a_ledger_that_misses_candidates_says_that_records_are_compared(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    said = (
+        "Comeet has candidates that the ledger does not know, so new records are compared with all "
+        "candidates that are there."
+    )
+    assert said not in writer.write(*people(1), state(1)).logs()
+    comeet.create(OPEN, first_name="Jonas", last_name="Ngata", email="jonas@example.org")
+    done = writer.write(*people(2), state(2))
+    assert said in done.logs("INFO").splitlines()
+    assert created(writer) == once(1, 2) + Counter(["None"])
+
+
 def test_check_says_each_time_that_it_made_a_ledger(without_ledger: Writer) -> None:
     made = without_ledger.check().status()["message"]
     again = without_ledger.check().status()["message"]

@@ -36,6 +36,10 @@ def test_an_address_in_any_column_of_the_key_is_rejected(writer: Writer) -> None
     done = writer.write(*people(1), record({**person(2), "email": "none"}), state(1))
     assert done.code == 0, done.output
     assert counts(done) == (2, 1)
+    assert done.logs("WARN") == (
+        "Record 1 of stream people, key none, is rejected: partner_candidate_id would contain @: "
+        "an address must not be a key, choose another one."
+    )
     for key in created(writer):
         assert "@" not in key
         assert "%40" not in key

@@ -31,7 +31,11 @@ def test_a_refused_update_rejects_it_and_creating_continues(
     assert done.code == 0, done.output
     assert counts(done) == (3, 2)
     warnings = done.logs("WARN")
-    assert "update a candidate" in warnings
+    assert (
+        "Record 1 of stream people, key people:1, is rejected: has changed, but Comeet does not "
+        "let the integration update a candidate's contact details. Ask Comeet for that permission"
+        in warnings
+    )
     assert "api_key" not in warnings
     assert created(writer) == once(1, 2, 3)
     # Once the permission is there, the change arrives.
@@ -56,6 +60,19 @@ def test_a_refused_look_up_names_the_permission(writer: Writer, comeet: HostileC
     assert "retrieve candidates" in done.logs("WARN")
     assert "api_key" not in done.logs("WARN")
     assert created(writer) == once(1, 2)
+
+
+def test_a_refused_list_is_warned_of_before_anybody_is_created(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("GET", LIST, envelope(403, "no_permission"), after_comeet=False)
+    done = writer.write(*people(1), state(1))
+    assert counts(done) == (1, 0)
+    assert (
+        "Comeet's list of candidates cannot be read, so it was not checked whether the ledger is "
+        "up to date. Check that the integration has the permission to retrieve candidates."
+        in done.logs("WARN")
+    )
 
 
 def test_a_refused_create_is_a_config_error_that_names_the_permission(

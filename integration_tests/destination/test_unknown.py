@@ -139,7 +139,10 @@ def test_without_the_permission_to_list_the_keys_are_listed_alone(
 def test_an_adopted_candidate_gets_the_fields_that_differ(unmatched: tuple[Writer, str]) -> None:
     writer, uid = unmatched
     done = decide(writer, "--adopt", "people:1", uid)
-    assert "people:1" in done.logs()
+    assert (
+        f"people:1 is {uid} in Comeet from now on. It gets the fields that differ when its record "
+        "comes again, or by a replay." in done.logs()
+    )
     assert unknown(writer) == []
     done = writer.write(*without_contact(1, phone="555012345", prospect_status="Sourced"), state(2))
     assert counts(done) == (1, 0), done.output
@@ -236,7 +239,9 @@ def test_a_decision_that_cannot_be_right_is_rejected(
     held = candidate(writer, "people:2")["uid"]
     before = stored(writer)
     for decision, word in {
-        ("--adopt", "people:1", elsewhere): "position",
+        ("--adopt", "people:1", elsewhere): (
+            f"{elsewhere} belongs to another position, so it cannot be adopted as people:1."
+        ),
         ("--adopt", "people:1", held): "another key",
         ("--adopt", "people:1", "99.999"): "99.999",
         ("--adopt", "people:7", uid): "people:7",

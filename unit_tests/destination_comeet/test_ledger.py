@@ -221,7 +221,9 @@ def test_a_damaged_ledger_says_so_with_the_remedy(where: SqliteLedger) -> None:
     )
 
 
-def test_a_new_ledger_counts_no_rejected_records(where: SqliteLedger) -> None:
+def test_a_new_ledger_counts_no_rejected_records(tmp_path: Path) -> None:
+    where = sqlite(tmp_path / "ledger.db")
+    make(where)
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.rejected == 0
 
