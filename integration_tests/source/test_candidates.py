@@ -224,6 +224,10 @@ def test_a_resumed_cursor_that_no_longer_works_restarts_the_read_once(
         len(list(sandbox.truth("/_control/kombo/truth", integration_id=each)))
         for each in integrations(sandbox)
     ]
+    if what == "empty":
+        said = "candidates: Integration {}: reading again from the bookmark."
+        lines = second.logs("INFO").splitlines()
+        assert any(said.format(each) in lines for each in integrations(sandbox))
     # One call finds out, then everything is read from the beginning, once.
     assert len(calls(sandbox)) == 1 + sum(-(-size // 100) for size in sizes)
 
@@ -734,6 +738,8 @@ def test_an_html_page_in_the_middle_of_one_integration_fails_that_one_only(
     (error,) = run.errors()
     assert f"Integration {ids[0]}:" in error["message"]
     assert f"candidates {status}" in error["internal_message"]
+    why = error["message"].partition(f"Integration {ids[0]}: ")[2]
+    assert f"candidates: Integration {ids[0]} failed. {why} [" in run.logs("WARN")
     assert known(table(run)).items() >= known_truth(sandbox, ids[1], ids[2]).items()
     assert run.state()["integrations"][ids[0]]["in_progress"]["cursor"] == cursor
     if status == 404:

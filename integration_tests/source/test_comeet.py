@@ -280,7 +280,15 @@ def test_a_kept_link_that_no_longer_works_restarts_the_list_once(
         sandbox.fault("comeet.list", "body", status=status, body=body, times=1)
     second = read(connector, "comeet_candidates", after=first)
     assert second.code == 0, second.errors()
-    assert "no longer good" in second.logs("INFO")
+    said = (
+        "comeet_candidates: the link to the next page that an earlier run kept is no longer good "
+        "({reason}). Reading again from the bookmark."
+    )
+    reasons = {"empty": "it answers with no rows", "a day old": "it is too old"}
+    if what in reasons:
+        assert said.format(reason=reasons[what]) in second.logs("INFO").splitlines()
+    else:
+        assert "no longer good" in second.logs("INFO")
     assert known(candidates(second)) == known_truth(sandbox)
     # One call finds out, then everything is read from the beginning, once.
     assert calls(sandbox) == {"list": 1 + 5}

@@ -225,8 +225,10 @@ def test_kombo_says_when_a_filter_matches_nothing(sandbox: Sandbox, tmp_path: Pa
     run = connector.read_quickly("candidates")
     assert (run.code, run.records()) == (0, [])
     (warning,) = run.logs("WARN").splitlines()
-    assert "kombo.remote_ids" in warning
-    assert person["remote_id"] not in warning
+    assert warning == (
+        "candidates: No row matches the row filters (kombo.remote_ids). Check them. Kombo also "
+        "returns nothing for a filter on a field that the applicant tracking system does not have."
+    )
 
 
 def test_kombo_filters_that_are_refused_are_a_config_error(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from source_ats.errors import ConfigError
-from source_ats.sync.state import parse_state
+from source_ats.sync.state import parse_state, usable_state
 from source_ats.vendors.atz_crm import history_pass, lists
 from source_ats.vendors.comeet import streams as comeet
 from source_ats.vendors.kombo import streams as kombo
@@ -85,3 +85,13 @@ def test_streams_that_begin_side_by_side_do_not_crash_the_process() -> None:
     """Types that no thread has used yet: in a process of its own, which would not survive it."""
     done = subprocess.run([sys.executable, "-c", STATES_SIDE_BY_SIDE], check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("generation", [None, 2])
+def test_a_full_refresh_says_that_it_ignores_earlier_syncs(
+    generation: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    stored = {"selection": "s", "generation": 1, "updated_at": T}
+    assert usable_state("people", "s", stored, full_refresh=True, generation=generation) == {}
+    assert caplog.messages == ["people: full refresh, the state of earlier syncs is ignored."]

@@ -287,3 +287,12 @@ def test_another_envelope_or_a_row_without_key_is_an_error(read: Any, body: obje
     with pytest.raises(ContractError) as caught:
         read(response, None)
     assert "canary" not in f"{caught.value} {caught.value.detail}"
+
+
+def test_a_candidate_that_is_not_valid_json_is_left_out_and_named() -> None:
+    body = b'{"candidates": [{"uid": "A1.1", "name": broken}, {"uid": "A1.2"}], "next_page": null}'
+    answer = replace(response(200, body), is_repeat=True)
+    page = responses.candidate_rows(answer, None)
+    assert page.left_out == ["A1.1"]
+    assert [json.loads(row) for row in page.rows] == [{"uid": "A1.2"}]
+    assert not page.is_empty

@@ -38,6 +38,20 @@ def made(person: dict[str, Any], include: list[str] | None = None) -> dict[str, 
     return record(copy.deepcopy(person), guid, ALL if include is None else include, AS_OF)
 
 
+def test_what_stands_beside_the_entries_of_a_block_is_kept_without_them() -> None:
+    person = candidate("profiles_many_of_each")
+    person["UserArea"]["Notes"] = {"Note": [{"Text": "Made up."}], "Count": 1}
+    row = made(person)
+    assert row["notes"] == [{"Text": "Made up."}]
+    assert {"Count": 1} in _values_of(row["extra"])
+
+
+def _values_of(value: Any) -> list[Any]:
+    """Return all values in a JSON value, itself included."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value, *(each for part in inner for each in _values_of(part))]
+
+
 def test_several_entries_of_each_element() -> None:
     person = candidate("profiles_many_of_each")
     row = made(person)

@@ -108,9 +108,27 @@ def test_a_start_date_within_the_last_minutes_plans_nothing(
     assert partitioning.split({}, after, 5) == []
 
 
-def test_a_state_from_the_future_is_a_config_error(vendor: Vendor) -> None:
+_FUTURE = rfc3339(NOON + 2 * DAY)
+_IN_PROGRESS = {
+    "from": rfc3339(NOON - 2 * DAY),
+    "to": rfc3339(NOON - DAY),
+    "event": "created",
+    "cursor": None,
+    "kept_at": rfc3339(NOON - DAY),
+}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"listed_until": _FUTURE},
+        {"in_progress": {**_IN_PROGRESS, "to": _FUTURE}},
+        {"in_progress": {**_IN_PROGRESS, "kept_at": _FUTURE}},
+    ],
+)
+def test_a_state_from_the_future_is_a_config_error(vendor: Vendor, state: State) -> None:
     with pytest.raises(ConfigError, match="vendor's clock"):
-        vendor.partitioning().plan({"listed_until": rfc3339(NOON + 2 * DAY)}, 5)
+        vendor.partitioning().plan(state, 5)
 
 
 def _state_before(now: datetime) -> State:
