@@ -14,7 +14,7 @@ from source_ats.errors import (
     RetryableError,
 )
 from source_ats.http.client import Client
-from source_ats.sync.page_size import TWO_ATTEMPTS
+from source_ats.sync.page_size import ONE_ATTEMPT
 from source_ats.vendors.atz_crm import requests, responses
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
 from source_ats.vendors.atz_crm.list_reader import ListReader
@@ -42,6 +42,7 @@ def check(config: AtzCrmConfig, client: Client) -> list[str]:
         try:
             candidates = ListReader(config, client, requests.CANDIDATES).first_page().objects
         except (*ONE_OBJECT, ConfigError) as error:
+            _raise_rate_limit(error)
             _check_deals(config, client, error)
             streams = "atz_candidates and candidate_history cannot be read"
             return [f"{streams}: {error.message}"]
@@ -65,8 +66,9 @@ def _check_histories(
         read = partial(responses.history, candidate=candidate, job_slug=config.job_slug, since=None)
         try:
             # If ATZ CRM is down, the first candidate has shown that with the usual patience.
-            client.send(request, read, retry_policy=TWO_ATTEMPTS if failure else None)
+            client.send(request, read, retry_policy=ONE_ATTEMPT if failure else None)
         except ONE_OBJECT as error:
+            _raise_rate_limit(error)
             if not (isinstance(error, RequestRefused) and error.status in NO_HISTORY):
                 failure = error
                 continue
@@ -79,6 +81,12 @@ def _check_histories(
     if failure:
         raise failure
     return []
+
+
+def _raise_rate_limit(error: AtsError) -> None:
+    """Raise the error if it is a rate limit: all requests with this token have the same."""
+    if isinstance(error, RetryableError) and error.rate_limit:
+        raise error
 
 
 def _check_deals(config: AtzCrmConfig, client: Client, error: AtsError) -> None:

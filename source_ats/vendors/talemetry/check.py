@@ -15,7 +15,7 @@ from source_ats.errors import (
 )
 from source_ats.http.client import Client
 from source_ats.http.models import Request
-from source_ats.sync.page_size import TWO_ATTEMPTS
+from source_ats.sync.page_size import ONE_ATTEMPT
 from source_ats.vendors.talemetry import chosen, requests, responses
 from source_ats.vendors.talemetry.config import TalemetryConfig
 from source_ats.vendors.talemetry.windows import BEHIND_THE_CLOCK
@@ -63,9 +63,11 @@ def _check_people(config: TalemetryConfig, client: Client, guids: Sequence[str])
             client.send(
                 requests.profiles(config, [guid]),
                 responses.people,
-                retry_policy=TWO_ATTEMPTS if failure else None,
+                retry_policy=ONE_ATTEMPT if failure else None,
             )
         except (ContractError, IncompleteResponse, RetryableError) as error:
+            if isinstance(error, RetryableError) and error.rate_limit:
+                raise
             failure = error
         else:
             return

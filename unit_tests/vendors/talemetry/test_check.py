@@ -143,4 +143,4 @@ def test_when_nobody_can_be_read_the_others_cost_few_requests(vendor: Vendor) ->
     with pytest.raises(AtsError, match="status 500"):
         vendor.check()
     first, *others = (vendor.fetched.count(guid) for guid in GUIDS)
-    assert (first, others) == (CHECK_POLICY.attempts, [2, 2])
+    assert (first, others) == (CHECK_POLICY.attempts, [1, 1])
