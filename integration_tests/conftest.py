@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from integration_tests.support import version_0_1_0
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process runs one alone in the end."""
-    items.sort(key=lambda item: not {"documents", "referees", "warehouse"} & {*item.path.parts})
+    tests = Counter(item.path for item in items)
+    items.sort(
+        key=lambda item: (
+            not {"documents", "referees", "warehouse"} & {*item.path.parts},
+            -tests[item.path],
+        )
+    )
 
 
 @pytest.fixture
