@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
@@ -206,22 +206,8 @@ class Lookup:
         self._resources.close()
         index = self._resources.enter_context(CandidateIndex())
         log.info("Reading the candidates created before %s, to match them.", rfc3339(before))
-        try:
+        with _to_create_safely():
             index.add(self._rows(requests.created_between(self._base_url, before=before)))
-        except AccessDenied as error:
-            message = (
-                "Candidates may be in Comeet that the ledger does not know, and the integration "
-                "lacks the permission to retrieve candidates, so nobody can be created safely. Ask "
-                "Comeet for the permission, or set match_existing to never if you know that "
-                "nobody is there yet."
-            )
-            raise ConfigError(message, detail=error.detail) from None
-        except UNREADABLE as error:
-            message = (
-                "Candidates may be in Comeet that the ledger does not know, and its list of "
-                "candidates cannot be read, so nobody can be created safely. Run again later."
-            )
-            raise TransientError(message, detail=error.detail) from None
         self._index, self._indexed_before = index, before
 
     # After a post without an answer ---------------------------------------------------------------
@@ -241,11 +227,12 @@ class Lookup:
         """Compare the record of an entry with the candidates created since it was noted.
 
         Only if the ledger was behind after that: a run that the ledger does not know may have done
-        what the entry says. Raises one of `UNREADABLE` if the list cannot be read.
+        what the entry says. Raises as `match` does.
         """
         if not self._was_behind_since(entry):
             return Comparison()
-        return self._compare(candidate, entry, _earliest(entry))
+        with _to_create_safely():
+            return self._compare(candidate, entry, _earliest(entry))
 
     def _was_behind_since(self, entry: Entry) -> bool:
         before = self._ledger.match_before
@@ -303,6 +290,27 @@ class Lookup:
         return lambda uid: self._ledger.is_held_by_another(
             uid, candidate.position_uid, candidate.key
         )
+
+
+@contextmanager
+def _to_create_safely() -> Iterator[None]:
+    """Raise `ConfigError` or `TransientError` if the list that is read cannot be read."""
+    try:
+        yield
+    except AccessDenied as error:
+        message = (
+            "Candidates may be in Comeet that the ledger does not know, and the integration lacks "
+            "the permission to retrieve candidates, so nobody can be created safely. Ask Comeet "
+            "for the permission, or set match_existing to never if you know that nobody is there "
+            "yet."
+        )
+        raise ConfigError(message, detail=error.detail) from None
+    except UNREADABLE as error:
+        message = (
+            "Candidates may be in Comeet that the ledger does not know, and its list of candidates "
+            "cannot be read, so nobody can be created safely. Run again later."
+        )
+        raise TransientError(message, detail=error.detail) from None
 
 
 def _earliest(entry: Entry) -> datetime:

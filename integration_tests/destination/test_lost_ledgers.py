@@ -297,9 +297,14 @@ def test_a_decision_in_a_restored_backup_is_not_carried_out_twice(
     assert counts(writer.write(*people(2), state(3))) == (1, 0)
     writer.control("move", status="Rejected")
     restore(writer, saved)
-    done = writer.write(*people(2), state(4))
+    writer.write(*people(3), state(4))
+    comeet.answer("GET", LIST, ODD_LISTS["a list"], after_comeet=False, times=2)
+    error = writer.write(*people(2), state(5)).error()
+    assert error["failure_type"] == "transient_error"
+    assert "nobody can be created safely" in error["message"]
+    done = writer.write(*people(2), state(5))
     assert counts(done) == (1, 0), done.output
-    assert created(writer) == {**once(1, 2), "None": 1}
+    assert created(writer) == {**once(1, 2, 3), "None": 1}
 
 
 def test_a_conflict_for_an_unknown_key_starts_the_matching(

@@ -136,7 +136,7 @@ class ListReader:
             while page is None or not self._is_last(number, page, index):
                 likely = number < self._last and (page is None or len(page) >= self._longest)
                 following = following_pages.take(ahead=likely)
-                if following is None or (not len(following) and following.found):
+                if not len(following) and following.found:
                     return
                 if following.found and index.has_unknown(following):
                     shifts = 0
@@ -159,13 +159,14 @@ class ListReader:
             self._last = number
             following_pages.close()
 
-    def pages_before(self, number: int) -> Iterator[ListPage]:
-        """Yield the pages before page `number`, the last one first."""
+    def pages_before(self, last: int) -> Iterator[ListPage]:
+        """Yield the pages before page `last`, the one nearest to it first."""
         following = None
-        pages = self._requested(iter(range(number - 1, 0, -1)))
+        numbers = range(last - 1, 0, -1)
+        pages = self._requested(iter(numbers))
         try:
-            while (page := pages.take(ahead=True)) is not None:
-                number -= 1
+            for number in numbers:
+                page = pages.take(ahead=True)
                 if following is not None and not following.found and self._is_full(page):
                     raise self._incomplete(number + 1, following)
                 following = page
@@ -242,14 +243,12 @@ class _RequestedPages:
         self._pending: deque[Future[ListPage]] = deque()
         self._pool = ThreadPoolExecutor(max_workers=most)
 
-    def take(self, *, ahead: bool) -> ListPage | None:
-        """Return the next page, None after the last number; `ahead` allows several requests."""
+    def take(self, *, ahead: bool) -> ListPage:
+        """Return the next page, once for each number; `ahead` allows several requests."""
         while True:
             room = (self._in_flight if ahead else 1) - len(self._pending)
             for number in islice(self._numbers, max(room, 0)):
                 self._pending.append(self._pool.submit(self._page, number))
-            if not self._pending:
-                return None
             if wait([self._pending[0]], timeout=self._patience).done:
                 break
             self._in_flight = min(self._in_flight + 1, self._most)
