@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -64,6 +65,19 @@ def test_the_package_has_its_version_from_here() -> None:
     assert version("airbyte-source-ats") == DATA["dockerImageTag"]
     # Airbyte reads each connector's own file, and one distribution holds both.
     assert DESTINATION["data"]["dockerImageTag"] == DATA["dockerImageTag"]
+
+
+def test_the_changelog_and_the_documented_commands_name_the_version() -> None:
+    (newest, *_) = re.findall(
+        r"^## \[(\S+)\] - ", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    docs = "".join((PROJECT / "docs" / page).read_text() for page in ("docker.md", "airbyte.md"))
+    images = re.findall(
+        r"(?:/source-ats:|/destination-comeet:|VERSION=|image_tag += \"|image tag \| `)([\d.]*\d)",
+        docs,
+    )
+    assert len(images) >= 14
+    assert {newest, *images} == {DATA["dockerImageTag"]}
 
 
 def test_all_hosts_that_are_called_are_allowed_and_no_others() -> None:
