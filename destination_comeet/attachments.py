@@ -68,7 +68,7 @@ class Added:
 class _Sent(Enum):
     """What is known of a file after its post."""
 
-    SETTLED = auto()
+    FINAL = auto()
     """It is there, or refused for good."""
     UNKNOWN = auto()
     NO = auto()
@@ -87,15 +87,15 @@ class Attachments:
 
     def begin(self, files: Sequence[CandidateFile], entry: Entry | None) -> None:
         """Begin to fetch what will probably be sent for this entry."""
-        settled = () if entry is None else entry.files
-        if settled is None:
+        final = () if entry is None else entry.files
+        if final is None:
             # Comeet shows first which of them are there.
             return
         self._source.begin(
             [
                 file.address
                 for file in files
-                if file.address is not None and self._identity(file) not in settled
+                if file.address is not None and self._identity(file) not in final
             ]
         )
 
@@ -147,7 +147,7 @@ class Attachments:
                 reason = "cannot be added: Comeet does not show which are there"
                 added.problems.append(("files", f"{reason} [{error.detail}]"))
                 return added
-            entry = self._note(entry, known)
+            entry = self._save_files(entry, known)
         for file in candidate.files:
             identity = self._identity(file)
             if identity in (entry.files or ()):
@@ -155,7 +155,7 @@ class Attachments:
             if file.kind == "picture":
                 # The files endpoint is not for pictures, and there is no other.
                 added.left_out.append("picture")
-                entry = self._note(entry, (*(entry.files or ()), identity))
+                entry = self._save_files(entry, (*(entry.files or ()), identity))
                 continue
             entry = self._add(entry, file, added)
         return added
@@ -175,20 +175,20 @@ class Attachments:
         may_be_there = unanswered(identity) in (entry.files or ())
         try:
             if may_be_there and file.name in self._names(entry, None):
-                return self._note(entry, (*others, identity))
+                return self._save_files(entry, (*others, identity))
             content = self._content(file)
         except FileUnavailable as error:
             added.problems.append((file.kind, str(error)))
-            return self._note(entry, (*others, identity)) if error.is_lasting else entry
+            return self._save_files(entry, (*others, identity)) if error.is_lasting else entry
         except UNREADABLE as error:
             reason = "got no answer before, and Comeet does not show which files are there"
             added.problems.append((file.kind, f"{reason} [{error.detail}]"))
             return entry
         identities = self._identities(file, content)
-        settled = (*others, *identities)
+        final = (*others, *identities)
         if any(each in others for each in identities):
-            return self._note(entry, settled)
-        noted = self._note(entry, (*others, unanswered(identity)))
+            return self._save_files(entry, final)
+        noted = self._save_files(entry, (*others, unanswered(identity)))
         state, problem = self._post(entry, file, content)
         if problem:
             added.problems.append((file.kind, problem))
@@ -198,9 +198,9 @@ class Attachments:
             case _Sent.UNKNOWN:
                 return noted
             case _Sent.NO:
-                return self._note(entry, others)
-            case _Sent.SETTLED:
-                return self._note(entry, settled)
+                return self._save_files(entry, others)
+            case _Sent.FINAL:
+                return self._save_files(entry, final)
 
     def _post(self, entry: Entry, file: CandidateFile, content: str) -> tuple[_Sent, str]:
         """Post one file, and return what is known of it then, with the problem if there is one."""
@@ -220,11 +220,11 @@ class Attachments:
             return state, f"{NOT_ALLOWED} [{error.detail}]"
         except (AlreadyMerged, NotFound) as error:
             reason = "cannot be added: the candidate was merged or deleted in Comeet"
-            return _Sent.SETTLED, f"{reason} [{error.detail}]"
+            return _Sent.FINAL, f"{reason} [{error.detail}]"
         except RequestRefused as refusal:
             code = refusal.code or "no code"
-            return _Sent.SETTLED, f"was refused by Comeet with {refusal.status} {code}"
-        return _Sent.SETTLED, ""
+            return _Sent.FINAL, f"was refused by Comeet with {refusal.status} {code}"
+        return _Sent.FINAL, ""
 
     def _known(
         self, candidate: Candidate, entry: Entry, before: Mapping[str, str], shown: Shown | None
@@ -252,7 +252,7 @@ class Attachments:
         name = resume.get("name") if isinstance(resume, dict) else None
         return names | {name} if isinstance(name, str) else names
 
-    def _note(self, entry: Entry, files: tuple[str, ...]) -> Entry:
+    def _save_files(self, entry: Entry, files: tuple[str, ...]) -> Entry:
         entry = replace(entry, files=files)
         self._ledger.save(entry, self._client.now())
         return entry

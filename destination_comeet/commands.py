@@ -215,7 +215,7 @@ def _deliver_each(
 
 
 def replay(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
-    """Write the kept rejected records once more, and remove what is settled.
+    """Write the kept rejected records once more, and remove what was written.
 
     Yields nothing, as there are no states. Raises what `write` raises, and `ConfigError` if no
     records are kept.

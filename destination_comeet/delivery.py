@@ -87,7 +87,7 @@ log = logging.getLogger("airbyte.source_ats.comeet")
 
 ATTEMPTS = 9
 """How often a post without an answer is sent in one run."""
-SETTLED = 2
+UNKNOWN_AFTER_RUNS = 2
 """After this many failed runs a key that keeps failing no longer ends a run."""
 MOST_UNDECIDED = 2
 """If more keys than this fail in a row, Comeet is down; a single bad record is not the cause."""
@@ -266,7 +266,7 @@ class Delivery:
 
     def _create_or_update(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
         if entry is None or entry.status in NEVER_POSTED:
-            closed = self._why_closed(candidate.position_uid)
+            closed = self._position_problem(candidate.position_uid)
             if closed is not None:
                 return _refused(candidate, "position_uid", closed)
             is_decided = entry is not None and entry.status is KeyStatus.TO_CREATE
@@ -315,7 +315,7 @@ class Delivery:
             try:
                 return self._post(attempt)
             except OutcomeUnknown as error:
-                if note.failed_runs >= SETTLED:
+                if note.failed_runs >= UNKNOWN_AFTER_RUNS:
                     raise
                 self._warn("A new candidate got no answer; looking whether it is there.", error)
             outcome: Outcome = self._while_unknown(self._look_and_post, attempt)
@@ -342,7 +342,7 @@ class Delivery:
         request = requests.create(self._base_url, candidate.position_uid, candidate.key, fields)
         try:
             uid = self._client.send(
-                request, responses.written, before_send=lambda: self._note(attempt)
+                request, responses.written, before_send=lambda: self._note_post(attempt)
             )
         except OutcomeUnknown:
             attempt.is_lost, attempt.from_elsewhere = True, False
@@ -374,13 +374,13 @@ class Delivery:
         outcome = replace(outcome, dropped=inline_files.problems)
         return outcome if inline_files.is_whole else self._add_files(candidate, there, outcome)
 
-    def _note(self, attempt: _CreateAttempt) -> None:
+    def _note_post(self, attempt: _CreateAttempt) -> None:
         """Note the post right before it is sent: a run that is stopped earlier leaves no note."""
         if not attempt.is_noted:
             # Repeated in this run, the posts keep the time of the first one.
             note = _with_note(attempt.entry, has_vendor_time=self._client.has_vendor_time)
             attempt.entry = replace(note, noted_at=self._client.now())
-            self._ledger.note(attempt.entry)
+            self._ledger.note_post(attempt.entry)
             attempt.is_noted = True
 
     def _withdraw(self, attempt: _CreateAttempt) -> None:
@@ -428,7 +428,7 @@ class Delivery:
             self._save(replace(entry, status=KeyStatus.THERE))
             return _outcome(candidate, result)
         if shown.deleted:
-            return self._closed(candidate, entry, KeyStatus.GONE)
+            return self._mark_as_closed(candidate, entry, KeyStatus.GONE)
         problem = None
         if not is_same_position(candidate.position_uid, shown):
             problem = "of another position"
@@ -495,9 +495,9 @@ class Delivery:
             return _outcome(candidate, Result.UNKNOWN, reason=reason)
         if candidate.skip_unless_known is not None:
             return self._outcome_of(entry.stream, candidate.skip_unless_known)
-        closed = self._why_closed(candidate.position_uid)
-        if closed is not None:
-            return _refused(candidate, "position_uid", closed)
+        problem = self._position_problem(candidate.position_uid)
+        if problem is not None:
+            return _refused(candidate, "position_uid", problem)
         renewed = self._new_entry(entry.stream, candidate)
         renewed = _with_note(renewed, failed_runs=note.failed_runs)
         return self._create(_CreateAttempt(candidate, entry, renewed))
@@ -540,13 +540,13 @@ class Delivery:
                 return None
 
     def _give_up(self, attempt: _CreateAttempt, error: AtsError, began: float) -> Outcome:
-        """Settle a record that keeps failing as unknown, if the record is the reason."""
+        """Mark a record that keeps failing as unknown, if the record is the reason."""
         posts, entry = self._posts, attempt.entry
         note = entry.note
         is_up = posts.answered_at is not None and posts.answered_at >= began - ANSWERED_SECONDS
         posts.given_up.add((entry.position, entry.key))
-        if is_up or note.failed_runs >= SETTLED:
-            self._settle_as_unknown(entry)
+        if is_up or note.failed_runs >= UNKNOWN_AFTER_RUNS:
+            self._mark_as_unknown(entry)
         else:
             posts.undecided.append((entry, error))
             if len(posts.undecided) > MOST_UNDECIDED:
@@ -557,8 +557,8 @@ class Delivery:
         )
         return _outcome(attempt.candidate, Result.UNKNOWN, reason=reason)
 
-    def _settle_as_unknown(self, entry: Entry) -> None:
-        self._save(_with_note(entry, failed_runs=SETTLED))
+    def _mark_as_unknown(self, entry: Entry) -> None:
+        self._save(_with_note(entry, failed_runs=UNKNOWN_AFTER_RUNS))
 
     def _end_undecided(self) -> None:
         """End the run: no post was answered, so Comeet is down for all that is known."""
@@ -572,7 +572,7 @@ class Delivery:
         """Note that Comeet answers posts: what failed before did so because of the record."""
         self._posts.answered_at = self._clock.monotonic()
         for entry, _ in self._posts.undecided:
-            self._settle_as_unknown(entry)
+            self._mark_as_unknown(entry)
         self._posts.undecided.clear()
 
     # Updating -------------------------------------------------------------------------------------
@@ -664,7 +664,7 @@ class Delivery:
         try:
             refused = self._patch(after.uid or "", changes)
         except AlreadyMerged:
-            return self._closed(candidate, before, KeyStatus.MERGED)
+            return self._mark_as_closed(candidate, before, KeyStatus.MERGED)
         except NotFound:
             return self._not_found_again(candidate, before)
         except (AccessDenied, WrongAddress) as error:
@@ -719,9 +719,9 @@ class Delivery:
                 "Comeet; if these candidates were deleted there, send the others alone first."
             )
             raise ConfigError(message)
-        return self._closed(candidate, entry, KeyStatus.GONE)
+        return self._mark_as_closed(candidate, entry, KeyStatus.GONE)
 
-    def _closed(self, candidate: Candidate, entry: Entry, status: KeyStatus) -> Outcome:
+    def _mark_as_closed(self, candidate: Candidate, entry: Entry, status: KeyStatus) -> Outcome:
         """Never create it again. Of what is gone, only one hash of the whole record stays."""
         hashes = self._whole(candidate)
         self._save(replace(entry, status=status, hashes=hashes))
@@ -777,7 +777,7 @@ class Delivery:
         if isinstance(error, AtsError):
             self._warn("It got no answer again; looking and trying again.", error)
 
-    def _why_closed(self, position_uid: str) -> str | None:
+    def _position_problem(self, position_uid: str) -> str | None:
         """Return why a position takes nobody; None if it does, or if it cannot be told."""
         if position_uid not in self._positions:
             if len(self._positions) >= POSITIONS_REMEMBERED:

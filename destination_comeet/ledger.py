@@ -4,12 +4,12 @@ For each position and key it holds the stream, a status, Comeet's uid, times, an
 each field. No names and no addresses. One code path serves SQLite and PostgreSQL. One connection
 lasts for the whole run and holds the lock, so the lock lives exactly as long as the writer.
 
-| method     | on disk when it returns                                                           |
-| ---------- | --------------------------------------------------------------------------------- |
-| `note`     | the note of a post, and everything before it: also a crash of the server keeps it |
-| `save`     | not yet: it shares the commit of the next `note`, `commit` or `flush`             |
-| `commit`   | everything                                                                        |
-| `flush`    | everything; with SQLite in the file itself, and the ledger is still the same one  |
+| method      | on disk when it returns                                                           |
+| ----------- | --------------------------------------------------------------------------------- |
+| `note_post` | the note of a post, and everything before it: also a crash of the server keeps it |
+| `save`      | not yet: it shares the commit of the next `note_post`, `commit` or `flush`        |
+| `commit`    | everything                                                                        |
+| `flush`     | everything; with SQLite in the file itself, and the ledger is still the same one  |
 
 A kill between `save` and the next commit leaves one open note at most; the next run looks it up.
 
@@ -165,7 +165,7 @@ class Note(msgspec.Struct, frozen=True):
     """Whether `noted_at` is by Comeet's clock, or only by the machine's."""
     reason: NoteReason = NoteReason.NO_ANSWER
     failed_runs: int = 0
-    """How many runs ended because of it. One that was settled as unknown counts as two."""
+    """How many runs ended because of it. One that counts as unknown has two."""
 
 
 NO_NOTE = Note()
@@ -442,7 +442,7 @@ class Ledger:
             # Its text shows the row.
             raise failure(error) from None
 
-    def note(self, entry: Entry) -> None:
+    def note_post(self, entry: Entry) -> None:
         """Write an entry that is about to be posted. It replaces an earlier note of the key."""
         self._guard()
         with self.database():

@@ -4,9 +4,9 @@
 | ------------------------ | --------------------------------- | -------------------------- |
 | where                    | in the ledger's database          | where the user wants it    |
 | holds                    | the newest of each stream and key | all, in their order        |
-| a write settles the key  | removed                           | stays                      |
+| its key is written       | removed                           | stays                      |
 | too old                  | removed (`keep_rejected_days`)    | stays                      |
-| a replay settles it      | removed                           | removed: the file is       |
+| a replay writes it       | removed                           | removed: the file is       |
 |                          |                                   | replaced as a whole        |
 
 The lines of both are the same. They hold personal data.
@@ -96,14 +96,14 @@ class Store(Protocol):
     """Where records are kept."""
 
     def add(self, kept: Kept) -> None:
-        """Keep one; on disk at the next `settle`, or when the ledger is flushed."""
+        """Keep one; on disk at the next `flush`, or when the ledger is flushed."""
         ...
 
     def remove(self, stream: str, record_id: str) -> None:
         """Remove what is kept of it, if that is possible one by one."""
         ...
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Put everything on disk."""
         ...
 
@@ -150,16 +150,16 @@ class Rejected:
         for store in self._stores:
             store.add(kept)
 
-    def settled(self, stream: str, key: str | None) -> None:
-        """Note that a newer record of this key was written, or is not meant to be."""
+    def remove(self, stream: str, key: str | None) -> None:
+        """Remove what is kept of a key: a newer record was written, or is not meant to be."""
         if key is not None:
             for store in self._stores:
                 store.remove(stream, key)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Put everything on disk, but what shares the ledger's commit."""
         for store in self._stores:
-            store.settle()
+            store.flush()
 
 
 # The table ----------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class RejectedTable:
             with self._ledger.database() as connection:
                 connection.execute(delete(_table))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Leave it to the ledger's commit."""
 
 
@@ -255,7 +255,7 @@ class RejectedFile:
                 "has to be a file in a folder that exists and can be written to."
             )
             raise ConfigError(message) from None
-        self._unsettled = False
+        self._is_flushed = True
         about = os.fstat(self._file)
         problem = None
         if not stat.S_ISREG(about.st_mode):
@@ -279,19 +279,19 @@ class RejectedFile:
     def remove(self, stream: str, record_id: str) -> None:
         """Leave the file as it is: lines are only added to it."""
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Put everything on disk."""
-        if self._unsettled:
+        if not self._is_flushed:
             try:
                 os.fsync(self._file)
             except OSError as error:
                 raise cannot_be_written(error) from None
-            self._unsettled = False
+            self._is_flushed = True
 
     def close(self) -> None:
         """Put everything on disk and close the file."""
         try:
-            self.settle()
+            self.flush()
         finally:
             os.close(self._file)
 
@@ -307,7 +307,7 @@ class RejectedFile:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
             raise cannot_be_written(error) from None
-        self._unsettled = True
+        self._is_flushed = False
 
 
 def flush_folder(folder: Path) -> None:

@@ -152,7 +152,7 @@ class NewFile:
 
     def replace(self) -> None:
         """Put the new file in the place of the old one, in one step."""
-        self.file.settle()
+        self.file.flush()
         try:
             with suppress(FileNotFoundError, PermissionError):
                 # Whoever replays, a write by the owner of the file has to work afterwards.
@@ -207,7 +207,7 @@ class Replay:
                 self._current = kept
                 content = {"stream": kept.stream, "data": orjson.Fragment(raw)}
                 yield [orjson.dumps({"type": "RECORD", "record": content})]
-                self._settle(kept)
+                self._remove_written(kept)
             else:
                 left += 1
                 if self._file is not None and self._kept.is_in_file(kept):
@@ -251,8 +251,8 @@ class Replay:
         rejected_at = parse_timestamp(kept.rejected_at)
         return changed_at is None or rejected_at is None or changed_at >= rejected_at
 
-    def _settle(self, kept: Kept) -> None:
-        """Remove from the table what the outcomes have settled under another name."""
+    def _remove_written(self, kept: Kept) -> None:
+        """Remove the record from the table if it was written, or rejected under another key."""
         key = next((each.key for each in self._outcomes if each.key), None)
         is_rejected = any(each.result in REJECTED for each in self._outcomes)
         if not is_rejected or key != kept.key:

@@ -34,7 +34,7 @@ from source_ats.spark import options, rows
 
 log = logging.getLogger("airbyte.source_ats.spark")
 
-ROWS_BETWEEN_SETTLEMENTS = 100
+ROWS_BETWEEN_FLUSHES = 100
 SECONDS_BETWEEN_ATTEMPTS = 1.0
 ATTEMPTS_BETWEEN_LOG_LINES = 60
 
@@ -152,7 +152,7 @@ class Writer(DataSourceWriter):
         """Yield the rows as messages, and at the end a state, which is answered with counts."""
         # The task before may have sent a request just now: the rate limit holds across tasks.
         clock.sleep(60 / self._config.requests_per_minute)
-        while batch := list(islice(row_iterator, ROWS_BETWEEN_SETTLEMENTS)):
+        while batch := list(islice(row_iterator, ROWS_BETWEEN_FLUSHES)):
             yield [self._message(row) for row in batch]
         descriptor = {"stream_descriptor": {"name": self._stream}}
         state = {"type": "STREAM", "stream": {**descriptor, "stream_state": {}}}

@@ -162,7 +162,7 @@ class Writer:
     def __init__(  # noqa: PLR0913 - the streams of a run, and where their outcomes go
         self,
         streams: Mapping[str, Deliver | None],
-        settle: Callable[[], None],
+        flush_ledger: Callable[[], None],
         rejected: Rejected,
         clock: Clock,
         *,
@@ -177,15 +177,15 @@ class Writer:
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
-        `settle` puts all outcomes on disk. `rejected_before` earlier attempts rejected, under
-        states that were passed on; `count_rejected` notes, before the next `settle`, how many the
+        `flush_ledger` puts all outcomes on disk. `rejected_before` earlier attempts rejected, under
+        states that were passed on; `count_rejected` notes, before the next flush, how many the
         state that is passed on then adds to them. While `is_decided` is false, an outcome may
         still turn into a failure of the run, and states wait; `finish` decides at the end.
         `on_outcomes` gets the outcomes of each record. `announce` gets a stream and a record
         before its turn, and the same record is delivered later. A rehearsal passes no state on.
         """
         self._streams = streams
-        self._settle_ledger = settle
+        self._flush_ledger = flush_ledger
         self._rejected = rejected
         self._clock = clock
         self._max_rejected = max_rejected
@@ -214,10 +214,10 @@ class Writer:
     def write(self, batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
         """Take the lines; yield lines to print: states that are safe, and what must be seen.
 
-        A batch is what is there without waiting; before the next one all is settled. Raises
+        A batch is what is there without waiting; before the next one all is on disk. Raises
         `ConfigError` for a line that is not a message, or when too many records are rejected,
         `Stopped` before a record when the run was asked to end, and whatever delivering raises;
-        what came before is settled and passed on in any case.
+        what came before is on disk and passed on in any case.
         """
         try:
             yield from self._written(batches)
@@ -237,7 +237,7 @@ class Writer:
                     self._long_line(given.line)
                 else:
                     yield from self._line(given)
-            self._settle()
+            self._flush()
             yield from self._safe_states()
         self._finish()
         yield from self._safe_states()
@@ -362,7 +362,7 @@ class Writer:
             kept = raw if data is not None else raw.decode("utf-8", "replace")
             self._reject(record.stream, kept, outcomes)
         else:
-            self._rejected.settled(record.stream, outcomes[0].key)
+            self._rejected.remove(record.stream, outcomes[0].key)
         if self._clock.monotonic() - self._progress_at >= SECONDS_BETWEEN_PROGRESS_LINES:
             self._progress_at = self._clock.monotonic()
             log.info("So far: %s.", self._progress())
@@ -401,7 +401,7 @@ class Writer:
         ]
         self._rejected.add(stream, refusals, record)
         if self._max_rejected is not None and self._rejected_records > self._max_rejected:
-            self._settle()
+            self._flush()
             rejected = counted(self._max_rejected, "record was", "records were")
             message = (
                 f"More than {rejected} rejected (max_rejected) since a write was "
@@ -444,9 +444,9 @@ class Writer:
             if self._dropped_because:
                 log.warning("Fields left out so far: %s.", _listed(self._dropped_because))
 
-    def _settle(self) -> None:
-        self._rejected.settle()
-        self._settle_ledger()
+    def _flush(self) -> None:
+        self._rejected.flush()
+        self._flush_ledger()
 
     def _take_state(self, line: bytes, state: bytes) -> None:
         """Take a STATE, with the counts of what it covers."""
@@ -459,11 +459,11 @@ class Writer:
             self._waiting_states.append((line, covered))
 
     def _safe_states(self) -> Iterator[bytes]:
-        """Settle what the states cover, and yield them as received, with their counts."""
+        """Put on disk what the states cover, and yield them as received, with their counts."""
         while self._waiting_states and self._is_decided():
             line, covered = self._waiting_states.pop(0)
             self._count_rejected(covered.rejected)
-            self._settle()
+            self._flush()
             self._summarize()
             yield _with_statistics(line, covered) + b"\n"
 

@@ -76,7 +76,7 @@ def test_when_every_post_fails_the_run_is_transient(writer: Writer, comeet: Host
     assert created(writer) == once(1, 2)
 
 
-def test_a_key_that_ended_two_runs_is_settled_in_the_third(
+def test_a_key_that_ended_two_runs_is_unknown_in_the_third(
     writer: Writer, comeet: HostileComeet
 ) -> None:
     fail_posts_of(comeet, 2, after_comeet=False)

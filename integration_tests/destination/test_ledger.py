@@ -40,7 +40,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerSettings:
 def test_an_entry_through_its_life(where: LedgerSettings) -> None:
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") is None
-        opened.note(ENTRY)
+        opened.note_post(ENTRY)
         assert opened.find("4A.1C2", "people:1") == ENTRY
         there = replace(ENTRY, status=KeyStatus.THERE, uid="B3.07F")
         opened.save(there, NOON)
@@ -51,7 +51,7 @@ def test_an_entry_through_its_life(where: LedgerSettings) -> None:
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") == there
         again = replace(ENTRY, hashes={"email": "y"})
-        opened.note(again)
+        opened.note_post(again)
         assert opened.find("4A.1C2", "people:1") == again
         opened.withdraw(again)
     with ledger.opened(where, STREAMS, CLOCK) as opened:
@@ -61,7 +61,7 @@ def test_an_entry_through_its_life(where: LedgerSettings) -> None:
 def test_what_is_closed_survives_an_error_in_the_run(where: LedgerSettings) -> None:
     def cut_off() -> None:
         with ledger.opened(where, STREAMS, CLOCK) as opened:
-            opened.note(ENTRY)
+            opened.note_post(ENTRY)
             opened.save(replace(ENTRY, status=KeyStatus.GONE), NOON)
             raise RuntimeError
 
@@ -79,7 +79,7 @@ def test_a_second_writer_is_turned_away_and_the_next_let_in(where: LedgerSetting
             pass
         with pytest.raises(LedgerInUse):
             make(where)
-        first.note(ENTRY)
+        first.note_post(ENTRY)
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find("4A.1C2", "people:1") == ENTRY
 
@@ -100,7 +100,7 @@ def test_another_recipe_of_the_key_is_rejected(
     with ledger.opened(where, [now], CLOCK):
         pass
     with ledger.opened(where, STREAMS, CLOCK) as opened:
-        opened.note(ENTRY)
+        opened.note_post(ENTRY)
     with pytest.raises(ConfigError, match=what), ledger.opened(where, [now], CLOCK):
         pass
     with (

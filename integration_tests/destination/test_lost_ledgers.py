@@ -370,7 +370,7 @@ def test_a_hard_linked_ledger_is_a_config_error(writer: Writer) -> None:
     assert not created(writer)
 
 
-def test_what_was_settled_is_in_the_file_itself(writer: Writer) -> None:
+def test_what_was_flushed_is_in_the_file_itself(writer: Writer) -> None:
     killed = writer.write_killed("state passed on", 1, *people(1, 2), state(2))
     assert cursors(killed) == [2]
     for name in ("ledger.db-wal", "ledger.db-shm"):

@@ -81,7 +81,7 @@ def test_a_lost_connection_ends_the_run_as_transient(where: PostgresLedger) -> N
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
-            opened.note(ENTRY)
+            opened.note_post(ENTRY)
 
     with pytest.raises(TransientError, match="ledger"):
         cut_off()

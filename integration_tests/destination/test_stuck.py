@@ -146,7 +146,7 @@ def test_during_a_check_that_is_never_answered(
             process.kill()
 
 
-def test_what_was_in_hand_is_settled_and_passed_on(writer: Writer, comeet: HostileComeet) -> None:
+def test_what_was_in_hand_is_saved_and_passed_on(writer: Writer, comeet: HostileComeet) -> None:
     """The signal comes while a post is answered slowly; more records wait in the same chunk."""
     writer.sandbox.fault("comeet.create", "delay", delay_seconds=1.0)
     with writing(writer, *people(1), state(1), *people(2), state(2)) as process:

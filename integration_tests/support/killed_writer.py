@@ -47,9 +47,9 @@ Step = tuple[type, str, str, Callable[..., bool]]
 
 STEPS: dict[str, Step] = {
     "record read": (Delivery, "deliver", "before", always),
-    "note not written": (Ledger, "note", "before", always),
+    "note not written": (Ledger, "note_post", "before", always),
     "note not committed": (Connection, "commit", "before", always),
-    "note committed": (Ledger, "note", "after", always),
+    "note committed": (Ledger, "note_post", "after", always),
     "call not sent": (Client, "send", "before", is_post),
     "call half sent": (urllib3.connection.HTTPConnection, "endheaders", "after", always),
     "call sent": (urllib3.connection.HTTPConnection, "request", "after", is_post),

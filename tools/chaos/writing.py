@@ -135,7 +135,7 @@ class Source:
             if place % every == 0 or place == len(self.changes):
                 yield state(place)
 
-    def settled(self) -> set[int]:
+    def covered_by_a_state(self) -> set[int]:
         """Return the people whose last change is covered by a state."""
         begun = self.changes[self.done :]
         return {each for each in self.changes[: self.done] if isinstance(each, int)} - {
@@ -267,7 +267,7 @@ class Life:
         for passed_on in run.states():
             self._assert_counts(passed_on)
             self.source.done = passed_on["stream"]["stream_state"]["cursor"]
-        self._assert_settled(run)
+        self._assert_comeet_is_up_to_date(run)
         self._assert_strangers_are_as_they_were()
         return run
 
@@ -289,7 +289,7 @@ class Life:
         assert statistics["recordCount"] == len(covered), passed_on
         assert bad <= statistics["rejectedRecordCount"] <= bad + excused, passed_on
 
-    def _assert_settled(self, run: Run) -> None:
+    def _assert_comeet_is_up_to_date(self, run: Run) -> None:
         """Make sure that all below a state is there as it is now, or kept as rejected."""
         rows = [each for each in self.writer.truth() if each["partner_candidate_id"] is not None]
         times = Counter(each["partner_candidate_id"] for each in rows)
@@ -304,7 +304,7 @@ class Life:
             if held is not None:
                 for name in ("first_name", "last_name"):
                     assert held[name] == names[name], (number, held)
-        for number in self.source.settled():
+        for number in self.source.covered_by_a_state():
             ours = {name: each for name, each in self.source.people[number].items() if name != "id"}
             held = there.get(f"people:{number}")
             if held is None or not ours.items() <= held.items():

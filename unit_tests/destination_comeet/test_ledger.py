@@ -51,7 +51,7 @@ def test_hashes_are_keyed_and_tell_changes_only(where: SqliteLedger, tmp_path: P
 def test_nobody_is_named_in_the_file(where: SqliteLedger) -> None:
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         hashes = opened.hashes({"email": "mira@example.org", "last_name": "Kowalczyk"})
-        opened.note(replace(ENTRY, hashes=hashes))
+        opened.note_post(replace(ENTRY, hashes=hashes))
     content = Path(where.path).read_bytes()
     assert b"people:1" in content
     assert b"mira@" not in content
@@ -132,7 +132,7 @@ def test_another_recipe_of_keys_is_rejected_with_what_changed(
     where: SqliteLedger, changed: dict[str, Any], what: str
 ) -> None:
     with ledger.opened(where, STREAMS, CLOCK) as opened:
-        opened.note(ENTRY)
+        opened.note_post(ENTRY)
     now = [replace(STREAMS[0], **changed), STREAMS[1]]
     with pytest.raises(ConfigError) as caught, ledger.opened(where, now, CLOCK):
         pass
@@ -157,7 +157,7 @@ def test_a_position_that_was_moved_is_warned_of(
     stream = replace(STREAMS[0], positions={"": "4A.1C2", "7": "A", "8": "A"})
     with ledger.opened(where, [stream, STREAMS[1]], CLOCK) as opened:
         for number in range(people):
-            opened.note(replace(ENTRY, position="A", key=f"people:{number}"))
+            opened.note_post(replace(ENTRY, position="A", key=f"people:{number}"))
     moved = replace(STREAMS[0], positions={"": "4A.1C2", "7": "A", "8": "B"})
     with ledger.opened(where, [moved, STREAMS[1]], CLOCK) as opened:
         assert opened.warnings == [
@@ -173,8 +173,8 @@ def test_an_entry_is_found_as_it_was_written(where: SqliteLedger) -> None:
     entry = replace(ENTRY, note=Note(failed_runs=2), files=("x",), uid="B3.07F")
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find(entry.position, entry.key) is None
-        opened.note(entry)
-        opened.note(replace(entry, key="people:2", noted_at=NOON + timedelta(hours=1)))
+        opened.note_post(entry)
+        opened.note_post(replace(entry, key="people:2", noted_at=NOON + timedelta(hours=1)))
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.find(entry.position, entry.key) == entry
         assert opened.find("another", entry.key) is None

@@ -44,8 +44,8 @@ class Place:
             raise result
         return [Outcome(result, "p", f"k:{record['id']}", "email", "is odd")]
 
-    def settle(self) -> None:
-        self.happened.append("settled")
+    def flush(self) -> None:
+        self.happened.append("flushed")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def written(
 ) -> Iterator[dict[str, Any]]:
     rejected = options.pop("rejected", None) or Rejected([], place.clock)
     streams = {"s": place.deliver, "ignored": None}
-    writer = Writer(streams, place.settle, rejected, place.clock, **options)
+    writer = Writer(streams, place.flush, rejected, place.clock, **options)
     batch = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     for line in writer.write([batch]):
         assert line.endswith(b"\n")
@@ -76,15 +76,15 @@ def state(stream: str = "s", **more: Any) -> dict[str, Any]:
     return {"type": "STATE", "state": {"type": "STREAM", "stream": content, **more}}
 
 
-def test_a_state_waits_until_everything_before_it_is_settled(place: Place) -> None:
+def test_a_state_waits_until_everything_before_it_is_on_disk(place: Place) -> None:
     list(written(place, row(1), row(2), state(), row(3)))
     assert place.happened == [
         "delivered 1",
         "delivered 2",
-        "settled",
+        "flushed",
         "printed",
         "delivered 3",
-        "settled",
+        "flushed",
     ]
 
 
@@ -126,7 +126,7 @@ def test_no_state_passes_a_record_that_has_no_outcome(place: Place) -> None:
     place.results[2] = TransientError("Nobody answers.")
     with pytest.raises(TransientError):
         list(written(place, row(1), state(), row(2), state()))
-    assert place.happened == ["delivered 1", "settled", "printed", "delivered 2"]
+    assert place.happened == ["delivered 1", "flushed", "printed", "delivered 2"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_state_keeps_all_that_it_had(place: Place) -> None:
         b'"destinationStats":{"more":[1]}}}'
     )
     clock = FakeClock()
-    writer = Writer({"s": place.deliver}, place.settle, Rejected([], clock), clock)
+    writer = Writer({"s": place.deliver}, place.flush, Rejected([], clock), clock)
     (line,) = writer.write([[raw]])
     counts = b'{"more":[1],"recordCount":0.0,"rejectedRecordCount":0.0}'
     assert line == raw.replace(b'{"more":[1]}', counts) + b"\n"
@@ -179,7 +179,7 @@ def test_a_state_keeps_all_that_it_had(place: Place) -> None:
     ],
 )
 def test_a_state_is_passed_on_byte_by_byte(place: Place, raw: bytes) -> None:
-    (line,) = Writer({}, place.settle, Rejected([], place.clock), place.clock).write([[raw]])
+    (line,) = Writer({}, place.flush, Rejected([], place.clock), place.clock).write([[raw]])
     counts = b'"destinationStats":{"recordCount":0.0,"rejectedRecordCount":0.0}'
     assert counts in line
     without = line.replace(b"," + counts, b"").replace(counts, b"")
@@ -189,7 +189,7 @@ def test_a_state_is_passed_on_byte_by_byte(place: Place, raw: bytes) -> None:
 @pytest.mark.parametrize("odd", [b"null", b"[]", b'"x"', b"7", b'{"recordCount":null}', b"{}"])
 def test_odd_statistics_of_a_state_are_replaced(place: Place, odd: bytes) -> None:
     raw = b'{"type":"STATE","state":{"destinationStats": %b ,"data":{}}}' % odd
-    (line,) = Writer({}, place.settle, Rejected([], place.clock), place.clock).write([[raw]])
+    (line,) = Writer({}, place.flush, Rejected([], place.clock), place.clock).write([[raw]])
     assert json.loads(line)["state"] == {
         "destinationStats": {"recordCount": 0.0, "rejectedRecordCount": 0.0},
         "data": {},
@@ -216,7 +216,7 @@ def test_too_many_rejected(place: Place) -> None:
     with pytest.raises(ConfigError, match="max_rejected"):
         list(written(place, row(1), state(), row(2), state(), max_rejected=1))
     assert place.happened.count("printed") == 1
-    assert place.happened[-1] == "settled"
+    assert place.happened[-1] == "flushed"
 
 
 def test_rejects_of_earlier_attempts_count(place: Place) -> None:
@@ -378,7 +378,7 @@ def test_text_between_messages_is_ignored_and_said_once(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     list(written(place, b"Connecting ...", row(1), b"", b"Done.", row(2)))
-    assert place.happened == ["delivered 1", "delivered 2", "settled"]
+    assert place.happened == ["delivered 1", "delivered 2", "flushed"]
     (said, *_) = caplog.messages
     assert said == "Line 1: Text between the messages of standard input is ignored."
     assert "ignored" not in "".join(caplog.messages[1:])

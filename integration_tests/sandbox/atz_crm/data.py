@@ -309,7 +309,7 @@ class Crm:
 
     # What happens
 
-    def settle(self) -> None:
+    def show_due_changes(self) -> None:
         """Let all be seen whose time has come."""
         now = self.now()
         while self.pending and self.pending[0][0] <= now:

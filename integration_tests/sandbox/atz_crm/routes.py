@@ -121,7 +121,7 @@ async def list_objects(
 ) -> web.StreamResponse:
     """Answer with a page of a list: the page after the last is empty."""
     await asyncio.sleep(crm.settings.latency_seconds.candidates)
-    crm.settle()
+    crm.show_due_changes()
     asked, settings = request.query, crm.settings
     page = whole(asked.get("page", "1"))
     limit = whole(asked.get("limit", str(settings.default_limit)))
@@ -174,7 +174,7 @@ def expanded(maximize: str) -> frozenset[str]:
 async def get_history(crm: Crm, request: web.Request) -> web.StreamResponse:
     """`GET /candidate/{slug}/history` (section 2): a bare array, not paged."""
     await asyncio.sleep(crm.settings.latency_seconds.history)
-    crm.settle()
+    crm.show_due_changes()
     slug = request.match_info["slug"]
     if slug in crm.marks:
         raise Refused(crm.marks[slug])
@@ -202,7 +202,7 @@ async def get_job(crm: Crm, request: web.Request) -> web.StreamResponse:
 
 async def delete(crm: Crm, request: web.Request) -> web.StreamResponse:
     """`DELETE /candidate/{slug}`, `/job/{slug}`: really delete, answer what it was (Quirks 9)."""
-    crm.settle()
+    crm.show_due_changes()
     slug = request.match_info["slug"]
     if request.match_info["kind"] == "candidate":
         number = crm.find(slug)
@@ -237,7 +237,7 @@ def reply(body: object, status: int = 200) -> web.Response:
 
 async def controlled(crm: Crm, handler: Handler, request: web.Request) -> web.StreamResponse:
     """Answer a control request; what is wrong with it is said in the answer."""
-    crm.settle()
+    crm.show_due_changes()
     try:
         return await handler(crm, request)
     except (KeyError, TypeError, ValueError) as error:
@@ -327,7 +327,7 @@ async def change(crm: Crm, request: web.Request) -> web.StreamResponse:
         answer[kind] = [crm.slug(number) for number in numbers]
     for effect in effects:
         crm.later(visible_at, effect)
-    crm.settle()
+    crm.show_due_changes()
     return reply(answer)
 
 

@@ -93,7 +93,7 @@ class Filters:
 
 @dataclass
 class Table:
-    """All rows of one model in one integration, as readers saw them at the last `settle`."""
+    """All rows of one model in one integration, as readers last saw them."""
 
     build: Build
     account_seed: int
@@ -106,7 +106,7 @@ class Table:
     rows: int = field(init=False)
     """How many rows there are now, with those that are not visible yet."""
     now: int = 0
-    """The time of the last `settle`."""
+    """The time at which readers last saw them."""
     touched: dict[int, Touched] = field(default_factory=dict)
     touched_numbers: list[int] = field(default_factory=list)
     touched_by_time: list[tuple[int, int]] = field(default_factory=list)
@@ -151,7 +151,7 @@ class Table:
         self.noted += 1
         heapq.heappush(self.pending, (visible_at, self.noted, number, kind, at))
 
-    def settle(self, now: int) -> None:
+    def show_due_changes(self, now: int) -> None:
         """Make visible what is due. What was visible once stays so, also if time moves back."""
         self.now = now
         while self.pending and self.pending[0][0] <= now:
@@ -510,10 +510,10 @@ class Integration:
         """The rows of `/ats/candidates`."""
         return self.tables["candidates"]
 
-    def settle(self, now: int) -> None:
+    def show_due_changes(self, now: int) -> None:
         """Make visible what is due."""
         for table in self.tables.values():
-            table.settle(now)
+            table.show_due_changes(now)
 
     def shown(self) -> dict[str, Any]:
         """Return what `GET /integrations/{id}` says (section 3, V)."""
@@ -570,7 +570,7 @@ class Kombo:
     def find(self, integration_id: str) -> Integration:
         """Return an integration as readers see it now, or raise KeyError."""
         integration = self.integrations[integration_id]
-        integration.settle(self.now())
+        integration.show_due_changes(self.now())
         return integration
 
     def chosen(self, integration_id: str | None) -> list[Integration]:

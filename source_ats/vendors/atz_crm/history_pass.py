@@ -177,7 +177,7 @@ class HistoryPass:
             ((each, True) for each in set_aside), ((each, False) for each in listed)
         )
         for result in self._request_all(filter(None, chain.from_iterable(in_turn))):
-            history = self._settle(result)
+            history = self._history_or_set_aside(result)
             if not result.was_set_aside:
                 self._after_slug = result.candidate.slug
             self._done += 1
@@ -195,7 +195,7 @@ class HistoryPass:
         self._total += self._index.count(Phase.SECOND_LISTING, changed_since=changed_since)
         listed = self._index.objects(Phase.SECOND_LISTING, changed_since=changed_since)
         for result in self._request_all((each, False) for each in listed):
-            history = self._settle(result)
+            history = self._history_or_set_aside(result)
             self._done += 1
             yield self._page(history.records)
 
@@ -286,7 +286,7 @@ class HistoryPass:
         self._answered = candidate
         return _Result(candidate, was_set_aside, history)
 
-    def _settle(self, result: _Result) -> History:
+    def _history_or_set_aside(self, result: _Result) -> History:
         """Return the history; no rows if the candidate had to be set aside.
 
         Raises `TransientError` when no other candidate is answered: then ATZ CRM is down.
