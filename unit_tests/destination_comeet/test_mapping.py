@@ -331,7 +331,7 @@ def custom(**expressions: str) -> dict[str, Any]:
 
 
 DEEP: list[Any] = []
-for _ in range(5000):
+for _ in range(100_000):  # deeper than any version of Python goes
     DEEP = [DEEP]
 
 
