@@ -13,7 +13,7 @@ from destination_comeet.lookup import UNREADABLE
 from source_ats.errors import AccessDenied, AtsError, ConfigError, NotFound, WrongAddress
 from source_ats.http.client import Client
 from source_ats.vendors.comeet import requests, responses
-from source_ats.vendors.comeet.listing import list_pages
+from source_ats.vendors.comeet.paging import list_pages
 
 CREATE_IS_NOT_TESTED = (
     "The right to create candidates cannot be tested without creating one: the first sync shows it."
@@ -45,7 +45,7 @@ def check(config: DestinationConfig, client: Client) -> Findings:
     Raises `ConfigError` if the credentials are bad or a configured position is unknown or closed,
     and `TransientError` if Comeet does not answer.
     """
-    base_url = config.base_url or requests.BASE_URL
+    base_url = requests.base_url(config.base_url)
     notes = []
     try:
         known = {
@@ -82,7 +82,7 @@ def unreadable(what: str, error: AtsError) -> Unreadable:
             f"Ask Comeet for the permission to retrieve {what}.",
         )
     return Unreadable(
-        f"Comeet's list of {what} cannot be read as it was observed",
+        f"Comeet's list of {what} cannot be read, for its answer is not the expected one",
         f"Check base_url, and that the integration has the permission to retrieve {what}.",
     )
 

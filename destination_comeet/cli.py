@@ -94,7 +94,7 @@ def _lines(
         raise ConfigError(message)
     batches = stdin.lines_at_hand(descriptor, stop)
     if arguments.dry_run:
-        return commands.rehearse(configuration, catalog, batches, clock, arguments.plan)
+        return commands.dry_run(configuration, catalog, batches, clock, arguments.plan)
     return commands.write(configuration, catalog, batches, clock)
 
 
@@ -130,7 +130,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     what.add_argument("--clear", action="store_true", help="Remove the records instead.")
     unknown = add_verb(
-        "unknown", help="List the keys of unknown outcome, with who in Comeet may be the person."
+        "unknown", help="List the keys of unknown outcome, with the candidates that may match."
     )
     decision = unknown.add_mutually_exclusive_group()
     decision.add_argument(
@@ -140,7 +140,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="Decide that the person of KEY is the candidate UID.",
     )
     decision.add_argument(
-        "--create", metavar="KEY", help="Decide that KEY is nobody in Comeet, and is to be created."
+        "--create",
+        metavar="KEY",
+        help="Decide that no candidate is the person of KEY. One is created with the next record.",
     )
     add_verb("status", help="Print what the ledger holds: counts, open notes and match_before.")
     arguments = process.parsed_arguments(parser, argv)

@@ -24,12 +24,12 @@ from destination_comeet.config import (
     parse,
 )
 from destination_comeet.delivery import Delivery
+from destination_comeet.dry_run import DryRunClient, Plan
 from destination_comeet.files import Downloads, FileSource, NoDownloads
 from destination_comeet.ledger import KeyStatus, NewLedger, StreamKeys
 from destination_comeet.lookup import UNREADABLE, Lookup, Sender, margin
 from destination_comeet.mapping import Mapper, PrimaryKey, mapper
 from destination_comeet.mapping.model import KEY
-from destination_comeet.rehearsal import Plan, Rehearsal
 from destination_comeet.rejects import Rejected, RejectedFile, RejectedTable, Store
 from destination_comeet.replay import KeptRecords, NewFile, Replay
 from destination_comeet.stdin import Line
@@ -109,7 +109,7 @@ def write(
         opened.reset_rejected()
 
 
-def rehearse(
+def dry_run(
     config: DestinationConfig,
     catalog: object,
     batches: Iterable[Sequence[Line]],
@@ -132,7 +132,7 @@ def rehearse(
         ) as copy,
         _summarized(client),
         _delivery(
-            config, mappers, Rehearsal(client), copy, clock=clock, files=NoDownloads()
+            config, mappers, DryRunClient(client), copy, clock=clock, files=NoDownloads()
         ) as delivery,
     ):
         writer = Writer(
@@ -141,7 +141,7 @@ def rehearse(
             Rejected([], client),
             clock,
             on_outcomes=plan.add,
-            is_rehearsal=True,
+            is_dry_run=True,
         )
         yield from writer.write(batches)
         for each in plan.summary():
@@ -193,7 +193,7 @@ def _delivery(  # noqa: PLR0913 - what a run consists of
     """Yield what brings records to Comeet, after the warnings of the ledger."""
     for warning in opened.warnings:
         log.warning(warning)
-    base_url = config.base_url or requests.BASE_URL
+    base_url = requests.base_url(config.base_url)
     with closing(Lookup(client, opened, base_url, config.match_existing)) as lookup:
         yield Delivery(
             client=client,
@@ -287,6 +287,7 @@ def rejected(
                     "stream": each.stream,
                     "key": refusal.partner_candidate_id,
                     "position": refusal.position_uid,
+                    # 0.1.0 wrote "refused".
                     "outcome": "unknown" if refusal.outcome == "unknown" else "rejected",
                     "field": refusal.field or None,
                     "reason": refusal.reason,
@@ -309,7 +310,7 @@ def clear_rejected(config: DestinationConfig, clock: Clock) -> Generator[bytes, 
 def unknown(config: DestinationConfig, clock: Clock) -> Generator[bytes, None, None]:
     """Yield a line for each key of unknown outcome, with the uids of who may be the person."""
     client = _client(config, clock, retry_policy=READ_POLICY)
-    base_url = config.base_url or requests.BASE_URL
+    base_url = requests.base_url(config.base_url)
     with (
         _opened(config, clock, to_write=False) as opened,
         closing(Lookup(client, opened, base_url, config.match_existing)) as lookup,
@@ -334,7 +335,7 @@ def adopt(
     """Decide that the person of a key is this candidate. Yields nothing."""
     client = _client(config, clock, retry_policy=CHECK_POLICY)
     with _opened(config, clock, to_write=True) as opened:
-        deciding.adopt(opened, client, config.base_url or requests.BASE_URL, key, uid)
+        deciding.adopt(opened, client, requests.base_url(config.base_url), key, uid)
     yield from ()
 
 
@@ -385,16 +386,16 @@ def _kept_records(
 
 
 def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
-    """Return the empty ledger that a rehearsal begins with where there is none yet."""
+    """Return the empty ledger that a dry run begins with where there is none yet."""
     shows_candidates = True
     try:
-        comeet.has_candidates(config.base_url or requests.BASE_URL, client)
+        comeet.has_candidates(requests.base_url(config.base_url), client)
     except UNREADABLE as error:
         shows_candidates = False
         candidates = comeet.unreadable("candidates", error)
         log.warning(
             "There is no ledger yet, and people who are in Comeet already count as new in this "
-            "rehearsal: %s. %s [%s]",
+            "dry run: %s. %s [%s]",
             candidates.why,
             candidates.remedy,
             error.detail,

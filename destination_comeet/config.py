@@ -15,6 +15,7 @@ from source_ats.errors import ConfigError
 from source_ats.protocol import spec as forms
 from source_ats.protocol.spec import Moment, Secret, Section
 from source_ats.vendors.comeet.config import ApiKey, AppSecret, ComeetUrl
+from source_ats.vendors.kombo.requests import FILE_HOSTS
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/comeet"
 
@@ -127,8 +128,8 @@ class StreamSettings(Section):
         None,
         title="Extra fields",
         description=(
-            "Fields of Comeet that are made by an expression. They win over the mapping. A "
-            "constant stands in single quotes: 'Sourced'."
+            "Fields of Comeet that are made by an expression. They win over the mapping. Put a "
+            "constant in single quotes: 'Sourced'."
         ),
     )
     skip_when: _Text | None = Field(
@@ -310,7 +311,7 @@ class DestinationConfig(Section):
         ge=1,
         le=3650,
         title="Days to keep rejected records",
-        description="Rejected records in the ledger's database are removed after so many days.",
+        description="Days after which rejected records are removed from the ledger's database.",
     )
     rejected_path: _Text | None = Field(
         None,
@@ -331,14 +332,14 @@ class DestinationConfig(Section):
         ),
     )
     file_hosts: list[Annotated[str, AfterValidator(_checked_host)]] = Field(
-        ["*.kombo.dev"],
+        [FILE_HOSTS],
         title="Hosts of files",
         description=(
-            "Hosts from which CVs and other files are fetched when a candidate is created, without "
-            "credentials and without a port; *. stands for any subdomain. Files elsewhere are left "
+            "Hosts from which CVs and other files are fetched when they are sent, without "
+            "credentials and without a port; *. matches any subdomain. Files elsewhere are left "
             "out."
         ),
-        examples=["*.kombo.dev", "files.example.com"],
+        examples=[FILE_HOSTS, "files.example.com"],
     )
     requests_per_minute: int = Field(
         60,

@@ -388,7 +388,11 @@ _SQLITE: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
             "the ledger from a backup: what was created since then is found in Comeet."
         ),
     ),
-    (("SQLITE_IOERR",), TransientError, "The disk of ledger.path answered with an error."),
+    (
+        ("SQLITE_IOERR",),
+        TransientError,
+        "The disk of ledger.path answered with an error. Check the disk and run again.",
+    ),
 )
 _POSTGRES: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
     (
@@ -405,7 +409,11 @@ _POSTGRES: Sequence[tuple[tuple[str, ...], type[AtsError], str]] = (
         ),
     ),
     (("25006",), ConfigError, "The database at ledger.url is read-only: name the primary server."),
-    (("53100",), ConfigError, "The disk of the PostgreSQL server at ledger.url is full."),
+    (
+        ("53100",),
+        ConfigError,
+        "The disk of the PostgreSQL server at ledger.url is full. Free space and run again.",
+    ),
     (("22", "XX"), ConfigError, "The ledger in PostgreSQL is damaged. Restore it from a backup."),
 )
 
@@ -447,7 +455,9 @@ def _not_connected(error: psycopg.Error, options: Mapping[str, Any]) -> AtsError
             kind = ConfigError
             message = "ledger.url has an option that PostgreSQL does not know: correct its query."
         case Ping.REJECT:
-            message = "The PostgreSQL server at ledger.url is starting or shutting down."
+            message = (
+                "The PostgreSQL server at ledger.url is starting or shutting down. Run again later."
+            )
         case Ping.NO_RESPONSE if not all(map(is_host_known, _hosts(options))):
             kind, message = ConfigError, "The host in ledger.url is not known: correct the name."
         case Ping.NO_RESPONSE if not is_unanswered and _ping({**attempt, **_PLAIN}) in _ANSWERED:

@@ -35,6 +35,7 @@ REASONS = {
     NoteReason.CONFLICT: "Comeet answered that the candidate exists, and did not say which one",
 }
 UNMATCHED = "not posted by this ledger: the person may already be in Comeet"
+_OTHER_UID = "Name another one: `destination-comeet unknown` lists the candidates that may match."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def unknown(ledger: Ledger, lookup: Lookup) -> Iterator[Unknown]:
             except UNREADABLE as error:
                 is_readable = False
                 log.warning(
-                    "Comeet's list of candidates cannot be read, so nobody is shown. Check that "
-                    "the integration has the permission to retrieve candidates. [%s]",
+                    "Comeet's list of candidates cannot be read, so no candidates are shown. Check "
+                    "that the integration has the permission to retrieve candidates. [%s]",
                     error.detail,
                 )
         yield Unknown(entry, reason, near)
@@ -87,11 +88,11 @@ def adopt(ledger: Ledger, client: Client, base_url: str, key: str, uid: str) -> 
         entries = [each for each in entries if is_same_position(each.position, shown)]
     if len(entries) != 1:
         where = "belongs to another position" if not entries else "may belong to several positions"
-        raise ConfigError(f"{uid} {where}, so it cannot be adopted as {key}.")
+        raise ConfigError(f"{uid} {where}, so it cannot be adopted as {key}. {_OTHER_UID}")
     (entry,) = entries
     if ledger.is_held_by_another(uid, entry.position, key):
         message = f"{uid} is in the ledger under another key, so it cannot be adopted as {key}."
-        raise ConfigError(message)
+        raise ConfigError(f"{message} {_OTHER_UID}")
     ledger.save(
         replace(entry, status=KeyStatus.THERE, uid=uid, hashes={}, note=NO_NOTE, files=None),
         client.now(),
@@ -106,7 +107,7 @@ def adopt(ledger: Ledger, client: Client, base_url: str, key: str, uid: str) -> 
 
 def _shown(client: Client, base_url: str, uid: str) -> responses.Candidate | None:
     """Return the candidate; None if the integration may not read it."""
-    message = f"Comeet has no candidate with the uid {uid}. `unknown` lists those who may be it."
+    message = f"Comeet has no candidate with the uid {uid}. {_OTHER_UID}"
     try:
         shown = client.send(requests.candidate(base_url, uid), responses.candidate)
     except AlreadyMerged:

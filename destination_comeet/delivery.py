@@ -234,7 +234,7 @@ class Delivery:
     def _outcome_of(self, stream: str, mapped: Candidate | Rejection | Skipped) -> Outcome:
         match mapped:
             case Rejection():
-                return Outcome(Result.REFUSED, None, mapped.key, mapped.field, mapped.reason)
+                return Outcome(Result.REJECTED, None, mapped.key, mapped.field, mapped.reason)
             case Skipped():
                 return Outcome(Result.SKIPPED, None, mapped.key, mapped.field, mapped.reason)
             case Candidate():
@@ -248,7 +248,7 @@ class Delivery:
         checked = validation.checked(candidate.fields)
         problem = next(iter(candidate.withheld.items()), None) or self._why_rejected(checked)
         if problem is not None:
-            return _refused(candidate, *problem)
+            return _rejected(candidate, *problem)
         candidate = replace(
             candidate,
             fields={key: each for key, each in checked.fields.items() if key not in FILE_FIELDS},
@@ -268,12 +268,12 @@ class Delivery:
         if entry is None or entry.status in NEVER_POSTED:
             closed = self._position_problem(candidate.position_uid)
             if closed is not None:
-                return _refused(candidate, "position_uid", closed)
+                return _rejected(candidate, "position_uid", closed)
             is_decided = entry is not None and entry.status is KeyStatus.TO_CREATE
             return self._create_unknown(stream, candidate, entry if is_decided else None)
         if entry.stream != stream:
             reason = f"belongs to a person of stream {entry.stream}; give each stream its prefix"
-            return _refused(candidate, "partner_candidate_id", reason)
+            return _rejected(candidate, "partner_candidate_id", reason)
         if entry.status is KeyStatus.SENDING:
             return self._resume(candidate, entry)
         if entry.status is KeyStatus.THERE and entry.uid is not None and not entry.hashes:
@@ -355,7 +355,7 @@ class Delivery:
             return self._conflict(attempt, conflict)
         except RequestRefused as refusal:
             self._answered()
-            return self._refusal(attempt, refusal)
+            return self._after_refusal(attempt, refusal)
         except AccessDenied as error:
             message = (
                 "Comeet does not let the integration create candidates. Ask Comeet for the "
@@ -390,7 +390,7 @@ class Delivery:
         else:
             self._ledger.withdraw(attempt.entry)
 
-    def _refusal(self, attempt: _CreateAttempt, refusal: RequestRefused) -> Outcome:
+    def _after_refusal(self, attempt: _CreateAttempt, refusal: RequestRefused) -> Outcome:
         """Withdraw the note where the refusal proves that nobody was created; else look."""
         candidate = attempt.candidate
         if refusal.code is None or refusal.status not in PROVES_NOT_CREATED:
@@ -410,7 +410,7 @@ class Delivery:
             return self._post(attempt)
         if attempt.earlier is None:
             self._withdraw(attempt)
-        return _refused_by_vendor(candidate, refusal)
+        return _rejected_by_comeet(candidate, refusal)
 
     def _conflict(self, attempt: _CreateAttempt, conflict: Conflict) -> Outcome:
         """Adopt the candidate that the conflict names, unless it is shown to be somebody else."""
@@ -438,7 +438,7 @@ class Delivery:
             problem = "who is another person"
         if problem:
             reason = f"exists already, as Comeet answers, as a candidate {problem} [{shown.uid}]"
-            return _refused(candidate, "partner_candidate_id", reason)
+            return _rejected(candidate, "partner_candidate_id", reason)
         # What Comeet surely got: from this run, or perhaps from an earlier one.
         hashes: Mapping[str, str] = entry.hashes if attempt.is_lost else {}
         if not attempt.is_lost and attempt.earlier is not None:
@@ -497,7 +497,7 @@ class Delivery:
             return self._outcome_of(entry.stream, candidate.skip_unless_known)
         problem = self._position_problem(candidate.position_uid)
         if problem is not None:
-            return _refused(candidate, "position_uid", problem)
+            return _rejected(candidate, "position_uid", problem)
         renewed = self._new_entry(entry.stream, candidate)
         renewed = _with_note(renewed, failed_runs=note.failed_runs)
         return self._create(_CreateAttempt(candidate, entry, renewed))
@@ -644,12 +644,12 @@ class Delivery:
             self._save(after)
             return _outcome(candidate, unchanged, left_out=left_out)
         if not self._may_update:
-            return _refused(candidate, "", f"has changed, but {_NO_UPDATES}")
+            return _rejected(candidate, "", f"has changed, but {_NO_UPDATES}")
         if after.uid is None:
             uid = self._find_uid(candidate, entry)
             if uid is None:
                 reason = "has changed, but Comeet did not tell its uid, so it cannot be updated"
-                return _refused(candidate, "", reason)
+                return _rejected(candidate, "", reason)
             after = replace(after, uid=uid)
         return self._change(candidate, after, entry, changes, left_out)
 
@@ -669,20 +669,20 @@ class Delivery:
             return self._not_found_again(candidate, before)
         except (AccessDenied, WrongAddress) as error:
             self._may_update = False
-            return _refused(candidate, "", f"has changed, but {_NO_UPDATES} [{error.detail}]")
+            return _rejected(candidate, "", f"has changed, but {_NO_UPDATES} [{error.detail}]")
         except RetryableError as error:
             if error.rate_limit:
                 raise
             self._make_sure_that_comeet_answers()
             reason = "has changed, but Comeet kept answering the update with server errors"
-            return _refused(candidate, "", f"{reason} [{error.detail}]")
+            return _rejected(candidate, "", f"{reason} [{error.detail}]")
         self._not_found.clear()
         if len(refused) == len(changes):
-            return _refused_by_vendor(candidate, next(iter(refused.values())))
+            return _rejected_by_comeet(candidate, next(iter(refused.values())))
         self._save(replace(after, status=KeyStatus.THERE))
         sent = [name for name in changes if name not in refused]
         outcome = _outcome(candidate, Result.UPDATED, left_out=left_out, sent=sent)
-        dropped = [(name, _refusal(refusal)) for name, refusal in refused.items()]
+        dropped = [(name, _describe_refusal(refusal)) for name, refusal in refused.items()]
         return replace(outcome, dropped=dropped)
 
     def _patch(self, uid: str, changes: Mapping[str, object]) -> Mapping[str, RequestRefused]:
@@ -863,15 +863,21 @@ def _outcome(  # noqa: PLR0913 - what an outcome consists of
     )
 
 
-def _refused(candidate: Candidate, field: str, reason: str) -> Outcome:
-    return _outcome(candidate, Result.REFUSED, field=field, reason=reason)
+def _rejected(candidate: Candidate, field: str, reason: str) -> Outcome:
+    return _outcome(candidate, Result.REJECTED, field=field, reason=reason)
 
 
-def _refused_by_vendor(candidate: Candidate, refusal: RequestRefused) -> Outcome:
-    said = refusal.vendor_text if isinstance(refusal, InvalidInput) else ""
-    reason = _refusal(refusal)
-    return Outcome(Result.REFUSED, candidate.position_uid, candidate.key, reason=reason, said=said)
+def _rejected_by_comeet(candidate: Candidate, refusal: RequestRefused) -> Outcome:
+    vendor_text = refusal.vendor_text if isinstance(refusal, InvalidInput) else ""
+    reason = _describe_refusal(refusal)
+    return Outcome(
+        Result.REJECTED,
+        candidate.position_uid,
+        candidate.key,
+        reason=reason,
+        vendor_text=vendor_text,
+    )
 
 
-def _refusal(refusal: RequestRefused) -> str:
+def _describe_refusal(refusal: RequestRefused) -> str:
     return f"was refused by Comeet with {refusal.status} {refusal.code or 'no code'}"

@@ -118,7 +118,7 @@ class Downloads:
 
 
 class NoDownloads:
-    """In place of `Downloads` where no file is to be fetched: a rehearsal."""
+    """In place of `Downloads` where no file is to be fetched: a dry run."""
 
     def begin(self, addresses: Sequence[str]) -> None:
         """Do nothing."""

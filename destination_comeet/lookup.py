@@ -42,7 +42,7 @@ from source_ats.errors import (
 )
 from source_ats.http.models import Request, Response
 from source_ats.vendors.comeet import requests, responses
-from source_ats.vendors.comeet.listing import list_pages
+from source_ats.vendors.comeet.paging import list_pages
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ UNREADABLE = (AccessDenied, AnsweredBefore, WrongAddress, ContractError)
 
 
 class Sender(Protocol):
-    """What answers requests: Comeet through a `Client`, or in a rehearsal a `Rehearsal`."""
+    """What answers requests: Comeet through a `Client`, or in a dry run a `DryRunClient`."""
 
     @property
     def has_vendor_time(self) -> bool:
@@ -300,15 +300,15 @@ def _to_create_safely() -> Iterator[None]:
     except AccessDenied as error:
         message = (
             "Candidates may be in Comeet that the ledger does not know, and the integration lacks "
-            "the permission to retrieve candidates, so nobody can be created safely. Ask Comeet "
-            "for the permission, or set match_existing to never if you know that nobody is there "
-            "yet."
+            "the permission to retrieve candidates: creating more could make duplicates. Ask "
+            "Comeet for the permission, or set match_existing to never if you know that Comeet has "
+            "no candidates yet."
         )
         raise ConfigError(message, detail=error.detail) from None
     except UNREADABLE as error:
         message = (
             "Candidates may be in Comeet that the ledger does not know, and its list of candidates "
-            "cannot be read, so nobody can be created safely. Run again later."
+            "cannot be read: creating more could make duplicates. Run again later."
         )
         raise TransientError(message, detail=error.detail) from None
 

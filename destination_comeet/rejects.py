@@ -221,7 +221,7 @@ class RejectedTable:
             connection.execute(_delete, {"of": stream, "key": record_id})
 
     def remove_older(self, now: datetime, days: int) -> None:
-        """Remove the records that were rejected so many days ago."""
+        """Remove the records that were rejected this many days ago."""
         if self.exists:
             before = rfc3339(now - timedelta(days=days))
             with self._ledger.database() as connection:

@@ -36,7 +36,7 @@ from destination_comeet.rejects import (
     cannot_be_written,
     flush_folder,
 )
-from destination_comeet.writer import REJECTED, Deliver, Outcome, Record, Result
+from destination_comeet.writer import NOT_WRITTEN, Deliver, Outcome, Record, Result
 from source_ats.clock import parse_timestamp
 from source_ats.errors import ConfigError
 from source_ats.plural import counted
@@ -254,7 +254,7 @@ class Replay:
     def _remove_written(self, kept: Kept) -> None:
         """Remove the record from the table if it was written, or rejected under another key."""
         key = next((each.key for each in self._outcomes if each.key), None)
-        is_rejected = any(each.result in REJECTED for each in self._outcomes)
+        is_rejected = any(each.result in NOT_WRITTEN for each in self._outcomes)
         if not is_rejected or key != kept.key:
             self._table.remove(kept.stream, kept.id)
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from destination_comeet.envelope import Scanner
+from destination_comeet.message_scanner import Scanner
 from source_ats.errors import Stopped
 
 CHUNK = 1 << 20

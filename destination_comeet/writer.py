@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from destination_comeet.envelope import Scanner
+from destination_comeet.message_scanner import Scanner
 from destination_comeet.rejects import Refusal, Rejected
 from destination_comeet.stdin import LONGEST_LINE, Line, LongLine
 from source_ats.clock import Clock
@@ -53,11 +53,12 @@ class Result(enum.Enum):
     UPDATED = "already there and updated"
     CLOSED = "merged or deleted in the meantime"
     SKIPPED = "skipped"
-    REFUSED = "rejected"
+    REJECTED = "rejected"
     UNKNOWN = "of unknown outcome"
 
 
-REJECTED = frozenset({Result.REFUSED, Result.UNKNOWN})
+NOT_WRITTEN = frozenset({Result.REJECTED, Result.UNKNOWN})
+"""The results that a record counts as rejected for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,13 @@ class Outcome:
     """What became of a record in one position. `field` and `reason` say why it was not written."""
 
     result: Result
-    place: str | None = None
+    position_uid: str | None = None
     key: str | None = None
     field: str = ""
     reason: str = ""
     """Without values, so that it can be logged."""
-    said: str = ""
-    """What the vendor said: it may hold values, and goes to the rejected file only."""
+    vendor_text: str = ""
+    """What Comeet answered: it may hold values, and goes to the rejected file only."""
     left_out: Sequence[str] = ()
     """Changed fields that cannot be updated."""
     sent: Sequence[str] = ()
@@ -116,12 +117,12 @@ class _Trace(msgspec.Struct):
     type: str = ""
 
 
-class _Said(msgspec.Struct):
+class _LogOrTrace(msgspec.Struct):
     log: _Log = msgspec.field(default_factory=_Log)
     trace: _Trace = msgspec.field(default_factory=_Trace)
 
 
-_said = msgspec.json.Decoder(_Said)
+_log_or_trace = msgspec.json.Decoder(_LogOrTrace)
 _message = msgspec.json.Decoder(_Message)
 _state = msgspec.json.Decoder(_State)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -131,7 +132,7 @@ _PASSED_OVER = frozenset({"CATALOG", "CONNECTION_STATUS", "CONTROL", "SPEC", "DE
 
 
 @dataclass(slots=True)
-class _Given:
+class _InputLine:
     """A line that was read before its turn."""
 
     number: int
@@ -173,7 +174,7 @@ class Writer:
         finish: Callable[[], None] = lambda: None,
         on_outcomes: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
         announce: Callable[[str, Record], None] = lambda stream, record: None,
-        is_rehearsal: bool = False,
+        is_dry_run: bool = False,
     ) -> None:
         """`streams`: how to deliver each one of the catalog; None for one that is ignored.
 
@@ -182,7 +183,7 @@ class Writer:
         state that is passed on then adds to them. While `is_decided` is false, an outcome may
         still turn into a failure of the run, and states wait; `finish` decides at the end.
         `on_outcomes` gets the outcomes of each record. `announce` gets a stream and a record
-        before its turn, and the same record is delivered later. A rehearsal passes no state on.
+        before its turn, and the same record is delivered later. A dry run passes no state on.
         """
         self._streams = streams
         self._flush_ledger = flush_ledger
@@ -194,7 +195,7 @@ class Writer:
         self._finish = finish
         self._on_outcomes = on_outcomes
         self._announce = announce
-        self._is_rehearsal = is_rehearsal
+        self._is_dry_run = is_dry_run
         self._waiting_states: list[tuple[bytes, _Tally]] = []
         self._lines = 0
         self._messages = 0
@@ -208,7 +209,7 @@ class Writer:
         self._is_summary_due = False
         self._left_out: Counter[str] = Counter()
         self._dropped_because: Counter[str] = Counter()
-        self._odd: set[str] = set()
+        self._said_once: set[str] = set()
         self._progress_at = clock.monotonic()
 
     def write(self, batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
@@ -224,9 +225,7 @@ class Writer:
         except AtsError:
             log.info("Not finished: %s.", self._progress())
             raise
-        finished = (
-            "Finished the rehearsal, nothing was written" if self._is_rehearsal else "Finished"
-        )
+        finished = "Finished the dry run, nothing was written" if self._is_dry_run else "Finished"
         log.info("%s: %s.", finished, self._progress())
 
     def _written(self, batches: Iterable[Sequence[Line]]) -> Iterator[bytes]:
@@ -248,13 +247,13 @@ class Writer:
             raise ConfigError(message)
         self._summarize()
 
-    def _read_ahead(self, lines: Sequence[Line]) -> Iterator[_Given]:
+    def _read_ahead(self, lines: Sequence[Line]) -> Iterator[_InputLine]:
         """Yield the lines of a batch in their order, each after a few that follow it were read.
 
         So the files of the next records can be fetched while one is sent. What is wrong with a
         line is raised when its turn comes.
         """
-        waiting: deque[_Given] = deque()
+        waiting: deque[_InputLine] = deque()
         size = 0
         for number, line in enumerate(lines, self._lines + 1):
             waiting.append(self._read(number, line))
@@ -265,8 +264,8 @@ class Writer:
         while waiting:
             yield waiting.popleft()
 
-    def _read(self, number: int, line: Line) -> _Given:
-        given = _Given(number, line)
+    def _read(self, number: int, line: Line) -> _InputLine:
+        given = _InputLine(number, line)
         if isinstance(line, LongLine):
             return given
         given.text = line.strip().removeprefix(BYTE_ORDER_MARK)
@@ -285,7 +284,7 @@ class Writer:
                 self._announce(record.stream, given.data)
         return given
 
-    def _line(self, given: _Given) -> Iterator[bytes]:
+    def _line(self, given: _InputLine) -> Iterator[bytes]:
         text, message = given.text, given.message
         if given.error is not None:
             raise given.error
@@ -310,7 +309,7 @@ class Writer:
         if name is None or name not in self._streams or self._streams[name] is not None:
             message = (
                 f"Line {self._lines} of standard input is longer than {LONGEST_LINE >> 20} MB, "
-                "which no record that can be sent is. What came before it is done. Check what "
+                "more than any record that can be sent. What came before it is done. Check what "
                 "writes to standard input, and run again."
             )
             raise ConfigError(message)
@@ -350,14 +349,14 @@ class Writer:
             raise self._not_a_message("record.data is not an object")
         if data is None:
             reason = "holds a text, a number or a depth that cannot be read"
-            outcomes: Sequence[Outcome] = [Outcome(Result.REFUSED, field="record", reason=reason)]
+            outcomes: Sequence[Outcome] = [Outcome(Result.REJECTED, field="record", reason=reason)]
         else:
             outcomes = deliver(data)
         tally.records += 1
         self._count(outcomes)
         self._on_outcomes(outcomes)
         self._warn_of_dropped(record.stream, outcomes)
-        if any(outcome.result in REJECTED for outcome in outcomes):
+        if any(outcome.result in NOT_WRITTEN for outcome in outcomes):
             tally.rejected += 1
             kept = raw if data is not None else raw.decode("utf-8", "replace")
             self._reject(record.stream, kept, outcomes)
@@ -380,7 +379,7 @@ class Writer:
                 self._left_out.update(outcome.left_out)
 
     def _reject(self, stream: str, record: bytes | str, outcomes: Sequence[Outcome]) -> None:
-        bad = [outcome for outcome in outcomes if outcome.result in REJECTED]
+        bad = [outcome for outcome in outcomes if outcome.result in NOT_WRITTEN]
         self._rejected_records += 1
         for each in bad:
             if self._is_one_of_many(self._because[each.result], because(each)):
@@ -395,7 +394,12 @@ class Writer:
             )
         refusals = [
             Refusal(
-                each.result.name.lower(), each.place, each.key, each.field, each.reason, each.said
+                each.result.name.lower(),
+                each.position_uid,
+                each.key,
+                each.field,
+                each.reason,
+                each.vendor_text,
             )
             for each in bad
         ]
@@ -437,7 +441,7 @@ class Writer:
         if self._is_summary_due:
             self._is_summary_due = False
             for each in Result:
-                if each in REJECTED and self._because[each]:
+                if each in NOT_WRITTEN and self._because[each]:
                     log.warning(
                         "%s so far: %s.", each.value.capitalize(), _listed(self._because[each])
                     )
@@ -455,7 +459,7 @@ class Writer:
         except msgspec.DecodeError as error:
             raise self._not_a_message(str(error)) from None
         covered = self._covered(stream.stream_descriptor.name if stream else None)
-        if not self._is_rehearsal:
+        if not self._is_dry_run:
             self._waiting_states.append((line, covered))
 
     def _safe_states(self) -> Iterator[bytes]:
@@ -518,8 +522,8 @@ class Writer:
         )
 
     def _say_once(self, text: str) -> None:
-        if text not in self._odd:
-            self._odd.add(text)
+        if text not in self._said_once:
+            self._said_once.add(text)
             log.warning("Line %d: %s", self._lines, text)
 
     def _progress(self) -> str:
@@ -604,7 +608,7 @@ def _listed(counts: Counter[str]) -> str:
 def _must_be_seen(line: bytes) -> bool:
     """Return True for a source's line, in a shell pipe, that would be missed: warnings, errors."""
     try:
-        said = _said.decode(line)
+        message = _log_or_trace.decode(line)
     except msgspec.DecodeError:
         return False
-    return said.log.level in {"WARN", "ERROR", "FATAL"} or said.trace.type == "ERROR"
+    return message.log.level in {"WARN", "ERROR", "FATAL"} or message.trace.type == "ERROR"

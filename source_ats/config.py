@@ -33,9 +33,9 @@ class PrivacyConfig(Section):
         [],
         title="Dropped fields",
         description=(
-            "Paths of fields that are removed: stream.field, or *.field for every stream; deeper "
-            "fields after a further dot, lists are passed through. A dot within a name is written "
-            "\\."
+            "Paths of fields that are removed: stream.field, or *.field for every stream. Separate "
+            "nested fields by dots; a path applies to every element of a list. A dot within a name "
+            "is written \\."
         ),
         examples=["*.remote_data", "candidates.social_media.link"],
         json_schema_extra=ALWAYS_SHOW,
@@ -97,8 +97,8 @@ class SourceConfig(Section):
         title="Comeet (Spark Hire Recruit)",
         description=(
             "Reads the streams comeet_positions, comeet_candidates and comeet_deleted_candidates: "
-            "what became of the people who were written there, among others. Leave empty if you "
-            "do not use Comeet."
+            "all candidates of the shared positions, also those that destination-comeet wrote. "
+            "Leave empty if you do not use Comeet."
         ),
     )
     privacy: PrivacyConfig | None = Field(

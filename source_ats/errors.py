@@ -1,4 +1,4 @@
-"""Every exception that crosses a module, by who acts next.
+"""Every exception that reaches a caller of the packages, by who acts next.
 
 AtsError
 ├── ConfigError              the user acts: a key, an id, a permission, a file
@@ -23,7 +23,7 @@ AtsError
 │       ├── NotFound         it does not know what the request names
 │       ├── Conflict         what the request creates exists already
 │       └── AlreadyMerged    the object was merged into another one
-├── FileUnavailable          a file cannot be fetched; what it belongs to is written without it
+├── FileUnavailable          a file cannot be fetched, with the reason; its record is written
 ├── PartitionUnavailable     one account cannot be read now, the others can
 │   └── NoSuchRows           it has no rows of this kind
 └── IncompleteRead           some streams did not finish; each has said why
@@ -85,7 +85,7 @@ class LedgerMissing(ConfigError):
         super().__init__(
             "There is no ledger. Either this is the first run: run the connection check, which "
             "makes it. Or the ledger was lost: restore a backup, or run the connection check, "
-            "which makes a new one if it can be seen who exists."
+            "which makes a new one if the list of existing candidates can be read."
         )
 
 

@@ -44,11 +44,10 @@ log = logging.getLogger("airbyte.source_ats.cli")
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
 
-GRACE_SECONDS = 8.0
+SECONDS_TO_END = 8.0
 """How long a run may take to end in order after a signal. Docker kills after 10; a read gives its
 requests in flight 5."""
 
@@ -121,7 +120,7 @@ class Signals:
     def _receive(self, received: int) -> None:
         self._first = os.read(received, 1)[0]
         self._stop.set()
-        select.select([received], [], [], GRACE_SECONDS)
+        select.select([received], [], [], SECONDS_TO_END)
         os._exit(self.exit_code(EXIT_TERMINATED))
 
 
@@ -143,7 +142,7 @@ def run_process(main: Callable[[Output, threading.Event, Clock], int]) -> None:
 
 
 def _share_one_heap() -> None:
-    """Let all threads allocate from one heap, where the C library is glibc.
+    """Make all threads allocate from one heap, where the C library is glibc.
 
     Its default is a heap for each thread, which keeps what was freed: a quarter of the memory when
     all streams are read side by side.

@@ -9,7 +9,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def end_when_interrupted() -> None:
-    """Let Ctrl-C end the process with one line, until the command line receives the signals.
+    """Make Ctrl-C end the process with one line, until the command line receives the signals.
 
     Python would print a traceback from within the import of a library.
     """

@@ -60,7 +60,7 @@ class Endured:
 
 
 def candidates(count: int) -> tuple[Endured, int]:
-    """Read so many candidates; return also how many came."""
+    """Read this many candidates; return also how many came."""
     with Sandbox.start(candidates=count) as sandbox, tempfile.TemporaryDirectory() as folder:
         connector = kombo_connector(sandbox, Path(folder))
         endured = _endure([str(SOURCE), *connector.command("read", catalog=catalog())])
@@ -68,7 +68,7 @@ def candidates(count: int) -> tuple[Endured, int]:
 
 
 def histories(count: int) -> tuple[Endured, int]:
-    """Read the histories of so many candidates; return also how many were answered."""
+    """Read the histories of this many candidates; return also how many were answered."""
     with Sandbox.start(candidates=count) as sandbox, tempfile.TemporaryDirectory() as folder:
         set_up(sandbox, rate_limit=None, latency_seconds=LATENCY)
         connector = atz_connector(sandbox, Path(folder), page_size=100)
@@ -78,7 +78,7 @@ def histories(count: int) -> tuple[Endured, int]:
 
 
 def write(count: int) -> tuple[Endured, int]:
-    """Write so many people; return also how many were created, each once."""
+    """Write this many people; return also how many were created, each once."""
     with Sandbox.start(candidates=1) as sandbox, tempfile.TemporaryDirectory() as folder:
         writer = Writer(sandbox, Path(folder))
         writer.control("settings", forget_bodies=True)

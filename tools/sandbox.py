@@ -71,7 +71,7 @@ def started(candidates: int, port: int = 0) -> Iterator[Sandbox]:
 
 
 def pass_day(sandbox: Sandbox, candidates: int) -> None:
-    """Let a day pass in which people work with the four systems."""
+    """Make a day pass in which people work with the four systems."""
 
     def in_proportion(**counts: int) -> dict[str, int]:
         return {
@@ -102,7 +102,7 @@ def pass_day(sandbox: Sandbox, candidates: int) -> None:
 
 
 def decide_in_comeet(sandbox: Sandbox, **fractions: float) -> None:
-    """Let recruiters give a status to a fraction of those who do not have it."""
+    """Make recruiters give a status to a fraction of those who do not have it."""
     for status, fraction in fractions.items():
         decision = {"uids": "all", "status": status, "fraction": fraction}
         sandbox.control("/_control/comeet/move", decision)

@@ -33,7 +33,7 @@ class FakeClock:
             return self._start + timedelta(seconds=self._passed)
 
     def sleep(self, seconds: float) -> None:
-        """Let the time pass, or raise `Stopped` when the run was asked to end."""
+        """Pass the time, or raise `Stopped` when the run was asked to end."""
         if self._stop.is_set():
             raise Stopped("The run was asked to end.")
         if seconds > 0:
@@ -42,6 +42,6 @@ class FakeClock:
                 self._passed += seconds
 
     def advance(self, seconds: float) -> None:
-        """Let time pass that nobody waited: a call's latency, an idle hour."""
+        """Pass time without a wait: a call's latency, an idle hour."""
         with self._lock:
             self._passed += seconds

@@ -190,4 +190,8 @@ def _positions(
         return positions
     if all(application.closed for application in person.applications):
         return closed
-    return Skipped("applications", "are for jobs that have no position in positions", key)
+    return Skipped(
+        "applications",
+        "are for jobs for which no position is configured (streams[].positions)",
+        key,
+    )

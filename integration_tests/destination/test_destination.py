@@ -413,7 +413,7 @@ def test_a_broken_message_ends_the_run_and_harms_nothing_before_it(
     assert partners(writer) == {"people:1": 1}
 
 
-def test_what_is_no_message_is_ignored_with_one_warning(writer: Writer) -> None:
+def test_lines_that_are_not_messages_are_ignored_with_one_warning(writer: Writer) -> None:
     unknown = {"type": "Kowalczyk", "more": 1}
     done = writer.write(
         b"Kowalczyk says hello", b"", b"[1,2]", *people(1), unknown, unknown, state(1)
@@ -565,7 +565,7 @@ def test_lost_answers_without_the_right_to_look_create_each_once(writer: Writer)
     assert partners(writer) == {f"people:{number}": 1 for number in range(20)}
 
 
-def test_an_outage_ends_the_run_as_transient_and_the_next_one_goes_on(
+def test_an_outage_ends_the_run_as_transient_and_the_next_one_resumes(
     writer: Writer,
 ) -> None:
     writer.write(*people(0))

@@ -419,9 +419,9 @@ def test_an_address_in_a_record_of_comeets_own_names(writer: Writer, host: FileH
     assert host.fetched() == ["a", "a"]
 
 
-def test_a_rehearsal_fetches_no_file(kombo: Writer, host: FileHost) -> None:
+def test_a_dry_run_fetches_no_file(kombo: Writer, host: FileHost) -> None:
     plan = kombo.folder / "plan.jsonl"
-    done = kombo.rehearse(row(file(1, host.address("a"))), plan=plan)
+    done = kombo.dry_run(row(file(1, host.address("a"))), plan=plan)
     assert done.code == 0, done.output
     assert host.requests == []
     assert '"resume"' in plan.read_text()
@@ -431,14 +431,14 @@ def test_a_rehearsal_fetches_no_file(kombo: Writer, host: FileHost) -> None:
 # Without a source ---------------------------------------------------------------------------------
 
 
-def test_a_rehearsal_fetches_no_file_and_names_what_would_be_sent(
+def test_a_dry_run_fetches_no_file_and_names_what_would_be_sent(
     kombo: Writer, host: FileHost, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.jsonl"
     write(kombo, row())
     kombo.sandbox.reset_log()
     files = [file(1, host.address("old")), file(2, host.address("new"))]
-    done = kombo.rehearse(row(*files), row(*files, number=2), plan=plan)
+    done = kombo.dry_run(row(*files), row(*files, number=2), plan=plan)
     assert done.code == 0, done.output
     lines = [json.loads(line) for line in plan.read_text().splitlines()]
     assert [(each["outcome"], each["fields"]) for each in lines] == [

@@ -81,7 +81,7 @@ def replayed(writer: Writer) -> Run:
 
 
 def corrected(writer: Writer) -> None:
-    """Let the mapping put a name where there is none; the keys stay as they are."""
+    """Make the mapping put a name where there is none; the keys stay as they are."""
     writer.config["streams"][0]["mapping"] = {
         "mapping_type": "custom",
         "fields": [

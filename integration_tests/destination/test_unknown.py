@@ -240,7 +240,8 @@ def test_a_decision_that_cannot_be_right_is_rejected(
     before = stored(writer)
     for decision, word in {
         ("--adopt", "people:1", elsewhere): (
-            f"{elsewhere} belongs to another position, so it cannot be adopted as people:1."
+            f"{elsewhere} belongs to another position, so it cannot be adopted as people:1. Name "
+            "another one: `destination-comeet unknown` lists the candidates that may match."
         ),
         ("--adopt", "people:1", held): "another key",
         ("--adopt", "people:1", "99.999"): "99.999",

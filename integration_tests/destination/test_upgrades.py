@@ -257,9 +257,9 @@ def test_another_key_after_the_upgrade_is_a_config_error(upgraded: Writer) -> No
     assert len(upgraded.truth()) == 7
 
 
-def test_a_rehearsal_leaves_the_ledger_as_it_is(upgraded: Writer) -> None:
+def test_a_dry_run_leaves_the_ledger_as_it_is(upgraded: Writer) -> None:
     before = stored(upgraded)
-    done = upgraded.rehearse(*CLOSED, record({**someone(1), "phone": "+47 555 999 999"}), OPEN_NOTE)
+    done = upgraded.dry_run(*CLOSED, record({**someone(1), "phone": "+47 555 999 999"}), OPEN_NOTE)
     assert done.code == 0, done.output
     plan = [each for each in done.logs().splitlines() if each.startswith("Plan: ")]
     assert plan == ["Plan: 7 already there and unchanged.", "Plan: 1 already there and updated."]

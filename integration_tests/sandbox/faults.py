@@ -30,7 +30,7 @@ was requested so far, its own included; a first page stays as it is | yes |
 Of the faults that strike a call, all delays, `replace` and `round` act, and the first other one.
 
 In a `body` and in `headers`, `{sent}` stands for all that the caller sent: the vendor quotes it. In
-`headers`, `{in 600}` stands for the date in so many seconds.
+`headers`, `{in 600}` stands for the date in this many seconds.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Fault:
     """The length that a body which breaks off announces; None: its own."""
     probability: float = 1.0
     after: int = 0
-    """Let that many matching calls through first."""
+    """How many matching calls pass first."""
     times: int | None = None
     """Stop after that many hits; None means never."""
     passed: int = field(default=0, init=False)

@@ -44,7 +44,7 @@ class Sandbox:
     http: requests.Session = field(default_factory=requests.Session)
 
     def __post_init__(self) -> None:
-        """Let no proxy stand before a loopback address."""
+        """Use no proxy for a loopback address."""
         self.http.trust_env = False
 
     @classmethod

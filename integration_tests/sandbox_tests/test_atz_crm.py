@@ -69,12 +69,12 @@ class Atz:
         return settings
 
     def change(self, **wanted: object) -> Json:
-        """Let things happen."""
+        """Make changes."""
         chosen: Json = self.sandbox.control("/_control/atz_crm/change", wanted)
         return chosen
 
     def mark(self, slug: str, answer: int | None) -> None:
-        """Let one candidate's history answer with a status."""
+        """Make one candidate's history answer with a status."""
         self.sandbox.control("/_control/atz_crm/mark", {"slug": slug, "answer": answer})
 
     def truth(self) -> dict[str, list[Json]]:
@@ -83,7 +83,7 @@ class Atz:
         return {line["slug"]: line["history"] for line in lines}
 
     def spend(self, times: int) -> list[int]:
-        """Make so many calls and return their statuses."""
+        """Make this many calls and return their statuses."""
         return [self.call("candidate", limit=1).status_code for _ in range(times)]
 
 

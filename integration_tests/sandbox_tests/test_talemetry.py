@@ -289,7 +289,7 @@ class TestListing:
     def test_refuses_what_is_not_documented(self, client: Client, body: dict[str, object]) -> None:
         assert client.ids(**body).status_code == 400
 
-    def test_refuses_what_is_no_json_object(self, client: Client) -> None:
+    def test_refuses_a_body_that_is_not_a_json_object(self, client: Client) -> None:
         for data in ("{", "[]", ""):
             answer = client.http.post(
                 client.sandbox.url + "/talemetry/match/v1/people/ids", data=data, timeout=30

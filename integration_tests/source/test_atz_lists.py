@@ -112,7 +112,7 @@ def test_only_what_is_selected_is_asked_for_and_the_list_once(
 
 
 @pytest.mark.parametrize("said", [b'"in_progress"', b'"backwards":true'])
-def test_a_killed_run_goes_on_from_its_last_printed_state(
+def test_a_killed_run_resumes_from_its_last_printed_state(
     atz: Sandbox, connector: Connector, said: bytes
 ) -> None:
     """Cut once while the list is read forwards, and once on the way back."""

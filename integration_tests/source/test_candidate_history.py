@@ -174,7 +174,7 @@ def test_a_second_sync_within_the_hours_between_passes_reads_nothing(
     assert delivered(first, third) == truth(atz)
 
 
-def test_a_full_refresh_goes_on_in_the_same_generation(atz: Sandbox, connector: Connector) -> None:
+def test_a_full_refresh_resumes_in_the_same_generation(atz: Sandbox, connector: Connector) -> None:
     wanted = catalog(STREAM, mode="full_refresh", generation=3)
     reading = connector.start(catalog=wanted)
     assert reading.wait_until(lambda: len(asked(atz)) >= 50)
@@ -266,7 +266,7 @@ def test_only_get_is_sent(atz: Sandbox, connector: Connector) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_killed_run_goes_on_from_its_last_printed_state(
+def test_a_killed_run_resumes_from_its_last_printed_state(
     atz: Sandbox, connector: Connector, seed: int
 ) -> None:
     """SIGKILL at a moment chosen by dice, several times over."""
@@ -432,7 +432,7 @@ def test_more_than_100_histories_that_are_not_found_are_people_without_a_job(
         assert len(asked(sandbox)) == 900
 
 
-def test_an_outage_sets_nobody_aside_and_the_next_run_goes_on(
+def test_an_outage_sets_nobody_aside_and_the_next_run_resumes(
     atz: Sandbox, connector: Connector
 ) -> None:
     atz.fault("atz_crm.history", "status", status=503, after=70)

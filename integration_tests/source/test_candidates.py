@@ -161,7 +161,7 @@ def test_integrations_are_read_side_by_side_within_the_limit(
 
 
 def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
-    """Run until so many pages were printed, kill the process, and return what it had printed."""
+    """Run until this many pages were printed, kill the process, and return what it had printed."""
     reading = connector.start(catalog=catalog(), state=last)
     reading.wait_for_records(pages * 20)
     return reading.end(signal.SIGKILL)
@@ -561,7 +561,7 @@ def test_every_line_is_a_message_of_the_protocol(sandbox: Sandbox, connector: Co
 
 
 def _holds(understood: object, printed: object) -> bool:
-    """Tell whether the CDK's models kept all that was printed; they add defaults of their own."""
+    """True if the CDK's models kept all that was printed; they add defaults of their own."""
     if isinstance(printed, dict) and isinstance(understood, dict):
         return all(_holds(understood.get(key), value) for key, value in printed.items())
     return understood == printed

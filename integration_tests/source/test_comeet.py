@@ -68,7 +68,7 @@ def control(sandbox: Sandbox, verb: str, **body: Any) -> Any:
 
 
 def filled(sandbox: Sandbox, count: int, **settings: Any) -> list[str]:
-    """Let so many candidates be there since a minute ago, and return their uids."""
+    """Add a number of candidates, created a minute ago, and return their uids."""
     control(sandbox, "settings", **settings)
     control(sandbox, "fill", count=count)
     sandbox.advance(MINUTE)

@@ -204,7 +204,7 @@ def test_no_stream_is_left_out(vendors: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("endpoint", "fault", "cell"), [*FAILURE_CASES, *PLACE_CASES])
-def test_what_happens(  # noqa: PLR0913 - what pytest hands over
+def test_failure_has_its_documented_outcome(  # noqa: PLR0913 - what pytest hands over
     vendors: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

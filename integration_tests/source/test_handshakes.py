@@ -39,7 +39,7 @@ def sandbox(certificate: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the source trust the sandbox."""
+    """Make the source trust the sandbox."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
 
 

@@ -450,7 +450,7 @@ class TestToken:
 
 
 def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
-    """Kill a run when it has printed so many pages' records, if it lasts that long."""
+    """Kill a run when it has printed this many pages' records, if it lasts that long."""
     reading = connector.start(catalog=catalog("profiles"), state=last or None)
     reading.wait_for_records(pages * 10)
     return reading.end(signal.SIGKILL)
@@ -458,7 +458,7 @@ def _killed_after(connector: Connector, pages: int, last: list[Any]) -> Run:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("with_start_date", [False, True])
-def test_a_killed_run_goes_on_from_its_last_printed_state(
+def test_a_killed_run_resumes_from_its_last_printed_state(
     sandbox: Sandbox, connector: Connector, seed: int, *, with_start_date: bool
 ) -> None:
     """SIGKILL after a page chosen by dice, while people change; often enough to be cut often."""
@@ -602,7 +602,7 @@ def test_as_many_requests_are_in_flight_as_the_user_wants(
     assert max(call["in_flight"] for call in sandbox.log("talemetry.*")) == at_once
 
 
-def test_a_full_refresh_goes_on_within_its_generation(
+def test_a_full_refresh_resumes_within_its_generation(
     sandbox: Sandbox, connector: Connector
 ) -> None:
     connector.config["talemetry"].update(page_size=10)

@@ -39,7 +39,7 @@ def executor_dies(*_: Any) -> NoReturn:
 
 
 def is_first(path: str) -> bool:
-    """Tell whether nobody was killed yet."""
+    """True if nobody was killed yet."""
     try:
         Path(path).mkdir()
     except FileExistsError:

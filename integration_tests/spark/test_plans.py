@@ -94,7 +94,7 @@ def after(reader: BatchesReader, start: Offset) -> Offset:
 def switch_off(
     world: Sandbox, integration_id: str, *, error: str | None = "INTEGRATION.INACTIVE"
 ) -> None:
-    """Let an integration answer with an error, or no longer."""
+    """Make an integration answer with an error, or no longer."""
     answers = {"integration_id": integration_id, "error": error, "error_status": 400}
     world.control("/_control/kombo/integration", answers)
 

@@ -175,7 +175,7 @@ def test_a_killed_executor_costs_its_partition_and_no_limit_is_broken(
             assert last - first <= most
 
 
-def test_a_stopped_query_goes_on_where_it_was(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_stopped_query_resumes_where_it_was(spark: SparkSession, tmp_path: Path) -> None:
     with Sandbox.start(candidates=200) as sandbox:
         config = kombo_connector(sandbox, tmp_path, page_size=20).config
         killed = json.dumps({"row": 30, "path": str(tmp_path / "killed")})

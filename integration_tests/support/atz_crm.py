@@ -36,13 +36,13 @@ def set_up(sandbox: Sandbox, **settings: Any) -> None:
 
 
 def change(sandbox: Sandbox, **wish: Any) -> dict[str, Any]:
-    """Let things happen; return the slugs of those to whom they did."""
+    """Make changes; return the slugs of the changed candidates."""
     changed: dict[str, Any] = sandbox.control("/_control/atz_crm/change", wish)
     return changed
 
 
 def mark(sandbox: Sandbox, slug: str, answer: int | None) -> None:
-    """Let one candidate's history answer with a status."""
+    """Make one candidate's history answer with a status."""
     sandbox.control("/_control/atz_crm/mark", {"slug": slug, "answer": answer})
 
 

@@ -206,7 +206,7 @@ class Started:
     output: Path
 
     def goes_on(self) -> bool:
-        """Tell whether it has not ended yet."""
+        """True if it has not ended yet."""
         return self.process.poll() is None
 
     def wait_until(self, reached: Callable[[], bool]) -> bool:

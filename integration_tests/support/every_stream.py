@@ -31,7 +31,7 @@ class Case:
     counted: str
     """The column whose values tell of whom a row is: what `change` answers."""
     change: Callable[[Sandbox], set[str]]
-    """Let a day's work be done; return of whom rows have to come then."""
+    """Make the changes of a day; return of whom rows have to come then."""
     truth: Callable[[Sandbox], Held]
     """What is true now."""
     held: Callable[[Iterable[Row]], Held]
@@ -39,7 +39,7 @@ class Case:
     key: str = "id"
     """The primary key."""
     refuse: Callable[[Sandbox], None] | None = None
-    """Let one child be refused, where the stream sets children aside."""
+    """Make the vendor refuse one child, where the stream sets children aside."""
     forgets: bool = False
     """The stream does not tell of deletions: what is held of those who are gone stays."""
     at_once: bool = False
@@ -288,7 +288,7 @@ def _by_slug(rows: Iterable[Row]) -> Held:
 
 
 def fill_comeet(sandbox: Sandbox, candidates: int, *, on_a_page: int) -> None:
-    """Let so many people be in Comeet, which begins empty, some deleted; let its pages be small."""
+    """Add people to Comeet, which begins empty, some deleted; make its pages small."""
     sandbox.control("/_control/comeet/settings", {"most_on_a_page": on_a_page})
     sandbox.control("/_control/comeet/fill", {"count": candidates})
     _change_deleted(sandbox)

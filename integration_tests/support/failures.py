@@ -182,7 +182,7 @@ class Bench(Protocol):
         ...
 
     def has_all(self) -> bool:
-        """Tell whether all runs together brought everything, and nothing twice."""
+        """True if all runs together brought everything, and nothing twice."""
         ...
 
 
@@ -233,7 +233,7 @@ class Reads:
         return ENDS[error["failure_type"]]
 
     def has_all(self) -> bool:
-        """Tell whether everybody was read."""
+        """True if everybody was read."""
         return self._seen == self._everything
 
 
@@ -270,7 +270,7 @@ class Checks:
         return Seen(self._word, messages, clock.waited)
 
     def has_all(self) -> bool:
-        """Tell whether it succeeded."""
+        """True if it succeeded."""
         return self._word == "done"
 
 
@@ -299,7 +299,7 @@ class Writes:
         return ENDS[run.error()["failure_type"]]
 
     def has_all(self) -> bool:
-        """Tell whether the person is there, as written last, and once."""
+        """True if the person is there, as written last, and once."""
         fields = [each["fields"] for each in self.writer.truth()]
         return [each["first_name"] for each in fields] == [self.person["first_name"]]
 
@@ -328,7 +328,7 @@ class Endpoint:
 
     @property
     def has_children(self) -> bool:
-        """Tell whether one is asked for after the other, so that a failure is met several times."""
+        """True if one is asked for after the other, so that a failure is met several times."""
         children = {"talemetry.profiles", "atz_crm.history"}
         return self.route in children and not self.name.startswith("check")
 
@@ -560,7 +560,7 @@ class Struck:
 
 
 def strike(sandbox: Sandbox, folder: Path, endpoint: Endpoint, fault: Fault) -> Struck:
-    """Let a connector run into a fault that lasts, in front of a sandbox that was used before."""
+    """Run a connector into a fault that lasts, in front of a sandbox that was used before."""
     sandbox.clear_faults()
     sandbox.control("/_control/comeet/reset", {})
     bench = endpoint.bench(sandbox, folder)

@@ -28,12 +28,12 @@ from source_ats.process import Output
 
 
 def is_post(*arguments: Any) -> bool:
-    """Tell whether a call of `Client.send`, or of urllib3's connection, creates."""
+    """True if a call of `Client.send`, or of urllib3's connection, creates."""
     return any(each == "POST" or getattr(each, "creates", False) for each in arguments)
 
 
 def is_state(*arguments: Any) -> bool:
-    """Tell whether a STATE is printed."""
+    """True if a STATE is printed."""
     return b'"STATE"' in arguments[1]
 
 

@@ -49,7 +49,7 @@ def known_truth(sandbox: Sandbox, *only: str) -> Table:
 
 
 def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
-    """Let candidates be added, changed and deleted; return their ids."""
+    """Add, change and delete candidates; return their ids."""
     changed: dict[str, list[str]] = sandbox.control("/_control/kombo/change", wish)
     return changed
 
@@ -60,5 +60,5 @@ def set_up(sandbox: Sandbox, integration_id: str, **wish: Any) -> None:
 
 
 def pages_of(size: int) -> int:
-    """Return how many pages of 250 hold so many rows."""
+    """Return how many pages of 250 hold this many rows."""
     return -(-size // 250)

@@ -104,7 +104,7 @@ def _states(case: Case, sandbox: Sandbox) -> Iterator[tuple[str, Any]]:
 def _stopped(
     case: Case, sandbox: Sandbox, source: Connector, wanted: dict[str, Any], rows: float
 ) -> Run:
-    """Return a read that was stopped in order, once so many rows were out."""
+    """Return a read that was stopped in order, once this many rows were out."""
     sandbox.fault(case.endpoints, "delay", delay_seconds=0.3)
     reading = source.start(catalog=wanted)
     while reading.goes_on() and reading.printed().count(b'"type":"RECORD"') < rows:

@@ -50,7 +50,7 @@ class Answer:
     is_raw: bool = False
     """The pieces of the body are all that is sent: status line and headers too."""
     garbage_after: int | None = None
-    """Send so many bytes of the body, then bytes that are not TLS."""
+    """Send this many bytes of the body, then bytes that are not TLS."""
 
 
 Script = Callable[[Request], Answer]

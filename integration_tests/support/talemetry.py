@@ -67,7 +67,7 @@ def _state_of(after: Run | None) -> dict[str, Any]:
 
 
 def change(sandbox: Sandbox, **wish: Any) -> dict[str, list[str]]:
-    """Let people be added, changed and deleted; return their ids."""
+    """Add, change and delete people; return their ids."""
     changed: dict[str, list[str]] = sandbox.control("/_control/talemetry/change", wish)
     return changed
 
@@ -78,7 +78,7 @@ def settings(sandbox: Sandbox, **wish: Any) -> None:
 
 
 def mark(sandbox: Sandbox, ids: list[str], what: str | None) -> None:
-    """Let the vendor treat some ids in a special way."""
+    """Make the vendor treat some ids in a special way."""
     sandbox.control("/_control/talemetry/mark", {"ids": ids, "mark": what})
 
 

@@ -149,8 +149,8 @@ class Writer:
         """Write these messages, or lines: the command line, without a process of its own."""
         return self._in_this_process("write", lines_of(messages), **options)
 
-    def rehearse(self, *messages: Message | bytes, plan: Path | None = None, **options: Any) -> Run:
-        """Rehearse the writing of these messages, or lines."""
+    def dry_run(self, *messages: Message | bytes, plan: Path | None = None, **options: Any) -> Run:
+        """Make a dry run with these messages, or lines."""
         more = ["--dry-run", *(["--plan", str(plan)] if plan else [])]
         return self._in_this_process("write", lines_of(messages), more=more, **options)
 
@@ -175,11 +175,11 @@ class Writer:
         return finished(done.returncode, done.stdout, done.stderr)
 
     def write_killed(self, step: str, occurrence: int, *messages: Message) -> Run:
-        """Write these messages, killed with SIGKILL when it comes to that step so many times."""
+        """Write these messages, killed with SIGKILL when it comes to that step this many times."""
         return self.run_killed(step, occurrence, "write", lines_of(messages))
 
     def run_killed(self, step: str, occurrence: int, verb: str, lines: bytes = b"") -> Run:
-        """Run a verb, killed with SIGKILL when it comes to that step so many times."""
+        """Run a verb, killed with SIGKILL when it comes to that step this many times."""
         with tempfile.TemporaryDirectory() as folder:
             given = Path(folder) / "given"
             given.write_bytes(lines)

@@ -43,10 +43,10 @@ class CircuitBreaker:
             if self._silent_since is None:
                 self._silent_since = self._last_failure
 
-    def gave_up(self, source: tuple[str, str]) -> None:
+    def gave_up(self, endpoint_key: tuple[str, str]) -> None:
         """Note that a request to this endpoint and account was given up."""
         with self._lock:
-            self._given_up.add(source)
+            self._given_up.add(endpoint_key)
 
     def silent_for(self) -> float:
         """Return for how many seconds nothing was answered; 0 if the last request was."""

@@ -173,7 +173,7 @@ class Client:
         try:
             answer: T = retrying(self._attempt_if_accepted, request, read, policy, before_send)
         except RetryableError:
-            self._circuit_breaker.gave_up(request.source)
+            self._circuit_breaker.gave_up(request.endpoint_key)
             raise
         return answer
 
@@ -208,12 +208,38 @@ class Client:
         *,
         is_repeat: bool = False,
     ) -> T:
-        """Send, again where access may be denied by mistake, and read the response.
+        """Send and read the response.
 
         A read that is answered with a complete body that is not valid JSON is repeated at once.
         """
+        response = self._accepted(request, policy, before_send)
+        try:
+            answer = read(replace(response, is_repeat=is_repeat or request.creates))
+        except MalformedResponse as error:
+            log.log(
+                self._level(f"{self._vendor.name} sent invalid JSON."),
+                "%s sent invalid JSON. It is requested once more, and what is still invalid then "
+                "is repaired or left out. [%s]",
+                self._vendor.name,
+                error.detail,
+            )
+            return self._attempt(request, read, policy, before_send, is_repeat=True)
+        except IncompleteResponse as error:
+            what = f"{self._vendor.name} sent an incomplete response."
+            raise self._no_answer(request, what, error.detail, policy) from None
+        self._circuit_breaker.answered()
+        self._answered.add(request.endpoint_key)
+        return answer
+
+    def _accepted(
+        self, request: Request, policy: RetryPolicy, before_send: Callable[[], None]
+    ) -> Response:
+        """Send, again where access may be denied by mistake, and return a response of success.
+
+        Raises what any other response means.
+        """
         response, failure = self._authorized(request, policy, before_send)
-        answered_before = request.source in self._answered
+        answered_before = request.endpoint_key in self._answered
         for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
             if not _may_be_a_gateway(request, failure):
                 break
@@ -244,23 +270,7 @@ class Client:
             case AtsError() as error:
                 self._circuit_breaker.answered()
                 raise error
-        try:
-            answer = read(replace(response, is_repeat=is_repeat or request.creates))
-        except MalformedResponse as error:
-            log.log(
-                self._level(f"{self._vendor.name} sent invalid JSON."),
-                "%s sent invalid JSON. It is requested once more, and what is still invalid then "
-                "is repaired or left out. [%s]",
-                self._vendor.name,
-                error.detail,
-            )
-            return self._attempt(request, read, policy, before_send, is_repeat=True)
-        except IncompleteResponse as error:
-            what = f"{self._vendor.name} sent an incomplete response."
-            raise self._no_answer(request, what, error.detail, policy) from None
-        self._circuit_breaker.answered()
-        self._answered.add(request.source)
-        return answer
+        return response
 
     def _authorized(
         self, request: Request, policy: RetryPolicy, before_send: Callable[[], None]
@@ -297,7 +307,7 @@ class Client:
         return RequestRefused(message, status=response.status, code=None, detail=response.where)
 
     def _denial(self, response: Response) -> str:
-        did = "did not find a page" if response.status == 404 else "denied access"
+        did = "found nothing" if response.status == 404 else "denied access"
         return f"{self._vendor.name} {did} (status {response.status}), without a reason."
 
     def _not_authorized(self, response: Response) -> ConfigError:

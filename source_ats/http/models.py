@@ -41,11 +41,11 @@ class Request:
     creates: bool = False
     """A POST that creates: without an answer, its outcome is unknown."""
     partition: str = ""
-    """What of the endpoint is answered, or denied, apart from the rest: an account, an event."""
+    """The part of the endpoint that is granted or denied separately: an account, an event."""
 
     @property
-    def source(self) -> tuple[str, str]:
-        """Return what answers it: the endpoint, of one partition."""
+    def endpoint_key(self) -> tuple[str, str]:
+        """Return the endpoint with its partition: what answers, or denies access."""
         return self.endpoint, self.partition
 
 

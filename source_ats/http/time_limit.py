@@ -25,7 +25,7 @@ class AnswerTooSlow(Exception):
 
 @contextlib.contextmanager
 def time_limit(is_late: Callable[[], bool]) -> Iterator[None]:
-    """Let answers that are read in this block, in this thread, raise `AnswerTooSlow` when late.
+    """Raise `AnswerTooSlow` from late reads of answers in this block, in this thread.
 
     Only for answers that come through a `TimedAdapter`.
     """

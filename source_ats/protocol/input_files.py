@@ -141,10 +141,12 @@ def _text(path: str, what: str) -> str:
     try:
         return Path(path).read_text("utf-8")
     except OSError as error:
-        message = f"The {what} file {path} cannot be read: {error.strerror}."
+        message = (
+            f"The {what} file {path} cannot be read: {error.strerror}. Check its path and rights."
+        )
         raise ConfigError(message) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"The {what} file {path} is not UTF-8 text.") from None
+        raise ConfigError(f"The {what} file {path} is not UTF-8 text. Save it as UTF-8.") from None
 
 
 def _printed_lines(text: str, path: str) -> Iterable[dict[str, Any]]:

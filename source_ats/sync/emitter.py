@@ -193,7 +193,7 @@ class StreamEmitter:
         if self._progress is not None and self._progress_from is not None:
             began, done_before = self._progress_from
             done, total = self._progress.done, self._progress.total
-            text += f", {done} of {total} candidates done"
+            text += f", {done} of {total} done"
             seconds = self._clock.monotonic() - began
             if done > done_before and seconds > 0:
                 rate = (done - done_before) / seconds

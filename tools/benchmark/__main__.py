@@ -30,7 +30,7 @@ PAGE = 250
 SMALL = 10_000
 """Candidates of the small read that peak memory is compared with."""
 SHORT = 3
-"""A contest of seconds is held so many times as often, for the machine's speed drifts."""
+"""A contest of seconds is held this many times as often, for the machine's speed drifts."""
 CONTESTS = (*contests.STREAMS, "writing", "memory", "spec")
 SECONDS = 20.0
 """About what the slowest of a contest at a distance takes."""
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def _warm_up(streams: Sequence[str], server: Server, folder: Path) -> None:
-    """Let all run once, unseen: afterwards their code is compiled and in the machine's memory."""
+    """Run all once, unseen: afterwards their code is compiled and in the machine's memory."""
     files = Files(folder, server.url)
     for stream in streams:
         for command in contests.reads(files, stream).values():
@@ -135,7 +135,7 @@ def _contest(  # noqa: PLR0913 - what a contest is made of
     given: Path | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> Runs:
-    """Let all run in turn, so that what else the machine does strikes all of them alike."""
+    """Run all in turn, so that other work of the machine affects all of them."""
     runs: Runs = {who: [] for who in commands}
     for _ in range(rounds):
         for who, command in commands.items():

@@ -55,7 +55,7 @@ class Files:
 
 
 def integration_ids(count: int) -> list[str]:
-    """Return the ids of so many integrations of Kombo."""
+    """Return the ids of this many integrations of Kombo."""
     return [f"{INTEGRATION}{number}" for number in range(count)]
 
 

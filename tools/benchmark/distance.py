@@ -170,7 +170,7 @@ def _stream(stream: str, integrations: int, *more_in_flight: int) -> Callable[[F
 
 
 def in_flight_of_ours(number: int) -> str:
-    """Return the name of the connector with so many requests in flight."""
+    """Return the name of the connector with this many requests in flight."""
     return f"{OURS}, {number} in flight"
 
 

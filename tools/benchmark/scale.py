@@ -17,7 +17,7 @@ class Scale:
 
     @classmethod
     def of(cls, records: int) -> Self:
-        """Return the scale for so many candidates, in whole pages."""
+        """Return the scale for this many candidates, in whole pages."""
         return cls(
             candidates=max(records // 250, 1) * 250,
             people=min(max(records // 10, 100), 20_000),

@@ -52,7 +52,7 @@ _forks.set_forkserver_preload(["__main__", __name__])
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A signal that comes when the run comes to a step so many times."""
+    """A signal that comes when the run comes to a step this many times."""
 
     step: str
     occurrence: int
@@ -61,7 +61,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What happens when the run comes to a step so many times."""
+    """What happens when the run comes to a step this many times."""
 
     step: str
     occurrence: int
@@ -138,7 +138,7 @@ class _SetClock(QuickClock):
 
 
 def set_clock(seconds: float) -> None:
-    """Set the machine's clock forward by so much, or back."""
+    """Set the machine's clock forward by this much, or back."""
     _SetClock.ahead += seconds
 
 

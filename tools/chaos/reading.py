@@ -56,7 +56,7 @@ class Stream:
     people: int
     connector: Callable[[Sandbox, Path, random.Random], Connector]
     change_between_runs: Callable[[Sandbox, random.Random], object]
-    """Let things happen while nothing is read."""
+    """Make changes while nothing is read."""
     missing: Callable[[Sandbox, Sequence[Run], Repaired], Iterable[str]]
     """The keys of which the warehouse, after these runs, does not hold the truth."""
     keys: Callable[[Sandbox], list[str]]
@@ -102,7 +102,7 @@ class Life:
         self._do(wish for each in self.broken for wish in each.wishes)
 
     def run_in_chaos(self) -> None:
-        """Let one run fail as it may, and time pass after it."""
+        """Make one run fail as it may, and time pass after it."""
         endpoints, dice = self.stream.endpoints, self.dice
         round_cursors = situations.round_cursors(endpoints, self.stream.next_at, dice)
         self._strike(
@@ -158,7 +158,7 @@ class Life:
         assert not missing, missing
 
     def _strike(self, *faults: Fault) -> None:
-        """Let these faults and what lasts happen, and nothing else."""
+        """Set these faults and the lasting ones, and no others."""
         poison = self.stream.poison
         lasting = [
             *self.too_large,

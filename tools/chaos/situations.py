@@ -101,20 +101,20 @@ def poisons(keys: list[str], dice: random.Random) -> list[Poison]:
 
 
 def broken(endpoints: str, dice: random.Random, kinds: tuple[Fault, ...] = BROKEN) -> list[Fault]:
-    """Let a share of the calls fail, in all these ways."""
+    """Make a share of the calls fail, in all these ways."""
     share = dice.uniform(0, LARGEST_SHARE)
     return [{"endpoint": endpoints, "probability": share / len(kinds), **fault} for fault in kinds]
 
 
 def denied(endpoints: str, dice: random.Random, kinds: tuple[Fault, ...] = DENIED) -> list[Fault]:
-    """Let a share of the calls be denied, or sometimes none; not the same call twice in a run."""
+    """Deny a share of the calls, or sometimes none; not the same call twice in a run."""
     share = dice.choice((0, dice.uniform(0, LARGEST_SHARE)))
     fault = dice.choice(kinds)
     return [{"endpoint": endpoints, "probability": share, "once_per_request": True, **fault}]
 
 
 def round_cursors(endpoints: str, next_at: str, dice: random.Random) -> list[Fault]:
-    """Let lists lead back to an earlier page, in one run of four."""
+    """Make lists lead back to an earlier page, in one run of four."""
     if not next_at or dice.random() < 0.75:
         return []
     times = dice.choice((1, 2))
@@ -124,7 +124,7 @@ def round_cursors(endpoints: str, next_at: str, dice: random.Random) -> list[Fau
 
 
 def too_large_pages(endpoints: str, dice: random.Random) -> list[Fault]:
-    """Let pages of many rows fail, in one seed of four."""
+    """Make pages of many rows fail, in one seed of four."""
     if dice.random() < 0.75:
         return []
     rows = dice.choice((10, 15, 30))
@@ -132,11 +132,11 @@ def too_large_pages(endpoints: str, dice: random.Random) -> list[Fault]:
 
 
 def phase(endpoints: str, dice: random.Random) -> Wish:
-    """Let all calls fail for a while that may be longer than anybody's patience."""
+    """Make all calls fail for a while that may be longer than the retries last."""
     fault = {"endpoint": endpoints, "times": dice.choice((2, 8, 40)), **dice.choice(PHASES)}
     return "/_control/faults", [fault]
 
 
 def time_passes(dice: random.Random) -> Wish:
-    """Let the vendor's clock go on."""
+    """Move the vendor's clock."""
     return "/_control/time", {"advance_seconds": dice.choice((1, MINUTE, 20 * MINUTE))}

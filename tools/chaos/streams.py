@@ -75,7 +75,7 @@ def _kombo_missing(sandbox: Sandbox, runs: Sequence[Run], repaired: Repaired) ->
 
 
 def _integration_breaks(path: str, sandbox: Sandbox, dice: random.Random) -> Broken | None:
-    """Let one integration fail, in one seed of three."""
+    """Make one integration fail, in one seed of three."""
     if dice.random() < 0.67:
         return None
     bad = dice.choice(kombo.integrations(sandbox))
@@ -142,7 +142,7 @@ def _people(sandbox: Sandbox) -> list[str]:
 
 
 def _person_breaks(sandbox: Sandbox, dice: random.Random) -> Broken | None:
-    """Let requests for one person fail, in one seed of three."""
+    """Make requests for one person fail, in one seed of three."""
     if dice.random() < 0.67:
         return None
     bad = dice.choice(_people(sandbox))
@@ -205,7 +205,7 @@ def _slugs(sandbox: Sandbox) -> list[str]:
 
 
 def _history_breaks(sandbox: Sandbox, dice: random.Random) -> Broken | None:
-    """Let requests for the history of one candidate fail, in one seed of three."""
+    """Make requests for the history of one candidate fail, in one seed of three."""
     if dice.random() < 0.67:
         return None
     bad = dice.choice(_slugs(sandbox))

@@ -177,7 +177,7 @@ class Life:
         self.check()
 
     def run_in_chaos(self) -> None:
-        """Let one run fail as it may, and other people act after it."""
+        """Make one run fail as it may, and other people act after it."""
         dice = self.dice
         self.source.change()
         self._strike(*self._passing_faults())
@@ -336,7 +336,7 @@ class Life:
     # What happens ---------------------------------------------------------------------------------
 
     def _strike(self, *faults: Fault) -> None:
-        """Let these faults and what lasts happen, and nothing else."""
+        """Set these faults and the lasting ones, and no others."""
         lasting: list[Fault] = []
         if not self.is_repaired:
             lasting += [

@@ -29,7 +29,10 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--candidates", type=int, default=2_000, help="people per vendor (2000)")
     parser.add_argument(
-        "--into", type=Path, default=DATABASE, help="the DuckDB file, made anew (demo.duckdb)"
+        "--into",
+        type=Path,
+        default=DATABASE,
+        help="the DuckDB file, replaced if it exists (demo.duckdb)",
     )
     parser.add_argument(
         "--no-report",

@@ -30,7 +30,7 @@ NAMES = {"candidates": ("first_name", "last_name"), "profiles": ("given_name", "
 
 
 def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
-    """Send candidates and profiles to Comeet through a pipe: a rehearsal, two writes, a replay."""
+    """Send candidates and profiles to Comeet through a pipe: a dry run, two writes, a replay."""
     screen.title("source-ats | destination-comeet")
     source = configuration(sandbox)
     source["kombo"]["candidate_files"] = True
@@ -39,7 +39,7 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     fake.write_json(folder / fake.CATALOG, catalog("candidates", "profiles"))
     _run(folder, f"{fake.PROGRAMS}/destination-comeet check --config {fake.DESTINATION}")
     screen.say("check: Comeet can be written to, and the ledger is made.")
-    _rehearse(screen, folder)
+    _dry_run(screen, folder)
     for name, run in WRITES.items():
         (folder / fake.REJECTED).unlink()
         before = sandbox.look("/_control/comeet/summary")["created"]
@@ -59,7 +59,7 @@ def write_to_comeet(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
 
 
 def read_outcomes(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
-    """Let recruiters decide on some of the people in Comeet, and read that from there."""
+    """Make recruiters decide on some of the people in Comeet, and read that from there."""
     fake.decide_in_comeet(sandbox, Rejected=0.3, Hired=0.05)
     with screen.working("Reading from Comeet"):
         reader = Connector(folder, {"comeet": configuration(sandbox)["comeet"]})
@@ -69,9 +69,9 @@ def read_outcomes(screen: Screen, sandbox: Sandbox, folder: Path) -> None:
     screen.say(f"Recruiters decide. source-ats reads from Comeet: {counts}.")
 
 
-def _rehearse(screen: Screen, folder: Path) -> None:
+def _dry_run(screen: Screen, folder: Path) -> None:
     """Say what the write would do."""
-    with screen.working("Rehearsing the write"):
+    with screen.working("Making a dry run"):
         _run(folder, f"{PIPE} --dry-run --plan {PLAN}")
     lines = map(json.loads, (folder / PLAN).read_text("utf-8").splitlines())
     outcomes = Counter(line["outcome"] for line in lines).most_common()

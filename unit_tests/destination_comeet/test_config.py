@@ -177,7 +177,7 @@ def test_mistakes_are_named_without_their_values(changes: dict[str, Any], name: 
 
 
 @given(st.dictionaries(st.sampled_from([*LEAST]), st.integers() | st.just(""), min_size=1))
-def test_what_is_no_value_is_explained(changes: dict[str, Any]) -> None:
+def test_a_wrong_value_is_explained(changes: dict[str, Any]) -> None:
     explained = "|".join(LEAST)
     with pytest.raises(ConfigError, match=explained):
         parsed(**changes)
@@ -220,7 +220,7 @@ def test_a_placeholder_is_named(changes: dict[str, Any], name: str) -> None:
     assert f" {name}: still holds a placeholder. " in told(**changes)
 
 
-def test_an_expression_in_braces_is_no_placeholder() -> None:
+def test_an_expression_in_braces_is_not_a_placeholder() -> None:
     fields = [{"comeet_field": "address", "expression": "{city: town}"}]
     mapping = {"mapping_type": "custom", "fields": fields}
     assert parsed(streams=[stream(mapping=mapping)]).streams[0].mapping.mapping_type == "custom"

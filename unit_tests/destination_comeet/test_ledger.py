@@ -68,7 +68,7 @@ def test_a_missing_ledger_is_never_made_by_a_run(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("something else, and quite long " * 100)
     where = sqlite(path)

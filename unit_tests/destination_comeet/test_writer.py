@@ -137,7 +137,7 @@ def test_no_state_passes_a_record_that_has_no_outcome(place: Place) -> None:
         (Result.UPDATED, 0),
         (Result.CLOSED, 0),
         (Result.SKIPPED, 0),
-        (Result.REFUSED, 1),
+        (Result.REJECTED, 1),
         (Result.UNKNOWN, 1),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_state_of_all_streams_counts_them_all(place: Place) -> None:
 
 
 def test_too_many_rejected(place: Place) -> None:
-    place.results = {1: Result.REFUSED, 2: Result.UNKNOWN}
+    place.results = {1: Result.REJECTED, 2: Result.UNKNOWN}
     with pytest.raises(ConfigError, match="max_rejected"):
         list(written(place, row(1), state(), row(2), state(), max_rejected=1))
     assert place.happened.count("printed") == 1
@@ -220,7 +220,7 @@ def test_too_many_rejected(place: Place) -> None:
 
 
 def test_rejects_of_earlier_attempts_count(place: Place) -> None:
-    place.results = {1: Result.REFUSED}
+    place.results = {1: Result.REJECTED}
     with pytest.raises(ConfigError, match="max_rejected"):
         list(written(place, row(1), state(), max_rejected=2, rejected_before=2))
     counted: list[int] = []
@@ -258,8 +258,8 @@ def test_each_outcome_is_counted_with_its_reasons(
         return [
             [
                 Outcome(Result.CREATED),
-                Outcome(Result.REFUSED, field="first_name", reason="is missing"),
-                Outcome(Result.REFUSED, field="emails.1", reason="is odd"),
+                Outcome(Result.REJECTED, field="first_name", reason="is missing"),
+                Outcome(Result.REJECTED, field="emails.1", reason="is odd"),
                 Outcome(Result.UNKNOWN, reason=f"got no answer {request.format(number)}"),
             ][number % 4]
         ]
@@ -327,7 +327,7 @@ def test_a_run_that_fails_says_what_was_done(
 def test_ten_warnings_of_each_reason_then_a_summary(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place.results = dict.fromkeys(range(25), Result.REFUSED)
+    place.results = dict.fromkeys(range(25), Result.REJECTED)
     rows = [row(number) for number in range(25)]
     list(written(place, *rows[:9], state(), *rows[9:12], state(), state(), *rows[12:]))
     warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
@@ -417,7 +417,7 @@ def test_each_record_is_kept_as_it_came(place: Place, tmp_path: Path) -> None:
     clock = FakeClock()
     file = RejectedFile(str(path))
     rejected = Rejected([file], clock)
-    place.results = {1: Result.REFUSED}
+    place.results = {1: Result.REJECTED}
     raw = b'{"type":"RECORD","record":{"stream":"s","data":{"id": 1,"n":1.10,"big":1e400}}}'
     with pytest.raises(StopIteration):
         next(written(place, raw.replace(b"1e400", b"12345678901234567890"), rejected=rejected))
@@ -427,7 +427,7 @@ def test_each_record_is_kept_as_it_came(place: Place, tmp_path: Path) -> None:
     kept = json.loads(text)
     assert kept["refusals"] == [
         {
-            "outcome": "refused",
+            "outcome": "rejected",
             "position_uid": "p",
             "partner_candidate_id": "k:1",
             "field": "email",

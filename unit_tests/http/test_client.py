@@ -619,7 +619,7 @@ class TestDeniedWithoutAReason:
         for _ in range(2):
             assert sender.send(CALLS["GET"], read).ok
         (said,) = caplog.messages
-        assert said.startswith("Vendor did not find a page (status 404), without a reason. Trying ")
+        assert said.startswith("Vendor found nothing (status 404), without a reason. Trying ")
 
     @pytest.mark.parametrize(
         "other",
@@ -1178,7 +1178,7 @@ class TestWhatIsTold:
         found = client(FakeClock()).send(CALLS["GET"], lambda response: response.decode(decoder))
         assert isinstance(found, list)
 
-    def test_a_body_of_any_depth_that_is_cut_off_is_no_answer(self, requests_mock: Mocker) -> None:
+    def test_a_body_that_is_cut_off_is_requested_again(self, requests_mock: Mocker) -> None:
         decoder = msgspec.json.Decoder()
         requests_mock.get(URL, text="[" * 100_000)
         with pytest.raises(TransientError):

@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 5
 
 @pytest.fixture(autouse=True)
 def _pages_are_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tests' clock, which the pages move, be about that of the page that is written."""
+    """Set the tests' clock, which the pages move, to about that of the page that is written."""
     monkeypatch.setattr(reader, "MAX_QUEUED_BYTES", 1)
 
 

@@ -97,7 +97,7 @@ class Vendor:
     latency: float = 0.0
 
     def happen(self, number: int | None, kind: str, late: timedelta) -> None:
-        """Let something happen now, to be seen later; `number` is None for a new person."""
+        """Make a change now, to be seen later; `number` is None for a new person."""
         now = self.clock.now().replace(microsecond=0)
         if number is None:
             self.people.append([])
@@ -318,7 +318,7 @@ def atz_crm_stream(clock: SkewedClock, lookback: int, page_size: int) -> Stream:
 
 
 def atz_crm_held(rows: list[Json]) -> Json:
-    """Of each candidate the rows that were read last, by upsert: so many are the history."""
+    """Of each candidate the rows that were read last, by upsert: they are the history."""
     table = {row["id"]: row for row in rows}
     read_at: dict[str, str] = {}
     for row in table.values():
@@ -558,7 +558,7 @@ def test_late_rows_are_read_after_a_cut(vendor: str) -> None:
     cut.teardown()
 
 
-def test_row_inserted_between_pages_is_no_error() -> None:
+def test_row_inserted_between_pages_is_accepted() -> None:
     """A page of one is pushed to the next number, so that the same page comes twice."""
     growing = schedule("atz_crm")()
     growing.the_beginning(date_off=timedelta(0), page_size=1, latency=1.0, people=0, was_read=False)

@@ -208,7 +208,7 @@ class Deals:
     """How often each was changed since the start."""
 
     def appear(self, number: int, at: int) -> None:
-        """Let a new deal be there."""
+        """Add a new deal."""
         self.created.enter(number, at)
         self.updated.enter(number, at)
 
@@ -310,13 +310,13 @@ class Crm:
     # What happens
 
     def show_due_changes(self) -> None:
-        """Let all be seen whose time has come."""
+        """Show all changes whose time has come."""
         now = self.now()
         while self.pending and self.pending[0][0] <= now:
             heapq.heappop(self.pending)[2]()
 
     def later(self, at: int, effect: Callable[[], None]) -> None:
-        """Let a change be seen from `at` on."""
+        """Show a change from `at` on."""
         heapq.heappush(self.pending, (at, self.next_change(), effect))
 
     def next_change(self) -> int:
@@ -325,7 +325,7 @@ class Crm:
         return self.changes
 
     def appear(self, number: int, at: int, row: Row | None) -> None:
-        """Let a new candidate be there."""
+        """Add a new candidate."""
         self.created.enter(number, at)
         self.updated.enter(number, at)
         if row:

@@ -72,7 +72,7 @@ Handler = Callable[[Crm, web.Request], Awaitable[web.StreamResponse]]
 
 
 async def answered(crm: Crm, handler: Handler, request: web.Request) -> web.StreamResponse:
-    """Let an authenticated request within its budget through to its handler."""
+    """Pass an authenticated request within its budget on to its handler."""
     try:
         spend(crm, request)
         return await handler(crm, request)
@@ -332,7 +332,7 @@ async def change(crm: Crm, request: web.Request) -> web.StreamResponse:
 
 
 async def change_deals(crm: Crm, request: web.Request) -> web.StreamResponse:
-    """`POST change_deals`: let so many be `new`, `changed`, `deleted` now; answer with slugs."""
+    """`POST change_deals`: let this many be `new`, `changed`, `deleted` now; answer with slugs."""
     asked: Json = orjson.loads(await request.read())
     if unknown := asked.keys() - {"new", "changed", "deleted"}:
         msg = f"unknown: {', '.join(sorted(unknown))}"

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class RateLimit:
-    """So many requests in so many seconds, per token: documented; all else is not known."""
+    """This many requests in this many seconds, per token: documented; all else is not known."""
 
     limit: int = 60
     window_seconds: float = 60
@@ -46,7 +46,7 @@ class Settings:
     ignore_page: bool = False
     """Whatever page is asked for, the first is given (Pagination 4, inferred)."""
     unlisted_one_in: int | None = None
-    """Of so many objects one keeps its place in a list and is not shown: its page is short."""
+    """Of this many objects one keeps its place in a list and is not shown: its page is short."""
     list_order: Literal["created_at", "updated_at"] = "created_at"
     """The order when none is asked for or understood."""
     list_direction: Literal["asc", "desc"] = "asc"

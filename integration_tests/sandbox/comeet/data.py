@@ -126,7 +126,7 @@ class Account:
         return None if rest else self.by_number(number)
 
     def by_number(self, number: int) -> Candidate | None:
-        """Find the candidate that was created after so many others."""
+        """Find the candidate that was created after this many others."""
         return self.candidates[number] if 0 <= number < len(self.candidates) else None
 
     def in_progress(self, position: Position, partner: str | None) -> Candidate | None:
@@ -172,7 +172,7 @@ class Account:
         candidate.status_changed = candidate.updated = self.now()
 
     def drift(self, candidate: Candidate) -> None:
-        """Let a quick recruiter take it out of "In progress", with the probability that is set."""
+        """Make a quick recruiter take it out of "In progress", with the probability that is set."""
         dice = mix(self.world.seed, candidate.number, 1)
         if dice % 1_000_000 < self.settings.drift * 1_000_000:
             self.move(candidate, "Rejected" if dice >> 40 & 1 else "On hold")

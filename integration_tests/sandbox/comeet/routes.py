@@ -712,7 +712,7 @@ async def control_settings(account: Account, request: web.Request) -> web.Respon
 
 
 async def control_fill(account: Account, request: web.Request) -> web.Response:
-    """Create so many made-up candidates at once, as another source would, in open positions."""
+    """Create this many made-up candidates at once, as another source would, in open positions."""
     count = (await read_object(request)).get("count")
     if type(count) is not int or count < 1:
         raise invalid("count must be a whole number above 0")
@@ -736,7 +736,7 @@ async def control_edit_position(account: Account, request: web.Request) -> web.R
 
 
 async def control_move(account: Account, request: web.Request) -> web.Response:
-    """Let recruiters decide: that fraction of those that are not there yet get the status."""
+    """Make recruiters decide: that fraction of those that are not there yet get the status."""
     body = await read_object(request)
     status = one_of("status", body.get("status"), STATUSES)
     fraction = body.get("fraction", 1.0)
@@ -753,7 +753,7 @@ async def control_move(account: Account, request: web.Request) -> web.Response:
 
 
 async def control_merge(account: Account, request: web.Request) -> web.Response:
-    """Let the customer merge one candidate into another: the first is then a duplicate."""
+    """Make the customer merge one candidate into another: the first is then a duplicate."""
     body = await read_object(request)
     candidate, into = named(account, [body.get("uid"), body.get("into")])
     if candidate is into or not candidate.is_live or not into.is_live:
@@ -764,7 +764,7 @@ async def control_merge(account: Account, request: web.Request) -> web.Response:
 
 
 async def control_erase(account: Account, request: web.Request) -> web.Response:
-    """Let the customer delete candidates: only their uids remain visible, listed as deleted."""
+    """Make the customer delete candidates: only their uids remain visible, listed as deleted."""
     erased = [
         each
         for each in named(account, (await read_object(request)).get("uids"))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class RateLimit:
-    """So many calls in any window of so many seconds. Assumed: nothing is published (section 6)."""
+    """The most calls in any window of seconds. Assumed: nothing is published (section 6)."""
 
     limit: int = 60
     window_seconds: float = 60

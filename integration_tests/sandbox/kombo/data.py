@@ -464,7 +464,7 @@ def erase(row: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def day(days: int) -> bytes:
-    """Write the date so many days after 1970-01-01."""
+    """Write the date this many days after 1970-01-01."""
     return (date(1970, 1, 1) + timedelta(days)).isoformat().encode()
 
 

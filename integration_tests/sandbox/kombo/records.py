@@ -86,7 +86,7 @@ class Model:
     """Row filters of this list beside those that all lists have (section 6.7, V)."""
 
     def rows(self, candidates: int) -> int:
-        """Return how many rows go with so many candidates."""
+        """Return how many rows go with this many candidates."""
         return -(-candidates // self.candidates_for_one)
 
 

@@ -496,7 +496,7 @@ def change(kombo: Kombo, wish: dict[str, Any]) -> object:
     for kind in CHANGES:
         taken[kind] = list(islice(rows, wish.get(kind, 0)))
         if len(taken[kind]) < wish.get(kind, 0):
-            message = f"There are not enough rows to have so many {kind}."
+            message = f"There are not enough rows to have this many {kind}."
             raise ValueError(message)
     weights = [max(table.rows, 1) for table in tables]
     homes = kombo.dice.choices(tables, weights, k=wish.get("new", 0))

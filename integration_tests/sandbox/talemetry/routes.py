@@ -16,7 +16,7 @@ setting here (`Settings`), so that a client can be tried against each likely rea
 | --- | --- |
 | `GET`, `POST` `{name: value}`, `DELETE /settings` | show, set, back to default |
 | `POST /expire_tokens` | all tokens that were given out are refused from now on |
-| `POST /change` `{"new": n, "changed": n, "deleted": n}` | changes so many people, answers \
+| `POST /change` `{"new": n, "changed": n, "deleted": n}` | changes this many people, answers \
 their ids; also `changed_ids`, `deleted_ids`, `visible_after_seconds`, and `at` (a `...Z` time, \
 past or future) |
 | `POST /mark` `{"ids": [...], "mark": m}` | profiles treats these ids as `m` (`MARKS`); \

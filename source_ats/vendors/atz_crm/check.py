@@ -47,7 +47,7 @@ def check(config: AtzCrmConfig, client: Client) -> list[str]:
             streams = "atz_candidates and candidate_history cannot be read"
             return [f"{streams}: {error.message}"]
     if config.job_slug:
-        _check_job(config.base_url or requests.BASE_URL, client, config.job_slug)
+        _check_job(requests.base_url(config.base_url), client, config.job_slug)
     if not candidates:
         return [
             "ATZ CRM shows no candidates to this token. It shows what the token's user may see."
@@ -59,7 +59,7 @@ def _check_histories(
     config: AtzCrmConfig, client: Client, candidates: Sequence[ListedObject]
 ) -> list[str]:
     """Return a note if the first candidate was chosen and has none; raise why none can be read."""
-    base_url = config.base_url or requests.BASE_URL
+    base_url = requests.base_url(config.base_url)
     failure: AtsError | None = None
     for candidate in candidates[:HISTORIES_TO_TRY]:
         request = requests.history(base_url, candidate.slug, config.job_slug)

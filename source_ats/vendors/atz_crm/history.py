@@ -27,8 +27,8 @@ from source_ats.sync.state import parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, State
 from source_ats.vendors.atz_crm import requests
 from source_ats.vendors.atz_crm.history_pass import (
+    HistoryContext,
     HistoryPass,
-    HistorySource,
     StreamState,
     bookmark,
 )
@@ -41,7 +41,7 @@ log = logging.getLogger("airbyte.source_ats.atz_crm")
 STREAM = "candidate_history"
 
 
-def pages(source: HistorySource, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+def pages(source: HistoryContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield a page for each candidate whose history was requested, also if no row of it is new.
 
     The first page of the list is requested in any case, by this stream or by another one: its
@@ -78,7 +78,7 @@ def pages(source: HistorySource, state: State, full_refresh: bool) -> Iterator[P
     yield current.finish()
 
 
-def _chosen_pages(source: HistorySource, saved: StreamState) -> Iterator[Page]:
+def _chosen_pages(source: HistoryContext, saved: StreamState) -> Iterator[Page]:
     """Yield a page for each configured candidate. No list is requested."""
     began_at = _vendors_now(source)
     reject_future_state(STREAM, saved.times(), began_at)
@@ -94,19 +94,19 @@ def _chosen_pages(source: HistorySource, saved: StreamState) -> Iterator[Page]:
     yield current.finish()
 
 
-def _vendors_now(source: HistorySource) -> datetime:
+def _vendors_now(source: HistoryContext) -> datetime:
     """Return the vendor's time. Only a response tells it: if none has yet, one is requested."""
     client, config = source.client, source.config
     if not client.has_vendor_time:
         request = requests.history(
-            config.base_url or requests.BASE_URL, min(config.candidate_slugs), config.job_slug
+            requests.base_url(config.base_url), min(config.candidate_slugs), config.job_slug
         )
         with contextlib.suppress(RequestRefused):
             client.send(request, ignore_body)
     return client.now().replace(microsecond=0)
 
 
-def partitioning(source: HistorySource) -> Partitioning:
+def partitioning(source: HistoryContext) -> Partitioning:
     """Return how the stream is read by several readers: each one reads a partition of all slugs."""
     return Partitioning(
         plan=partial(_plan_batch, source),
@@ -115,7 +115,7 @@ def partitioning(source: HistorySource) -> Partitioning:
     )
 
 
-def _plan_batch(source: HistorySource, state: State, most: int) -> State:
+def _plan_batch(source: HistoryContext, state: State, most: int) -> State:
     """Return the state after a pass that begins now; the same state if no pass is due."""
     del most
     saved = parse_state(state, StreamState, STREAM)
@@ -141,7 +141,7 @@ def _split_batch(before: State, after: State, most: int) -> list[Partition]:
     return [{**since, "number": number, "of": most} for number in range(most)]
 
 
-def _partition_pages(source: HistorySource, partition: Partition) -> Iterator[Page]:
+def _partition_pages(source: HistoryContext, partition: Partition) -> Iterator[Page]:
     """Yield the pages of one pass over a partition of the candidates."""
     state = {name: partition[name] for name in partition if name == "updated_at"}
     slugs = SlugPartition(partition["number"], partition["of"])
@@ -168,7 +168,7 @@ def _list_again(reader: ListReader, last: int, index: ListingIndex, current: His
         current.add_second_listing(page)
 
 
-def _is_too_early(source: HistorySource, finished_at: datetime | None, now: datetime) -> bool:
+def _is_too_early(source: HistoryContext, finished_at: datetime | None, now: datetime) -> bool:
     """Return True if the last pass ended too recently for another one, by the vendor's clock."""
     hours = source.config.min_hours_between_passes
     # By whole seconds and the time a request took, a pass may seem to end a moment after `now`.

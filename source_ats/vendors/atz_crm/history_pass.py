@@ -81,7 +81,7 @@ class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 @dataclass(frozen=True, slots=True)
-class HistorySource:
+class HistoryContext:
     """What the stream is read with."""
 
     client: Client
@@ -119,7 +119,7 @@ class HistoryPass:
 
     def __init__(
         self,
-        source: HistorySource,
+        source: HistoryContext,
         saved: StreamState,
         began_at: datetime,
         index: ListingIndex,
@@ -264,7 +264,7 @@ class HistoryPass:
         """Request a candidate's history. Raises what is not the fault of this candidate alone."""
         config = self._source.config
         request = requests.history(
-            config.base_url or requests.BASE_URL, candidate.slug, config.job_slug
+            requests.base_url(config.base_url), candidate.slug, config.job_slug
         )
         read = partial(
             responses.history,

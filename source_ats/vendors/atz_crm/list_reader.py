@@ -63,7 +63,7 @@ class ListReader:
     ) -> None:
         """`resource` is what is listed; `with_records` keeps the objects as they came."""
         self._client = client
-        self._base_url = config.base_url or requests.BASE_URL
+        self._base_url = requests.base_url(config.base_url)
         self._resource = resource
         self._read = partial(responses.list_page, name=resource.name, with_records=with_records)
         page_size = config.page_size

@@ -59,7 +59,7 @@ class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 @dataclass(frozen=True, slots=True)
-class ListSource:
+class ListContext:
     """What a stream is read with."""
 
     client: Client
@@ -72,7 +72,7 @@ class ListSource:
     """Where a complete listing is left for another stream."""
 
 
-def pages(source: ListSource, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
+def pages(source: ListContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages
     """Yield a page for each page of the list, also if nothing in it is new."""
     # A full refresh that is resumed has no bookmark, so everything is new to it.
     del full_refresh

@@ -18,6 +18,11 @@ sounds like a mix-up. Nothing relies on it: with the server's own order, pages o
 """
 
 
+def base_url(configured: str | None) -> str:
+    """Return the address of the API: the configured one, else the vendor's own."""
+    return configured or BASE_URL
+
+
 def auth(access_token: str) -> StaticAuth:
     """Return the credentials of every request."""
     return StaticAuth({"Authorization": f"Bearer {access_token}"})

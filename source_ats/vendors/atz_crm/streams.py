@@ -13,7 +13,7 @@ from source_ats.http.retry import RetryPolicy
 from source_ats.sync.stream import ReadOptions, Stream
 from source_ats.vendors.atz_crm import history, lists, requests, responses, schemas
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
-from source_ats.vendors.atz_crm.history_pass import HistorySource
+from source_ats.vendors.atz_crm.history_pass import HistoryContext
 from source_ats.vendors.atz_crm.listing_index import SharedListing
 
 
@@ -45,7 +45,7 @@ def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[
     shared_listing = SharedListing()
     start_date = rfc3339(options.start_date) if options.start_date else None
     lookback = options.lookback
-    histories = HistorySource(
+    histories = HistoryContext(
         client=client,
         config=config,
         start_date=options.start_date,
@@ -63,7 +63,7 @@ def streams(config: AtzCrmConfig, options: ReadOptions, client: Client) -> list[
                 selection={"start_date": start_date},
                 pages=partial(
                     lists.pages,
-                    lists.ListSource(
+                    lists.ListContext(
                         client=client,
                         config=config,
                         stream=name,

@@ -19,7 +19,6 @@ from source_ats.http.client import Client
 from source_ats.sync.page_size import TWO_ATTEMPTS
 from source_ats.vendors.comeet import requests, responses
 from source_ats.vendors.comeet.config import ComeetConfig
-from source_ats.vendors.comeet.streams import base_url
 
 
 def check(config: ComeetConfig, client: Client) -> list[str]:
@@ -28,7 +27,7 @@ def check(config: ComeetConfig, client: Client) -> list[str]:
     Raises `ConfigError` if the credentials are bad, and what is wrong with a list if no stream can
     be read.
     """
-    url, now = base_url(config), client.now()
+    url, now = requests.base_url(config.base_url), client.now()
     problems: dict[str, AtsError] = {}
     for stream, request, read in (
         ("comeet_candidates", requests.active_since(url, now, limit=1), responses.candidate_rows),

@@ -9,7 +9,8 @@ from source_ats.clock import Clock
 from source_ats.http.client import Client
 from source_ats.http.rate_limiter import RateLimiter
 from source_ats.http.retry import RetryPolicy
-from source_ats.vendors.comeet import requests, responses
+from source_ats.vendors.comeet import responses
+from source_ats.vendors.comeet.token import SignedTokens
 
 
 def make_client(  # noqa: PLR0913 - what a client of this vendor is made of
@@ -23,7 +24,7 @@ def make_client(  # noqa: PLR0913 - what a client of this vendor is made of
     connections: int = 1,
 ) -> Client:
     """Return a client whose tokens are dated by the vendor's clock."""
-    tokens = requests.Tokens(api_key, secret, lambda: client.now())  # noqa: PLW0108 - defined below
+    tokens = SignedTokens(api_key, secret, lambda: client.now())  # noqa: PLW0108 - defined below
     client = Client(
         responses.VENDOR,
         tokens,

@@ -31,7 +31,7 @@ from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.comeet import requests, responses, schemas
 from source_ats.vendors.comeet.config import ComeetConfig
 from source_ats.vendors.comeet.connection import make_client
-from source_ats.vendors.comeet.listing import list_pages
+from source_ats.vendors.comeet.paging import list_pages
 
 T = TypeVar("T")
 _Listing = Iterator[tuple[responses.RowsPage, str | None]]
@@ -115,7 +115,7 @@ def client(
 
 def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams: positions, candidates, deleted candidates."""
-    url = base_url(config)
+    url = requests.base_url(config.base_url)
     # Comeet's times have whole seconds.
     start_date = options.start_date.replace(microsecond=0) if options.start_date else None
 
@@ -178,11 +178,6 @@ def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[
             responses.deleted_rows,
         ),
     ]
-
-
-def base_url(config: ComeetConfig) -> str:
-    """Return the address of the API."""
-    return config.base_url or requests.BASE_URL
 
 
 def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages

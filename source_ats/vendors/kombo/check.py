@@ -24,7 +24,6 @@ from source_ats.vendors.kombo.filters import Batch, RowFilters
 from source_ats.vendors.kombo.streams import (
     CANDIDATES,
     MODELS,
-    base_url,
     combined_error,
     describe_errors,
 )
@@ -40,7 +39,8 @@ def check(config: KomboConfig, client: Client) -> list[str]:
     only if no integration can be read. No rows is healthy: many integrations hold only what was
     created through Kombo.
     """
-    client.send(requests.check_api_key(base_url(config)), responses.environment)
+    base_url = requests.base_url(config.base_url, config.region)
+    client.send(requests.check_api_key(base_url), responses.environment)
     errors: dict[str, AtsError] = {}
     notes = []
     filters = RowFilters(config)
@@ -72,7 +72,7 @@ def _check_filters(
 
     def request(batch: Batch) -> responses.RowsPage:
         rows = requests.rows(
-            base_url(config),
+            requests.base_url(config.base_url, config.region),
             CANDIDATES.path,
             integration_id=integration_id,
             page_size=1,
@@ -92,7 +92,7 @@ def _check_filters(
 
 def _check_integration(config: KomboConfig, client: Client, integration_id: str) -> list[str]:
     """Return notes on an integration. Raises an error if it cannot be read."""
-    url = base_url(config)
+    url = requests.base_url(config.base_url, config.region)
     integration = client.send(requests.integration(url, integration_id), responses.integration)
     reason = responses.integration_unavailable(integration)
     if reason is not None:

@@ -66,8 +66,9 @@ class KomboConfig(Section):
     ] = Field(
         title="Integration IDs",
         description=(
-            "The connected accounts to read, one ID for each customer: the tool's name, a colon "
-            "and 24 characters. Shown on the Integrations page of Kombo's dashboard."
+            "The connected accounts to read, one ID for each customer: the name of the "
+            "applicant tracking system, a colon and 24 characters. Shown on the Integrations page "
+            "of Kombo's dashboard."
         ),
         examples=["greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"],
     )
@@ -91,7 +92,8 @@ class KomboConfig(Section):
         description=(
             "Add files to each candidate: names, types and links to CVs and other documents. That "
             "takes one more request for each candidate that is read, also in full reads; Kombo "
-            "forwards it to the tool. It needs the scope Read document attachments in Kombo."
+            "forwards it to the applicant tracking system. It needs the scope Read document "
+            "attachments in Kombo."
         ),
     )
     candidate_ids: _KomboIds = Field(

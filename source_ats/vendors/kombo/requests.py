@@ -12,8 +12,16 @@ from source_ats.http.models import Request, StaticAuth
 
 BASE_URLS = {"eu": "https://api.kombo.dev/v1", "us": "https://api.us.kombo.dev/v1"}
 
+FILE_HOSTS = "*.kombo.dev"
+"""Hosts of `data_url`: a sample shows one of them; that of other regions is assumed."""
+
 CANDIDATE_FILES = "candidate-attachments"
 """The endpoint's name in messages."""
+
+
+def base_url(configured: str | None, region: str) -> str:
+    """Return the address of the API: the configured one, else that of the region."""
+    return configured or BASE_URLS[region]
 
 
 def auth(api_key: str) -> StaticAuth:

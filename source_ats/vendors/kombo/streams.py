@@ -186,10 +186,11 @@ def client(
 
 def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[Stream]:
     """Return the streams: one per model."""
+    base_url = requests.base_url(config.base_url, config.region)
 
     @cache
     def request_integration(integration_id: str) -> responses.Integration:
-        request = requests.integration(base_url(config), integration_id)
+        request = requests.integration(base_url, integration_id)
         return client.send(request, responses.integration)
 
     locks = {each: threading.Lock() for each in config.integration_ids}
@@ -203,7 +204,7 @@ def streams(config: KomboConfig, options: ReadOptions, client: Client) -> list[S
         ReadContext(
             client=client,
             config=config,
-            base_url=base_url(config),
+            base_url=base_url,
             model=model,
             get_integration=get_integration,
             filters=RowFilters(config if model is CANDIDATES else None),
@@ -240,11 +241,6 @@ def partitioning(context: ReadContext) -> Partitioning:
         split=partial(_split_batch, context),
         pages=partial(_partition_pages, context),
     )
-
-
-def base_url(config: KomboConfig) -> str:
-    """Return the address of the API."""
-    return config.base_url or requests.BASE_URLS[config.region]
 
 
 def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Page]:  # noqa: FBT001 - the signature of Stream.pages

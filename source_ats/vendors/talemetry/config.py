@@ -111,7 +111,7 @@ class TalemetryConfig(Section):
         [],
         title="Only these people",
         description=(
-            "Reads only the people with these GUIDs, in every sync. Nobody is listed then: the "
+            "Reads only the people with these GUIDs, in every sync. No list is requested then: the "
             "start date and the exclusions have no effect, and deletions are not seen."
         ),
         examples=["11111111-aaaa-11ef-8000-000000000001"],

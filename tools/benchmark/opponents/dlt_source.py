@@ -114,7 +114,7 @@ STREAMS = {"candidates": candidates, "candidate_history": candidate_history, "pr
 
 
 def main(url: str, stream: str, folder: str, in_flight: str, integrations: str) -> None:
-    """Extract the stream into files in the folder, with so many requests in flight."""
+    """Extract the stream into files in the folder, with this many requests in flight."""
     # Neither of these is a reader's work.
     dlt.config["runtime.dlthub_telemetry"] = False
     dlt.config["data_writer.disable_compression"] = True

@@ -90,7 +90,7 @@ STREAMS: dict[str, Callable[..., Iterator[Json]]] = {
 
 
 def main(url: str, stream: str, *integrations: str) -> None:
-    """Print the stream; of candidates, those of so many integrations."""
+    """Print the stream; of candidates, those of this many integrations."""
     write = sys.stdout.buffer.write
     for row in STREAMS[stream](url, *integrations):
         record = {"stream": stream, "data": row, "emitted_at": int(time.time() * 1000)}

@@ -136,13 +136,13 @@ def test_a_candidate_need_not_have_updated_at() -> None:
 
 
 @pytest.mark.parametrize("name", ["candidates_message", "candidates_without_slug"])
-def test_what_is_no_list_of_candidates_is_an_error_and_shows_no_value(name: str) -> None:
+def test_a_body_without_a_list_of_candidates_is_an_error_and_shows_no_value(name: str) -> None:
     with pytest.raises(ContractError) as caught:
         responses.list_page(saved(name), "candidates", with_records=False)
     assert "ada" not in str(caught.value).lower()
 
 
-def test_what_is_no_list_names_what_was_asked_for_and_the_setting() -> None:
+def test_a_body_without_a_list_names_what_was_asked_for_and_the_setting() -> None:
     with pytest.raises(ContractError) as caught:
         responses.list_page(response({"rows": 7}), "deals", with_records=True)
     assert caught.value.message == (

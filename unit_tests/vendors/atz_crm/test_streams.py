@@ -97,7 +97,7 @@ class Atz:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def candidates(self, many: int, rows: int = 2) -> None:
-        """Let there be so many, with so many old rows each."""
+        """Add candidates, each with this number of old rows."""
         self.listed = list(range(many))
         for number in self.listed:
             self.rows[number] = [
@@ -107,7 +107,7 @@ class Atz:
             self.updated[number] = OLD
 
     def change(self, number: int) -> None:
-        """Let the first row of a candidate change now."""
+        """Change the first row of a candidate now."""
         self.rows[number][0]["updated_at"] = text(self.clock.now())
 
     def answer(self, request: Any, context: Any) -> str:
@@ -216,7 +216,7 @@ def read(  # noqa: PLR0913 - each test names what it needs
     before_state: State | None = None,
     **section: Any,
 ) -> Read:
-    """Read a stream, to the end or for so many pages; `before` it another one, in the same run."""
+    """Read a stream, to the end or for this many pages; `before` it another, in the same run."""
     settings = AtzCrmConfig(
         access_token="made-up",
         base_url=BASE,
@@ -466,7 +466,7 @@ def test_without_hours_between_passes_the_next_may_begin_at_once(atz: Atz) -> No
     assert read(atz, state).pages
 
 
-def test_a_pass_that_was_cut_goes_on_however_young(atz: Atz) -> None:
+def test_a_pass_that_was_cut_resumes_however_young(atz: Atz) -> None:
     atz.candidates(5)
     state = read(atz).state
     cut = read(atz, state, stop_after=2).state
@@ -690,7 +690,7 @@ def test_resumed_list_ends_at_a_page_that_is_not_found(atz: Atz, name: str, done
 
 
 @pytest.mark.parametrize("name", ALL_STREAMS)
-def test_whole_page_of_new_objects_at_the_front_is_no_repetition(atz: Atz, name: str) -> None:
+def test_whole_page_of_new_objects_at_the_front_is_not_a_repetition(atz: Atz, name: str) -> None:
     atz.candidates(30)
 
     def push(page: int) -> None:
@@ -985,7 +985,7 @@ def test_refusals_of_all_say_what_to_do(
 
 
 @pytest.mark.parametrize("outage_at", [0, 5, 24])
-def test_an_outage_of_20_minutes_ends_the_stream_and_the_next_run_goes_on(
+def test_an_outage_of_20_minutes_ends_the_stream_and_the_next_run_resumes(
     atz: Atz, outage_at: int
 ) -> None:
     atz.candidates(25)
@@ -1117,7 +1117,7 @@ def test_who_slips_into_a_page_that_was_listed_comes_when_it_is_read_backwards(a
 
 
 @pytest.mark.parametrize("done", range(7))
-def test_a_list_that_was_cut_goes_on_from_the_page(atz: Atz, done: int) -> None:
+def test_a_list_that_was_cut_resumes_from_the_page(atz: Atz, done: int) -> None:
     atz.candidates(25)
     cut = read_list(atz, stop_after=done, concurrent_requests=1)
     atz.calls.clear()
@@ -1195,7 +1195,7 @@ def test_a_pass_over_a_list_of_others_begins_when_that_began(atz: Atz) -> None:
     assert datetime.fromisoformat(state["updated_at"]) <= began[0]
 
 
-def test_a_pass_over_a_list_of_others_goes_on_and_sets_aside(atz: Atz) -> None:
+def test_a_pass_over_a_list_of_others_continues_and_sets_aside(atz: Atz) -> None:
     atz.candidates(25)
     atz.answers[3] = 400
     cut = read(atz, stop_after=12)

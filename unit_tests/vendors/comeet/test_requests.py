@@ -1,13 +1,9 @@
-"""Requests to Comeet, and the tokens that they carry."""
+"""Requests to Comeet."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
-import jwt
 import pytest
 import urllib3.util
 from requests import Request as HttpRequest
@@ -18,7 +14,6 @@ from source_ats.vendors.comeet import requests
 from unit_tests.fakes import NOON
 
 BASE = "https://api.example.com"
-SECRET = "a-secret-of-the-app-of-32-letters"  # noqa: S105 - made up
 
 
 def url(call: Request) -> str:
@@ -26,63 +21,6 @@ def url(call: Request) -> str:
     prepared = HttpRequest(call.method, call.url, params=dict(call.params)).prepare()
     assert prepared.url is not None
     return prepared.url
-
-
-class Times:
-    """The vendor's clock."""
-
-    def __init__(self) -> None:
-        self.now = NOON + timedelta(milliseconds=300)
-
-
-@pytest.fixture
-def times() -> Times:
-    return Times()
-
-
-@pytest.fixture
-def tokens(times: Times) -> requests.Tokens:
-    return requests.Tokens("key-1", SECRET, lambda: times.now)
-
-
-def claims(tokens: requests.Tokens) -> dict[str, object]:
-    kind, token = tokens.headers()["Authorization"].split(" ")
-    assert kind == "Bearer"
-    assert jwt.get_unverified_header(token)["alg"] == "HS256"
-    found: dict[str, object] = jwt.decode(
-        token, SECRET, algorithms=["HS256"], options={"verify_exp": False}
-    )
-    return found
-
-
-def test_a_token_names_the_key_and_expires_in_ten_minutes(
-    tokens: requests.Tokens,
-) -> None:
-    assert claims(tokens) == {"iss": "key-1", "exp": int(NOON.timestamp()) + 600}
-
-
-def test_a_token_is_used_until_a_minute_before_it_expires(
-    tokens: requests.Tokens, times: Times
-) -> None:
-    first = tokens.headers()
-    times.now += timedelta(seconds=539)
-    assert tokens.headers() == first
-    times.now += timedelta(seconds=1)
-    assert tokens.headers() != first
-
-
-def test_a_refused_token_is_replaced_by_one_dated_by_the_vendors_clock(
-    tokens: requests.Tokens, times: Times
-) -> None:
-    refused = tokens.headers()
-    times.now -= timedelta(days=1)
-    assert tokens.renew(refused)
-    assert claims(tokens)["exp"] == int(NOON.timestamp()) + 600 - 86_400
-
-
-def test_a_short_secret_causes_no_warning() -> None:
-    # A warning of the library would be an error in this test.
-    assert requests.Tokens("key-1", "short", lambda: NOON).headers()
 
 
 def test_create_names_position_and_key_and_is_never_repeated_blindly() -> None:
@@ -202,34 +140,3 @@ def test_a_link_that_is_not_an_address_is_a_contract_error() -> None:
     with pytest.raises(ContractError) as caught:
         requests.next_page(BASE, requests.positions(BASE), "https://[x", "Comeet positions 200 r7")
     assert caught.value.detail == "Comeet positions 200 r7"
-
-
-def test_threads_never_get_a_header_without_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    signing, others_are_there = threading.Event(), threading.Event()
-    encode = jwt.encode
-
-    def slow(*args: Any, **options: Any) -> str:
-        signing.set()
-        # In vain if the other one waits for this token, as it should.
-        others_are_there.wait(0.05)
-        return encode(*args, **options)
-
-    monkeypatch.setattr(jwt, "encode", slow)
-    tokens = requests.Tokens("key", SECRET, lambda: NOON)
-    headers: list[Mapping[str, str]] = []
-
-    def first() -> None:
-        headers.append(tokens.headers())
-
-    def second() -> None:
-        assert signing.wait(5)
-        headers.append(tokens.headers())
-        others_are_there.set()
-
-    threads = [threading.Thread(target=each) for each in (first, second)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(5)
-    assert len(headers) == 2
-    assert all(each["Authorization"].startswith("Bearer ") for each in headers)

@@ -143,7 +143,7 @@ def test_a_sentence_is_not_taken_as_a_code() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b'{"status": 408, "error": "timeout"}'])
-def test_a_timeout_of_the_vendor_is_no_refusal(body: bytes) -> None:
+def test_a_timeout_of_the_vendor_is_not_a_refusal(body: bytes) -> None:
     assert responses.classify(response(408, body)) is None
 
 

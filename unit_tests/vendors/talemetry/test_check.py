@@ -132,7 +132,7 @@ def test_updates_that_are_refused_count_as_none(vendor: Vendor, status: int) -> 
     assert vendor.check() == [NO_UPDATES]
 
 
-def test_one_person_who_cannot_be_read_is_no_failure(vendor: Vendor) -> None:
+def test_check_succeeds_if_one_person_cannot_be_read(vendor: Vendor) -> None:
     vendor.broken = {*GUIDS[:1]}
     assert vendor.check() == []
     assert vendor.fetched == [*GUIDS[:1] * CHECK_POLICY.attempts, GUIDS[1]]

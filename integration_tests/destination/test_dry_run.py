@@ -41,7 +41,7 @@ def plan(tmp_path: Path) -> Path:
     return tmp_path / "plan.jsonl"
 
 
-def test_a_rehearsal_says_what_a_write_does_and_writes_nothing(either: Writer, plan: Path) -> None:
+def test_a_dry_run_says_what_a_write_does_and_writes_nothing(either: Writer, plan: Path) -> None:
     assert either.write(*people(1, 2), state(0)).code == 0
     messages: list[Message | bytes] = [
         *people(1),
@@ -54,7 +54,7 @@ def test_a_rehearsal_says_what_a_write_does_and_writes_nothing(either: Writer, p
     ]
     before = stored(either)
     either.sandbox.reset_log()
-    done = either.rehearse(*messages, plan=plan)
+    done = either.dry_run(*messages, plan=plan)
     assert done.code == 0, done.output
     assert stored(either) == before
     assert (either.calls("create"), either.calls("update")) == (0, 0)
@@ -98,7 +98,7 @@ def test_it_works_before_there_is_a_ledger(
     comeet.create(OPEN, **ours)
     comeet.create(OPEN, first_name="Mira", last_name="Solberg 3")
     before = stored(either_without_ledger)
-    done = either_without_ledger.rehearse(*people(1, 2, 3), state(1), plan=plan)
+    done = either_without_ledger.dry_run(*people(1, 2, 3), state(1), plan=plan)
     assert done.code == 0, done.output
     assert [line[:3] for line in plan_of(plan)] == [
         ("people:1", OPEN, "unchanged"),
@@ -113,14 +113,14 @@ def test_without_a_ledger_and_the_permission_to_list_everybody_counts_as_new(
     without_ledger: Writer, comeet: HostileComeet, plan: Path
 ) -> None:
     comeet.answer("GET", LIST, envelope(403, "no_permission"), after_comeet=False)
-    done = without_ledger.rehearse(*people(1), state(1), plan=plan)
+    done = without_ledger.dry_run(*people(1), state(1), plan=plan)
     assert done.code == 0, done.output
     assert [line[2] for line in plan_of(plan)] == ["created"]
     assert "permission to retrieve candidates" in done.logs("WARN")
 
 
 def test_records_of_one_key_follow_each_other(either: Writer, plan: Path) -> None:
-    done = either.rehearse(*people(1), *people(1), *people(1, phone="555012345"), plan=plan)
+    done = either.dry_run(*people(1), *people(1), *people(1, phone="555012345"), plan=plan)
     assert done.code == 0, done.output
     assert [line[2:4] for line in plan_of(plan)] == [
         ("created", ["first_name", "last_name", "email"]),
@@ -137,23 +137,23 @@ def test_it_takes_no_lock_and_needs_none(either: Writer) -> None:
         writing.stdin.flush()
         while b'"STATE"' not in writing.stdout.readline():
             pass
-        done = either.rehearse(*people(1, 2))
+        done = either.dry_run(*people(1, 2))
         assert done.code == 0, done.output
         assert "Plan: 1 created.\nPlan: 1 already there and unchanged." in done.logs()
         writing.stdin.close()
         assert writing.wait(timeout=60) == 0
-    with started(either, "--dry-run") as rehearsing:
-        assert rehearsing.stdin is not None
-        assert rehearsing.stdout is not None
-        rehearsing.stdin.write(lines_of([b'{"type": "LOG", "log": {"level": "WARN"}}']))
-        rehearsing.stdin.flush()
-        while b'"WARN"' not in rehearsing.stdout.readline():
+    with started(either, "--dry-run") as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(lines_of([b'{"type": "LOG", "log": {"level": "WARN"}}']))
+        running.stdin.flush()
+        while b'"WARN"' not in running.stdout.readline():
             pass
         assert either.write(*people(2), state(2)).code == 0
-        rehearsing.stdin.write(lines_of(people(2)))
-        rehearsing.stdin.close()
+        running.stdin.write(lines_of(people(2)))
+        running.stdin.close()
         # It goes by the ledger as it was at the beginning, and may find the person in Comeet.
-        assert rehearsing.wait(timeout=60) == 0
+        assert running.wait(timeout=60) == 0
     assert created(either) == once(1, 2)
 
 
@@ -170,7 +170,7 @@ def test_the_notes_of_a_killed_run_count(either: Writer, comeet: HostileComeet, 
     either.write_killed("note committed", 1, *people(1))
     before = stored(either)
     comeet.answer("GET", LIST, envelope(403, "no_permission"), after_comeet=False)
-    done = either.rehearse(*people(1), plan=plan)
+    done = either.dry_run(*people(1), plan=plan)
     assert done.code == 0, done.output
     assert [line[:3] for line in plan_of(plan)] == [("people:1", OPEN, "unknown")]
     assert stored(either) == before
@@ -188,16 +188,16 @@ def test_a_ledger_is_read_through_a_link_and_the_copy_is_gone(
     temporary = writer.folder / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    done = writer.rehearse(*people(1), plan=plan)
+    done = writer.dry_run(*people(1), plan=plan)
     assert done.code == 0, done.output
     assert [line[2] for line in plan_of(plan)] == ["unknown"]
     assert list(temporary.iterdir()) == []
 
 
-def test_a_file_that_is_no_ledger_is_named(without_ledger: Writer) -> None:
+def test_a_file_that_is_not_a_ledger_is_named(without_ledger: Writer) -> None:
     path = Path(without_ledger.config["ledger"]["path"])
     path.write_text("This is not a database, although it is long enough. " * 100)
-    for done in (without_ledger.rehearse(*people(1)), without_ledger.run("status")):
+    for done in (without_ledger.dry_run(*people(1)), without_ledger.run("status")):
         error = done.error()
         assert error["failure_type"] == "config_error"
         assert "ledger.path" in error["message"]
@@ -208,7 +208,7 @@ def test_a_server_that_refuses_is_named(without_ledger: Writer) -> None:
         "ledger_type": "postgres",
         "url": "postgresql://ats:secret@127.0.0.1:9/ledger",
     }
-    done = without_ledger.rehearse(*people(1))
+    done = without_ledger.dry_run(*people(1))
     assert done.error()["failure_type"] == "transient_error"
     assert "ledger.url" in done.error()["message"]
     assert "secret" not in done.output
@@ -217,7 +217,7 @@ def test_a_server_that_refuses_is_named(without_ledger: Writer) -> None:
 def test_another_recipe_of_the_key_is_told_before_the_first_record(writer: Writer) -> None:
     writer.write(*people(1), state(0))
     writer.config["streams"][0]["partner_id_prefix"] = "other:"
-    error = writer.rehearse(*people(1)).error()
+    error = writer.dry_run(*people(1)).error()
     assert error["failure_type"] == "config_error"
     assert "partner_id_prefix" in error["message"]
 
@@ -226,7 +226,7 @@ def test_rejected_records_are_not_kept_and_max_rejected_does_not_end_it(writer: 
     writer.config["rejected_path"] = str(writer.folder / "rejected.jsonl")
     writer.config["max_rejected"] = 0
     bad = [record({"id": number}) for number in range(3)]
-    done = writer.rehearse(*bad, state(1))
+    done = writer.dry_run(*bad, state(1))
     assert done.code == 0, done.output
     assert "Plan: 3 rejected: first_name is missing, and Comeet requires it." in done.logs()
     assert not (writer.folder / "rejected.jsonl").exists()
@@ -236,9 +236,9 @@ def test_rejected_records_are_not_kept_and_max_rejected_does_not_end_it(writer: 
 
 
 def test_an_earlier_plan_is_replaced_and_becomes_private(writer: Writer, plan: Path) -> None:
-    writer.rehearse(*people(1, 2), plan=plan)
+    writer.dry_run(*people(1, 2), plan=plan)
     plan.chmod(0o644)
-    writer.rehearse(*people(3), plan=plan)
+    writer.dry_run(*people(3), plan=plan)
     assert [line[0] for line in plan_of(plan)] == ["people:3"]
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
 
@@ -252,7 +252,7 @@ def test_a_plan_is_written_to_a_regular_file_only(writer: Writer, tmp_path: Path
     os.mkfifo(fifo)
     missing = tmp_path / "missing" / "plan.jsonl"
     for place in (other, link, fifo, missing, tmp_path, Path("/dev/stdout"), Path("/dev/null")):
-        done = writer.rehearse(*people(1), plan=place)
+        done = writer.dry_run(*people(1), plan=place)
         assert done.code == 1, place
         error = done.error()
         assert error["failure_type"] == "config_error"
@@ -280,7 +280,7 @@ def test_a_full_disk_under_the_plan_is_named(writer: Writer, plan: Path) -> None
     assert "--plan" in error["trace"]["error"]["message"]
 
 
-def test_a_plan_without_a_rehearsal_is_a_wrong_argument(writer: Writer, plan: Path) -> None:
+def test_a_plan_without_a_dry_run_is_a_wrong_argument(writer: Writer, plan: Path) -> None:
     command = [*COMMAND, *writer.arguments("write"), "--plan", str(plan)]
     done = subprocess.run(command, input=b"", capture_output=True, cwd=PROJECT, check=False)
     assert done.returncode == 2

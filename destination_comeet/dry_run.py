@@ -1,6 +1,6 @@
-"""A rehearsal: the write loop as it is, with nothing behind it that writes.
+"""`write --dry-run`: the write loop as it is, with nothing behind it that writes.
 
-| part              | in a rehearsal (`write --dry-run`)                                        |
+| part              | in a dry run                                                             |
 | ----------------- | ------------------------------------------------------------------------- |
 | ledger            | a temporary copy, or an empty one; takes no lock (`ledger.opened_copy`)   |
 | requests          | reads are sent; what would write is answered here, as if Comeet took it   |
@@ -34,7 +34,7 @@ _BEGINNING = b'{"key":'
 """How each line of a plan begins."""
 
 
-class Rehearsal:
+class DryRunClient:
     """Sends what only reads; answers itself what would write. For one thread."""
 
     def __init__(self, client: Client) -> None:
@@ -63,8 +63,8 @@ class Rehearsal:
             return self._client.send(request, read, before_send=before_send)
         before_send()
         self._created += 1
-        body = orjson.dumps({"uid": f"rehearsal-{self._created}"})
-        return read(Response(200, {}, body, self.now(), f"rehearsal {request.endpoint}"))
+        body = orjson.dumps({"uid": f"dry-run-{self._created}"})
+        return read(Response(200, {}, body, self.now(), f"dry run {request.endpoint}"))
 
 
 class Plan:
@@ -87,10 +87,8 @@ class Plan:
                 continue
             line = {
                 "key": each.key,
-                "position": each.place,
-                "outcome": "rejected"
-                if each.result is Result.REFUSED
-                else each.result.name.lower(),
+                "position": each.position_uid,
+                "outcome": each.result.name.lower(),
                 "fields": list(dict.fromkeys(each.sent)),
                 "reason": reason or None,
             }
