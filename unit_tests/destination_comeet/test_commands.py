@@ -79,7 +79,7 @@ def comeet() -> Iterator[requests_mock.Mocker]:
         yield mocker
 
 
-def test_the_face_offers_the_destination_only() -> None:
+def test_the_package_exports_the_destination_only() -> None:
     assert dir(destination_comeet) == ["DestinationComeet"]
     with pytest.raises(AttributeError):
         _ = destination_comeet.anything_else
