@@ -62,9 +62,11 @@ def make_file(path: Path) -> None:
     """Make an empty file that only its owner may read; one that exists stays as it is."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # A path with NUL in it is a ValueError.
+        reason = getattr(error, "strerror", None) or "this is not a path"
         message = (
-            f"The ledger cannot be made: {error.strerror}. ledger.path has to be a file in a "
+            f"The ledger cannot be made: {reason}. ledger.path has to be a file in a "
             "folder that exists and can be written to."
         )
         raise ConfigError(message) from None

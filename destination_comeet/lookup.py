@@ -143,7 +143,8 @@ class Lookup:
                 error.detail,
             )
             return
-        self._ledger.remember_check(now)
+        # Before the first answer `now` is by the machine's clock, which may be ahead.
+        self._ledger.remember_check(min(now, self._client.now()))
         if is_behind:
             log.info(
                 "Comeet has candidates that the ledger does not know, so new records are compared "

@@ -315,6 +315,7 @@ class Writer:
             raise ConfigError(message)
         self._messages += 1
         self._ignored += 1
+        self._since_state.setdefault(name, _Tally()).records += 1
 
     def _pass_over(self, text: bytes) -> None:
         """Ignore what a program printed between the messages, but never a damaged message."""
@@ -339,11 +340,12 @@ class Writer:
             )
             raise ConfigError(message)
         deliver = self._streams[record.stream]
+        tally = self._since_state.setdefault(record.stream, _Tally())
         if deliver is None:
             self._ignored += 1
+            tally.records += 1
             return
         self._records[record.stream] += 1
-        tally = self._since_state.setdefault(record.stream, _Tally())
         raw = bytes(record.data)
         if not raw.startswith(b"{"):
             raise self._not_a_message("record.data is not an object")

@@ -89,6 +89,7 @@ NOT_THE_ENVELOPE: dict[str, Answer] = {
     "another shape": Answer(409, json.dumps({"detail": "Conflict."}).encode()),
     "a list": Answer(409, b"[]"),
     "code not text": Answer(409, json.dumps({"status": 409, "error": 7}).encode()),
+    "another code": Answer(409, json.dumps({"status": 409, "error": "position_closed"}).encode()),
 }
 
 each_shape = pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox.running import Sandbox
+from integration_tests.support import forward_proxy
 from integration_tests.support.hostile_comeet import (
     BROKEN_TLS,
     NO_ANSWER,
@@ -334,3 +335,21 @@ def test_a_clock_that_is_set_during_a_run_creates_nobody_twice(
     done = writer.write(*people(1), state(1))
     assert counts(done) == (1, 0), done.output
     assert created(writer) == once(1)
+
+
+def test_an_answer_that_a_proxy_loses_after_a_create_is_looked_up(
+    writer: Writer, comeet: HostileComeet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with forward_proxy.started() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        writer.config["base_url"] = f"{comeet.sandbox.url}/comeet"
+        proxy.lost = 1
+        comeet.sandbox.reset_log()
+        done = writer.write(*people(1, 2), state(1))
+        assert proxy.forwarded > 2
+    assert counts(done) == (2, 0), done.output
+    assert created(writer) == once(1, 2)
+    # It was looked for, and not posted again.
+    assert writer.calls("create") == 2

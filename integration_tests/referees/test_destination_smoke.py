@@ -69,7 +69,7 @@ def test_every_scenario_is_accepted_or_rejected_cleanly(writer: Writer) -> None:
         env={**OFFLINE, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
         capture_output=True,
         check=False,
-        timeout=280,
+        timeout=1100,
     )
     output = done.stdout.decode()
     assert done.returncode == 0, output + done.stderr.decode()

@@ -40,7 +40,7 @@ def test_the_standard_tests_pass(folder: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1100,
     )
     assert done.returncode == 0, done.stdout[-8000:]
 

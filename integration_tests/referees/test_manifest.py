@@ -254,7 +254,7 @@ def test_standard_tests_pass(sandbox: Sandbox, tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1100,
     )
     assert done.returncode == 0, done.stdout[-8000:]
     report = ET.parse(folder / "build/test-results/standard-tests-junit.xml")  # noqa: S314 - ours

@@ -113,7 +113,7 @@ def test_airbyte_serverless_reads_every_stream(programs: Path, folder: Path, sen
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1100,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     loaded: Rows = defaultdict(list)

@@ -27,7 +27,7 @@ def test_pyairbyte_finds_the_source_valid(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=1100,
         )
         checked = sandbox.counts()["kombo.check_api_key"]
     output = done.stdout + done.stderr

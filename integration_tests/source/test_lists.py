@@ -449,3 +449,54 @@ def test_a_page_that_fails_for_longer_than_the_retries_keeps_its_state(tmp_path:
     assert second.code == 0
     assert vendor.requests[before].query["cursor"] == "c2"
     assert [row["id"] for row in (*first.records(), *second.records())] == ["k0", "k1", "k2", "k3"]
+
+
+@pytest.mark.parametrize("stream", ["atz_candidates", "candidate_history"])
+def test_a_page_of_atz_crm_that_fails_in_each_run_is_read_in_smaller_ones(
+    many: Sandbox, tmp_path: Path, stream: str
+) -> None:
+    many.clear_faults()
+    connector = source(tmp_path, atz_crm=section("atz_crm", many.url))
+    whole = connector.read_quickly(stream)
+    many.fault("atz_crm.candidates", "status", status=504, containing="page=3&limit=100&")
+    runs = [connector.read_quickly(stream)]
+    if stream == "atz_candidates":
+        assert failure_types(runs[0], stream) == ["transient_error"]
+        runs.append(connector.read_quickly(stream, state=runs[0].of("STATE")[-1:]))
+    many.clear_faults()
+    assert runs[-1].code == 0, runs[-1].errors()
+    key = {"candidate_history": "candidate_slug", "atz_candidates": "slug"}[stream]
+    read = {row[key] for run in runs for row in run.records(stream)}
+    assert read == {row[key] for row in whole.records(stream)}
+
+
+def test_a_smaller_page_size_is_kept_by_a_resumed_read_of_atz_crm(
+    many: Sandbox, tmp_path: Path
+) -> None:
+    many.clear_faults()
+    connector = source(tmp_path, atz_crm=section("atz_crm", many.url))
+    many.fault("atz_crm.candidates", "status", status=504, containing="limit=100&")
+    many.fault("atz_crm.candidates", "status", status=504, containing="page=5&limit=50&")
+    first = connector.read_quickly("atz_candidates")
+    assert failure_types(first, "atz_candidates") == ["transient_error"]
+    many.clear_faults()
+    many.reset_log()
+    second = connector.read_quickly("atz_candidates", state=first.of("STATE")[-1:])
+    assert second.code == 0, second.errors()
+    assert {call["query"]["limit"] for call in many.log("atz_crm.candidates")} == {"50"}
+
+
+def test_a_check_of_a_list_that_keeps_failing_does_not_speak_of_the_next_run(
+    many: Sandbox, tmp_path: Path
+) -> None:
+    many.clear_faults()
+    connector = source(tmp_path, atz_crm=section("atz_crm", many.url))
+    for size in (100, 50, 25, 12, 10):
+        many.fault("atz_crm.candidates", "status", status=504, containing=f"limit={size}&")
+    run = connector.run_quickly("check")
+    many.clear_faults()
+    (answer,) = run.of("CONNECTION_STATUS")
+    # Deals can be read.
+    assert (run.code, answer["status"]) == (0, "SUCCEEDED")
+    assert "atz_crm.page_size" in answer["message"]
+    assert "next run" not in answer["message"]

@@ -145,7 +145,7 @@ class Connector:
     def run_process(self, verb: str, **options: Any) -> Run:
         """Run a verb to its end, in a process of its own."""
         command = [*self._program(), *self.command(verb, **options)]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=300)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=1100)
         return Run(done.returncode, parsed(done.stdout), done.stderr.decode())
 
     def _program(self) -> Sequence[str | Path]:

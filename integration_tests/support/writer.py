@@ -170,7 +170,7 @@ class Writer:
             capture_output=True,
             cwd=PROJECT,
             check=False,
-            timeout=300,
+            timeout=1100,
         )
         return finished(done.returncode, done.stdout, done.stderr)
 

@@ -129,6 +129,11 @@ class Client:
         told, at = self._vendor_time
         return told + timedelta(seconds=self._clock.monotonic() - at)
 
+    @property
+    def advice(self) -> str:
+        """What a message tells the user to do after a failure that passes."""
+        return self._retry_policy.advice
+
     def pause(self, seconds: float) -> None:
         """Wait between two requests. Raises `Stopped` when the run was asked to end."""
         with self.usage.waiting():

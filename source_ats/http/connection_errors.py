@@ -44,6 +44,7 @@ _BROKEN: Mapping[type[BaseException], str] = {
     AnswerTooSlow: "{vendor} at {host} did not finish its answer in time.",
     requests.exceptions.ReadTimeout: "{vendor} at {host} did not answer in time.",
 }
+_CUT = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _MALFORMED = (requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError)
 
 
@@ -84,7 +85,7 @@ def explain(
     proxy = select_proxy(url, proxies)
     if proxy is not None and (
         isinstance(error, (*_MALFORMED, requests.exceptions.InvalidSchema))
-        or _cause(error, urllib3.exceptions.ProxyError)
+        or (_cause(error, urllib3.exceptions.ProxyError) and not _is_cut(error))
     ):
         return _explain_proxy(error, vendor, host, proxy)
     if isinstance(error, _MALFORMED):
@@ -106,6 +107,14 @@ def is_host_known(host: str) -> bool:
     except socket.gaierror as error:
         return error.errno == socket.EAI_AGAIN
     return True
+
+
+def _is_cut(error: Exception) -> bool:
+    """Return True if the connection was cut: the request may have been passed on.
+
+    The HTTP library blames a proxy for an answer that is lost after it, as if it had not answered.
+    """
+    return any(_cause(error, kind) for kind in _CUT)
 
 
 def _text(error: Exception, texts: Mapping[type[BaseException], str]) -> str | None:

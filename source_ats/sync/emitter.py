@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from source_ats.clock import Clock, rfc3339
-from source_ats.errors import AtsError, Stopped
+from source_ats.errors import AtsError, ConfigError, Stopped
 from source_ats.plural import counted
 from source_ats.protocol import messages
 from source_ats.sync.state import (
@@ -85,19 +85,25 @@ class StreamEmitter:
     """Turns what happens to one stream into messages. For the thread that prints."""
 
     def __init__(self, task: ReadTask, clock: Clock) -> None:
-        """Raises `ConfigError` if the stored state is not one of ours."""
+        """Begin with the stored state."""
         self._task = task
         self._name = task.stream.name
         self._clock = clock
         self._selection = selection_hash(task.stream.selection)
-        self.resume_from = usable_state(
-            self._name,
-            self._selection,
-            task.stored_state,
-            full_refresh=task.full_refresh,
-            generation=task.generation,
-        )
+        self.resume_from: State | None = None
         """The state to read from; None: nothing is left to read."""
+        self.unusable_state: ConfigError | None = None
+        """Why the stored state is not one of ours, if it is not."""
+        try:
+            self.resume_from = usable_state(
+                self._name,
+                self._selection,
+                task.stored_state,
+                full_refresh=task.full_refresh,
+                generation=task.generation,
+            )
+        except ConfigError as error:
+            self.unusable_state = error
         self._state: State = (
             task.stored_state or {}
             if self.resume_from is None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from source_ats.errors import IncompleteResponse, RequestRefused, RetryableError
+from source_ats.sync.concurrency import with_background
 from source_ats.sync.set_aside import SetAside
 
 StateT = TypeVar("StateT")
+PageT = TypeVar("PageT")
+
+REQUESTED_AT_ONCE = 2
+"""Rows that were left out, next to the list: most of the requests in flight stay the list's."""
 
 log = logging.getLogger("airbyte.source_ats.sync")
 
@@ -31,27 +37,45 @@ class LeftOutRows(Generic[StateT]):
         self._now = now
         self._held: StateT | None = None
 
-    def request_again(self, fetch: Callable[[str], Sequence[bytes]]) -> Iterator[Sequence[bytes]]:
-        """Yield the rows that earlier runs left out, as far as they can be read now.
+    def with_rows_again(
+        self,
+        pages: Iterable[PageT],
+        fetch: Callable[[str], Sequence[bytes]],
+        page_of: Callable[[Sequence[bytes]], PageT],
+    ) -> Iterator[PageT]:
+        """Yield the pages and, in between, a page of each row that earlier runs left out.
 
-        `fetch` requests one row by its key, with little patience. It raises `IncompleteResponse`
-        for a row that is still not valid JSON. A row that does not exist any more is forgotten.
+        Those rows are requested side by side with the pages, as far as they can be read now.
+        `fetch` requests one row by its key, with little patience, in another thread. It raises
+        `IncompleteResponse` for a row that is still not valid JSON. A row that does not exist any
+        more is forgotten.
         """
-        for key in self._set_aside.keys():  # noqa: SIM118 - not a mapping
+
+        def request(key: str) -> Callable[[], PageT | None]:
             try:
                 rows = fetch(key)
             except RequestRefused as refusal:
                 if refusal.status != 404:
-                    self._add(key, refusal.detail)
-                    continue
+                    return partial(self._still_left_out, key, refusal.detail)
                 rows = []
             except (IncompleteResponse, RetryableError) as error:
                 if isinstance(error, RetryableError) and error.rate_limit:
                     raise
-                self._add(key, error.detail)
-                continue
-            self._set_aside.release(key)
-            yield rows
+                return partial(self._still_left_out, key, error.detail)
+            return lambda: page_of(rows) if self.release(key) else None
+
+        listed: Iterable[Callable[[], PageT | None]] = (partial(_same, page) for page in pages)
+        keys = list(self._set_aside.keys())
+        # What an answer changes is changed here, in the thread of the pages.
+        for take in with_background(listed, request, keys, REQUESTED_AT_ONCE):
+            page = take()
+            if page is not None:
+                yield page
+
+    def _still_left_out(self, key: str, reason: str) -> None:
+        # A page of the list may have shown the row meanwhile.
+        if key in self._set_aside:
+            self._add(key, reason)
 
     def state_after(
         self, keys: Sequence[str | None], where: str, before: StateT, after: StateT
@@ -89,3 +113,7 @@ class LeftOutRows(Generic[StateT]):
 
     def _add(self, key: str, reason: str) -> None:
         self._set_aside.add(key, self._now(), reason)
+
+
+def _same(page: PageT) -> PageT:
+    return page

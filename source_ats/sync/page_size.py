@@ -37,10 +37,14 @@ class PageSize:
     It only changes where a read begins at its first page, never under one cursor or page number.
     """
 
-    def __init__(self, rows: int, setting: str | None) -> None:
-        """`rows` is the configured size or that of the read in progress; `setting` its name."""
+    def __init__(self, rows: int, setting: str | None, advice: str = READ_POLICY.advice) -> None:
+        """`rows` is the configured size or that of the read in progress; `setting` its name.
+
+        `advice` says what to do after a failure that passes.
+        """
         self.rows = rows
         self._setting = setting
+        self._advice = advice
 
     def first_page(self, request: FirstPage[T]) -> T:
         """Return the first page, with fewer rows than now if this number keeps failing.
@@ -103,7 +107,7 @@ class PageSize:
     def _keeps_failing(self, error: RetryableError) -> TransientError:
         remedy = f"set {self._setting} below {self.rows}, or " if self._setting else ""
         message = (
-            f"A page of {self.rows} rows keeps failing, while one row is answered. The next run "
-            f"resumes from the last state. If this does not pass, {remedy}ask the vendor's support."
+            f"A page of {self.rows} rows keeps failing, while one row is answered. {self._advice} "
+            f"If this does not pass, {remedy}ask the vendor's support."
         )
         return TransientError(message, detail=error.detail)

@@ -46,8 +46,7 @@ def read(vendors: Sequence[VendorTasks], clock: Clock, stop: threading.Event) ->
     """Read all tasks and yield messages, each item one or more whole lines.
 
     Records of a page come before the state that covers them. When `stop` is set, the pages in hand
-    are printed, then their state. Raises `IncompleteRead` at the end if a stream did not finish,
-    and `ConfigError` at the beginning if a state was not written by this connector.
+    are printed, then their state. Raises `IncompleteRead` at the end if a stream did not finish.
     """
     began = clock.monotonic()
     emitters = {
@@ -100,6 +99,8 @@ def _read_stream(
     rate_limit.attach(emitter.waits)
     try:
         queue.put(_Event(name))
+        if emitter.unusable_state is not None:
+            raise emitter.unusable_state
         if emitter.resume_from is not None:
             for page in task.stream.read(emitter.resume_from, full_refresh=task.full_refresh):
                 queue.put(_Event(name, page=page))

@@ -478,11 +478,15 @@ class TestWhereAReadBegins:
         assert run.last_state("people") == stored
 
     @pytest.mark.parametrize("stored", [{"at": 3}, {"selection": None, "at": 3}, {"selection": 5}])
-    def test_foreign_state_is_an_error_before_the_first_message(self, stored: State) -> None:
-        run = read([task("people", never, stored=stored)])
-        assert run.messages == []
-        assert isinstance(run.failure, ConfigError)
-        assert "people" in run.failure.message
+    def test_a_foreign_state_ends_its_stream_alone(self, stored: State) -> None:
+        run = read([task("people", never, stored=stored), task("jobs", three_pages)])
+        assert isinstance(run.failure, IncompleteRead)
+        (failure,) = run.failure.failures.values()
+        assert isinstance(failure, ConfigError)
+        assert "people" in failure.message
+        assert run.statuses("people")[-1] == "INCOMPLETE"
+        assert run.states("people") == []
+        assert run.statuses("jobs")[-1] == "COMPLETE"
 
     def test_full_refresh_state_has_the_generation(self) -> None:
         assert stored_by(full=True, generation=3, finished=True)["generation"] == 3

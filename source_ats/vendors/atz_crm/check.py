@@ -9,9 +9,10 @@ from source_ats.errors import (
     AtsError,
     ConfigError,
     ContractError,
-    IncompleteResponse,
     RequestRefused,
     RetryableError,
+    Stopped,
+    TransientError,
 )
 from source_ats.http.client import Client
 from source_ats.sync.page_size import ONE_ATTEMPT
@@ -22,7 +23,7 @@ from source_ats.vendors.atz_crm.responses import ListedObject
 
 HISTORIES_TO_TRY = 3
 """One refusal may be due to that candidate alone."""
-ONE_OBJECT = (ContractError, IncompleteResponse, RetryableError)
+ONE_OBJECT = (ContractError, TransientError)
 """What may be due to the one candidate or list that was asked for."""
 NO_HISTORY = {404, 410}
 """The candidate was deleted, or (assumed) never had a job."""
@@ -42,7 +43,7 @@ def check(config: AtzCrmConfig, client: Client) -> list[str]:
         try:
             candidates = ListReader(config, client, requests.CANDIDATES).first_page().objects
         except (*ONE_OBJECT, ConfigError) as error:
-            _raise_rate_limit(error)
+            _raise_if_general(error)
             _check_deals(config, client, error)
             streams = "atz_candidates and candidate_history cannot be read"
             return [f"{streams}: {error.message}"]
@@ -68,7 +69,7 @@ def _check_histories(
             # If ATZ CRM is down, the first candidate has shown that with the usual patience.
             client.send(request, read, retry_policy=ONE_ATTEMPT if failure else None)
         except ONE_OBJECT as error:
-            _raise_rate_limit(error)
+            _raise_if_general(error)
             if not (isinstance(error, RequestRefused) and error.status in NO_HISTORY):
                 failure = error
                 continue
@@ -83,9 +84,9 @@ def _check_histories(
     return []
 
 
-def _raise_rate_limit(error: AtsError) -> None:
-    """Raise the error if it is a rate limit: all requests with this token have the same."""
-    if isinstance(error, RetryableError) and error.rate_limit:
+def _raise_if_general(error: AtsError) -> None:
+    """Raise the error if the run was asked to end, or for a rate limit: all requests share it."""
+    if isinstance(error, Stopped) or (isinstance(error, RetryableError) and error.rate_limit):
         raise error
 
 

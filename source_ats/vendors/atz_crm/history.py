@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from source_ats.clock import rfc3339
-from source_ats.errors import RequestRefused
+from source_ats.errors import RequestRefused, RetryableError
 from source_ats.sync.state import parse_state, reject_future_state
 from source_ats.sync.stream import Page, Partition, Partitioning, State
 from source_ats.vendors.atz_crm import requests
@@ -149,13 +149,24 @@ def _partition_pages(source: HistoryContext, partition: Partition) -> Iterator[P
 
 
 def _list_all(reader: ListReader, first_page: ListPage, index: ListingIndex) -> int:
-    """Read the list to its end, and return the number of the last page."""
-    index.add(first_page, Phase.FIRST_LISTING)
-    last = 1
-    for page in reader.pages_after(1, first_page, index):
-        index.add(page, Phase.FIRST_LISTING)
-        last += 1
-    return last
+    """Read the list to its end, and return the number of the last page.
+
+    No state keeps a page of this list. So where one keeps failing, the list is read again in
+    smaller pages at once.
+    """
+    while True:
+        index.add(first_page, Phase.FIRST_LISTING)
+        last = 1
+        try:
+            for page in reader.pages_after(1, first_page, index):
+                index.add(page, Phase.FIRST_LISTING)
+                last += 1
+        except RetryableError as error:
+            reader.shrink(error)
+            index.clear()
+            first_page = reader.first_page()
+        else:
+            return last
 
 
 def _list_again(reader: ListReader, last: int, index: ListingIndex, current: HistoryPass) -> None:

@@ -24,7 +24,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import count, islice
 
-from source_ats.errors import ConfigError, ContractError, RequestRefused
+from source_ats.errors import ConfigError, ContractError, RequestRefused, RetryableError
 from source_ats.http.client import Client
 from source_ats.http.retry import RetryPolicy
 from source_ats.sync.page_size import PageSize
@@ -60,18 +60,22 @@ class ListReader:
         resource: Resource,
         *,
         with_records: bool = False,
+        kept_limit: int | None = None,
     ) -> None:
-        """`resource` is what is listed; `with_records` keeps the objects as they came."""
+        """`resource` is what is listed; `with_records` keeps the objects as they came.
+
+        `kept_limit` is that of the read in progress; a smaller one in the configuration wins.
+        """
         self._client = client
         self._base_url = requests.base_url(config.base_url)
         self._resource = resource
         self._read = partial(responses.list_page, name=resource.name, with_records=with_records)
-        page_size = config.page_size
+        page_size = min(kept_limit or config.page_size, config.page_size)
         limits = [page_size, *(limit for limit in SMALLER_LIMITS if limit < page_size)]
         self._parameters: list[tuple[int, Mapping[str, str]]] = [
             (limit, sort) for sort in (requests.BY_AGE, {}) for limit in limits
         ]
-        self._size = PageSize(page_size, _SETTING)
+        self._size = PageSize(page_size, _SETTING, client.advice)
         self._patience = 60 / config.requests_per_minute + SLOW_SECONDS
         self._concurrent_requests = config.concurrent_requests
         self._longest = 0
@@ -96,7 +100,7 @@ class ListReader:
                 if refusal.status not in {400, 422} or len(self._parameters) == 1:
                     raise
                 del self._parameters[0]
-                self._size = PageSize(self._parameters[0][0], _SETTING)
+                self._size = PageSize(self._parameters[0][0], _SETTING, self._client.advice)
                 log.info("ATZ CRM does not accept this limit or order; another one is tried.")
                 continue
             if not page.found:
@@ -106,6 +110,15 @@ class ListReader:
                 )
                 raise ConfigError(message, detail=page.where)
             return page
+
+    def shrink(self, error: RetryableError) -> None:
+        """Halve the limit after a page has failed at which this list is read again and again.
+
+        Raises `error` for a rate limit, or if ATZ CRM is down.
+        """
+        if error.rate_limit:
+            raise error
+        self._size.shrink(error, partial(self._page, 1))
 
     def page(self, number: int) -> ListPage:
         """Return a page; one with `found` False and no objects if ATZ CRM keeps answering 404."""

@@ -61,6 +61,12 @@ class ListingIndex:
         """Remove it from the disk."""
         self._index.close()
 
+    def clear(self) -> None:
+        """Remove all objects."""
+        with self._index.transaction():
+            self._index.execute("DELETE FROM listed")
+        self._count = 0
+
     def add(self, page: ListPage, phase: Phase) -> list[ListedObject]:
         """Add the objects of a page that are not there yet; return those of this partition."""
         with self._index.transaction():

@@ -20,6 +20,7 @@ from itertools import chain
 import msgspec
 from msgspec.structs import replace
 
+from source_ats.errors import RetryableError
 from source_ats.http.client import Client
 from source_ats.sync.left_out import LeftOutRows
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
@@ -77,14 +78,40 @@ def pages(source: ListContext, state: State, full_refresh: bool) -> Iterator[Pag
     # A full refresh that is resumed has no bookmark, so everything is new to it.
     del full_refresh
     saved = parse_state(state, StreamState, source.stream)
-    reader = ListReader(source.config, source.client, source.resource, with_records=True)
-    first_page = reader.first_page()
     at = saved.in_progress
+    reader = ListReader(
+        source.config,
+        source.client,
+        source.resource,
+        with_records=True,
+        kept_limit=at.limit if at else None,
+    )
+    first_page = reader.first_page()
     reject_future_state(
         source.stream, [saved.updated_at, at.started_at if at else None], first_page.sent_at
     )
-    if at is None or at.limit != reader.limit:
-        at = InProgress(first_page.sent_at.replace(microsecond=0), reader.limit)
+    if at is not None and at.page and at.limit == reader.limit:
+        resumed = _read(source, saved, reader, first_page, at)
+        try:
+            yield next(resumed)
+        except RetryableError as error:
+            reader.shrink(error)
+            first_page = reader.first_page()
+        else:
+            yield from resumed
+            return
+    at = InProgress(first_page.sent_at.replace(microsecond=0), reader.limit)
+    yield from _read(source, saved, reader, first_page, at)
+
+
+def _read(
+    source: ListContext,
+    saved: StreamState,
+    reader: ListReader,
+    first_page: ListPage,
+    at: InProgress,
+) -> Iterator[Page]:
+    """Yield the pages from where a read has come on."""
     is_complete = at.page == 0
     index = ListingIndex()
     left_out = LeftOutRows[StreamState](source.stream, saved.set_aside, source.client.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +74,7 @@ class ListPage:
 
 
 _NULL = msgspec.Raw(b"null")
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
 
 
 class _Object(msgspec.Struct):
@@ -225,7 +227,7 @@ def history(
                 {
                     **whole[number],
                     "id": ids[number],
-                    "candidate_id": msgspec.Raw(candidate.id),
+                    "candidate_id": _as_integer(candidate.id),
                     "candidate_slug": candidate.slug,
                     "read_at": read_at,
                 }
@@ -263,6 +265,14 @@ def row_ids(
             parts = orjson.dumps([candidate_slug, *key, ordinal])
             ids[number] = hashlib.blake2b(parts, digest_size=16).hexdigest()
     return ids
+
+
+def _as_integer(candidate_id: bytes) -> msgspec.Raw:
+    """Return the id as the column has it: as a number, also if it came as text, else null."""
+    text = text_in(msgspec.Raw(candidate_id))
+    if text is None:
+        return msgspec.Raw(candidate_id)
+    return msgspec.Raw(text.encode()) if _INTEGER.fullmatch(text) else _NULL
 
 
 def _sort_key(row: Row, whole: Mapping[str, msgspec.Raw]) -> tuple[datetime, bytes]:

@@ -51,13 +51,16 @@ def classify(response: Response) -> AtsError | FailureKind | None:
         # A gateway's JSON: Comeet's codes are identifiers.
         return _without_envelope(response)
     code = safe_identifier(error.error) or "no code"
-    is_conflict = response.status == 409 or error.error == CONFLICT
+    uid = _conflicting_uid(error.candidate_uid)
+    is_documented_conflict = error.error == CONFLICT or (response.status == 409 and uid is not None)
     where = f"{response.where} {code}"
     found: AtsError | FailureKind | None = None
-    if is_conflict and 400 <= response.status <= 499:
+    if is_documented_conflict and 400 <= response.status <= 499:
         message = "Comeet has such a candidate in progress."
-        uid = _conflicting_uid(error.candidate_uid)
         found = Conflict(message, status=response.status, code=code, uid=uid, detail=where)
+    elif response.status == 409:
+        # A gateway's JSON, or a code that is not known: it does not say that the candidate exists.
+        found = _nameless_conflict(where)
     elif response.status == 401 and error.error == "duplicate_candidate":
         message = "The candidate was merged into another one."
         found = AlreadyMerged(message, status=401, code=code, detail=where)
@@ -91,12 +94,16 @@ def _without_envelope(response: Response) -> AtsError | FailureKind | None:
         # A splash page of theirs; third parties ask again (observed).
         return FailureKind.UNAVAILABLE
     if response.status == 409:
-        message = "Comeet refused the request as a conflict, without saying with what."
-        return Conflict(message, status=409, code=None, uid=None, detail=response.where)
+        return _nameless_conflict(response.where)
     if 400 <= response.status <= 499 and response.status not in {401, 403, 408, 429}:
         message = f"Comeet refused the request with status {response.status}."
         return InvalidInput(message, status=response.status, code=None, detail=response.where)
     return None
+
+
+def _nameless_conflict(where: str) -> Conflict:
+    message = "Comeet refused the request as a conflict, without saying with what."
+    return Conflict(message, status=409, code=None, uid=None, detail=where)
 
 
 VENDOR = Vendor(

@@ -18,7 +18,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from source_ats.clock import Clock, rfc3339
-from source_ats.errors import ContractError, RetryableError, WrongAddress
+from source_ats.errors import AlreadyMerged, ContractError, RetryableError, WrongAddress
 from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
 from source_ats.http.rate_limiter import RateLimiter
@@ -128,6 +128,7 @@ def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[
         *,
         page_size: int = 0,
         one_row: Callable[[str], Request] | None = None,
+        needed: Sequence[str] = (),
     ) -> Stream:
         context = ReadContext(
             client=client,
@@ -147,6 +148,7 @@ def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[
             cursor_field=cursor_field,
             selection={"start_date": rfc3339(start_date) if start_date else None},
             pages=partial(pages, context),
+            needed=needed,
         )
 
     return [
@@ -168,6 +170,7 @@ def streams(config: ComeetConfig, options: ReadOptions, client: Client) -> list[
             responses.candidate_rows,
             page_size=requests.CANDIDATES_PER_PAGE,
             one_row=partial(requests.candidate, url),
+            needed=("deleted",),
         ),
         stream(
             "comeet_deleted_candidates",
@@ -192,32 +195,39 @@ def pages(context: ReadContext, state: State, full_refresh: bool) -> Iterator[Pa
     )
     reached: State = {**bookmark, **_progress_of(stored)}
     left_out = LeftOutRows[State](context.stream, stored.set_aside, context.client.now)
-    for rows in left_out.request_again(partial(_fetch_row, context)):
-        yield Page(rows, {**reached, **left_out.as_state()})
-    kept_size = stored.in_progress.page_size if stored.in_progress else None
-    # There is no setting for it.
-    size = PageSize(kept_size or context.page_size, setting=None)
-    listing, started_at = None, None
-    if stored.in_progress is not None:
-        listing, started_at = _resume(context, stored.in_progress, since, size)
-        if listing is None:
-            reached = bookmark
-    for page, next_page in listing or _list_from_start(context, since, size):
-        reject_future_state(context.stream, stored.timestamps(), page.sent_at)
-        started_at = started_at or page.sent_at.replace(microsecond=0)
-        if next_page is None:
-            until = started_at - max(context.lookback, OVERLAP)
-            after: State = {"updated_after": rfc3339(until)}
-        else:
-            progress = {
-                "started_at": rfc3339(started_at),
-                "next_page": next_page,
-                "kept_at": rfc3339(context.client.now()),
-                "page_size": size.rows,
-            }
-            after = {**bookmark, "in_progress": progress}
-        reached = left_out.state_after(page.left_out, page.where, reached, after)
-        yield Page(page.rows, {**reached, **left_out.as_state()})
+
+    def listed() -> Iterator[Page]:
+        nonlocal reached
+        kept_size = stored.in_progress.page_size if stored.in_progress else None
+        # There is no setting for it.
+        size = PageSize(kept_size or context.page_size, None, context.client.advice)
+        listing, started_at = None, None
+        if stored.in_progress is not None:
+            listing, started_at = _resume(context, stored.in_progress, since, size)
+            if listing is None:
+                reached = bookmark
+        for page, next_page in listing or _list_from_start(context, since, size):
+            reject_future_state(context.stream, stored.timestamps(), page.sent_at)
+            started_at = started_at or page.sent_at.replace(microsecond=0)
+            if next_page is None:
+                until = started_at - max(context.lookback, OVERLAP)
+                after: State = {"updated_after": rfc3339(until)}
+            else:
+                progress = {
+                    "started_at": rfc3339(started_at),
+                    "next_page": next_page,
+                    "kept_at": rfc3339(context.client.now()),
+                    "page_size": size.rows,
+                }
+                after = {**bookmark, "in_progress": progress}
+            reached = left_out.state_after(page.left_out, page.where, reached, after)
+            yield Page(page.rows, {**reached, **left_out.as_state()})
+
+    yield from left_out.with_rows_again(
+        listed(),
+        partial(_fetch_row, context),
+        lambda rows: Page(rows, {**reached, **left_out.as_state()}),
+    )
 
 
 def _progress_of(stored: StreamState) -> State:
@@ -228,7 +238,13 @@ def _fetch_row(context: ReadContext, uid: str) -> Sequence[bytes]:
     """Return a row by its uid."""
     if context.one_row is None:
         return []
-    return context.client.send(context.one_row(uid), responses.one_row, retry_policy=TWO_ATTEMPTS)
+    try:
+        return context.client.send(
+            context.one_row(uid), responses.one_row, retry_policy=TWO_ATTEMPTS
+        )
+    except AlreadyMerged:
+        # It is no longer listed either.
+        return []
 
 
 def _list_from_start(context: ReadContext, since: datetime | None, size: PageSize) -> _Listing:

@@ -442,43 +442,49 @@ def _integration_pages(
         return files.add_to_one(rows) if context.has_files else rows
 
     with_files = partial(_with_files, context, integration_id, files, left_out)
-    for rows in left_out.request_again(fetch_again):
-        yield rows, complete(state)
-    size = _page_size(context, state)
-    position, page, restarted = _first_page(context, integration_id, state, size)
-    started_at = position.started_at or page.sent_at
-    seen = SeenCursors(position.cursor)
-    reached = position.state
-    while (following := _position_after(context, position, page, started_at)) is not None:
-        position = following
-        if position.cursor is None:
-            seen = SeenCursors()
-        else:
-            seen.add(position.cursor, page.where)
-        progress = InProgress(
-            started_at=started_at,
-            kept_at=context.client.now().replace(microsecond=0),
-            cursor=position.cursor,
-            page_size=size.rows,
-            batch=position.batch,
-        )
-        after = msgspec.structs.replace(position.state, in_progress=progress)
-        reached = left_out.state_after(page.left_out, page.where, reached, after)
+    reached = state
+
+    def listed() -> Iterator[tuple[Sequence[bytes], IntegrationState]]:
+        nonlocal reached
+        size = _page_size(context, state)
+        position, page, restarted = _first_page(context, integration_id, state, size)
+        started_at = position.started_at or page.sent_at
+        seen = SeenCursors(position.cursor)
+        reached = position.state
+        while (following := _position_after(context, position, page, started_at)) is not None:
+            position = following
+            if position.cursor is None:
+                seen = SeenCursors()
+            else:
+                seen.add(position.cursor, page.where)
+            progress = InProgress(
+                started_at=started_at,
+                kept_at=context.client.now().replace(microsecond=0),
+                cursor=position.cursor,
+                page_size=size.rows,
+                batch=position.batch,
+            )
+            after = msgspec.structs.replace(position.state, in_progress=progress)
+            reached = left_out.state_after(page.left_out, page.where, reached, after)
+            yield with_files(page.rows), complete(reached)
+            try:
+                page = _page_at(context, integration_id, position, size)
+            except RequestRefused as refusal:
+                if restarted or position.cursor is None:
+                    raise
+                restarted = True
+                position = _position_after_refusal(context, integration_id, state, refusal)
+                page = _page_at(context, integration_id, position, size)
+                started_at = page.sent_at
+                seen = SeenCursors()
+                reached = position.state
+        finished = _finished_state(context, position.state, started_at)
+        reached = left_out.state_after(page.left_out, page.where, reached, finished)
         yield with_files(page.rows), complete(reached)
-        try:
-            page = _page_at(context, integration_id, position, size)
-        except RequestRefused as refusal:
-            if restarted or position.cursor is None:
-                raise
-            restarted = True
-            position = _position_after_refusal(context, integration_id, state, refusal)
-            page = _page_at(context, integration_id, position, size)
-            started_at = page.sent_at
-            seen = SeenCursors()
-            reached = position.state
-    finished = _finished_state(context, position.state, started_at)
-    reached = left_out.state_after(page.left_out, page.where, reached, finished)
-    yield with_files(page.rows), complete(reached)
+
+    yield from left_out.with_rows_again(
+        listed(), fetch_again, lambda rows: (rows, complete(reached))
+    )
 
 
 def _with_files(
@@ -508,7 +514,8 @@ def _with_files(
 
 def _page_size(context: ReadContext, state: IntegrationState) -> PageSize:
     kept = state.in_progress.page_size if state.in_progress else None
-    return PageSize(kept or context.config.page_size, "kombo.page_size")
+    rows = kept or context.config.page_size
+    return PageSize(rows, "kombo.page_size", context.client.advice)
 
 
 def _position_after(

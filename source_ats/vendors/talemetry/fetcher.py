@@ -156,13 +156,13 @@ class ProfileFetcher:
             except Stopped:
                 raise
             except (RequestRefused, TransientError) as error:
-                raise _nobody_is_answered(error) from None
+                raise self._nobody_is_answered(error) from None
             missing = [guid for guid in ids if guid not in result.people]
             result.bad = dict.fromkeys(missing, MISSING)
             return result
         # Nobody has listed people who are configured: all of their ids may be wrong.
         if len(errors) > 1 and not (self.config.candidate_ids and all(map(_is_not_found, errors))):
-            raise _nobody_is_answered(errors[0])
+            raise self._nobody_is_answered(errors[0])
         return _with_failures(result, failed)
 
     def _request(
@@ -202,7 +202,7 @@ class ProfileFetcher:
                 continue
             return True
         if others:
-            raise _nobody_is_answered(error)
+            raise self._nobody_is_answered(error)
         return False
 
     def _others(self, ids: Sequence[str], error: RequestRefused | TransientError) -> list[str]:
@@ -212,8 +212,18 @@ class ProfileFetcher:
         except Stopped:
             raise
         except (RequestRefused, TransientError):
-            raise _nobody_is_answered(error) from None
+            raise self._nobody_is_answered(error) from None
         return [guid for guid in people if guid not in doubtful][:2]
+
+    def _nobody_is_answered(self, error: RequestRefused | TransientError) -> TransientError:
+        if isinstance(error, TransientError):
+            return TransientError(error.message, detail=error.detail)
+        message = (
+            f"Talemetry refuses every request for people. {self.client.advice} If it fails in the "
+            "same way, check talemetry.profiles_base_url, talemetry.include and "
+            "talemetry.candidate_ids."
+        )
+        return TransientError(message, detail=error.detail)
 
 
 def _concerns_everybody(error: RequestRefused | TransientError) -> bool:
@@ -266,14 +276,3 @@ def _records(
         for guid in ids
         if guid.lower() in people
     }
-
-
-def _nobody_is_answered(error: RequestRefused | TransientError) -> TransientError:
-    if isinstance(error, TransientError):
-        return TransientError(error.message, detail=error.detail)
-    message = (
-        "Talemetry refuses every request for people. The next run resumes from the last state. If "
-        "it fails in the same way, check talemetry.profiles_base_url, talemetry.include and "
-        "talemetry.candidate_ids."
-    )
-    return TransientError(message, detail=error.detail)

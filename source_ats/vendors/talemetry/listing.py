@@ -117,7 +117,7 @@ class ProfilesListing:
         self._position: Position = stored
         current = stored.in_progress
         kept_size = current.page_size if current else None
-        self._size = PageSize(kept_size or config.page_size, "talemetry.page_size")
+        self._size = PageSize(kept_size or config.page_size, "talemetry.page_size", client.advice)
         self._known_deleted = known_deleted
         self._listed_until = stored.listed_until
         self._events_seen = set(stored.events_seen)

@@ -29,6 +29,7 @@ class LateVendor:
     late: int
     following: int
     seconds: float
+    advice: str = "Later."
     requested: dict[int, threading.Event] = field(
         default_factory=lambda: defaultdict(threading.Event)
     )

@@ -176,6 +176,20 @@ def test_a_row_is_the_vendor_s_with_whose_it_is_and_when_it_was_read() -> None:
     assert len({row["id"] for row in rows}) == 3
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("7", 7), ('"7"', 7), ('"-7"', -7), ('"07"', None), ('"c-7"', None), ("null", None)],
+)
+def test_the_id_of_a_candidate_is_a_number_or_null_as_its_column_says(
+    sent: str, shown: int | None
+) -> None:
+    listed = ListedObject("candidate_00000000000000000001", sent.encode(), None)
+    found = responses.history(
+        response(content("history")["body"]), listed, job_slug=None, since=None
+    )
+    assert {orjson.loads(row)["candidate_id"] for row in found.records} == {shown}
+
+
 def test_the_id_of_a_row_does_not_change_with_versions() -> None:
     ids = [row["id"] for row in records(saved("history"))]
     assert ids == [

@@ -41,6 +41,7 @@ class Vendor:
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
     largest: int = 100
+    advice: str = "Later."
 
     def send(self, request: Request, read: Callable[[Response], Any], **_: object) -> Any:
         ids: list[str] = cast("dict[str, Any]", request.json)["ids"]
@@ -139,7 +140,7 @@ def test_a_refusal_of_everybody_names_the_settings() -> None:
     with pytest.raises(TransientError) as caught:
         vendor.fetch(IDS, others=["somebody"])
     assert caught.value.message == (
-        "Talemetry refuses every request for people. The next run resumes from the last state. If "
+        "Talemetry refuses every request for people. Later. If "
         "it fails in the same way, check talemetry.profiles_base_url, talemetry.include and "
         "talemetry.candidate_ids."
     )
