@@ -86,7 +86,7 @@ def write(
     mappers = _mappers(config, primary_keys)
     keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
-        ledger.opened(config.ledger, keys, clock) as opened,
+        _with_warnings(ledger.opened(config.ledger, keys, clock)) as opened,
         _rejected(config, opened, client, primary_keys) as rejected,
         _summarized(client),
         closing(Downloads(config.file_hosts, clock)) as files,
@@ -127,8 +127,8 @@ def dry_run(
     keys = [_stream_keys(each, primary_keys) for each in config.streams]
     with (
         closing(Plan(plan_path)) as plan,
-        ledger.opened_copy(
-            config.ledger, keys, clock, partial(_missing_ledger, config, client)
+        _with_warnings(
+            ledger.opened_copy(config.ledger, keys, clock, partial(_missing_ledger, config, client))
         ) as copy,
         _summarized(client),
         _delivery(
@@ -190,9 +190,7 @@ def _delivery(  # noqa: PLR0913 - what a run consists of
     clock: Clock,
     files: FileSource,
 ) -> Iterator[Delivery]:
-    """Yield what brings records to Comeet, after the warnings of the ledger."""
-    for warning in opened.warnings:
-        log.warning(warning)
+    """Yield what brings records to Comeet."""
     base_url = requests.base_url(config.base_url)
     with closing(Lookup(client, opened, base_url, config.match_existing)) as lookup:
         yield Delivery(
@@ -366,7 +364,16 @@ def _opened(
 ) -> AbstractContextManager[ledger.Ledger]:
     """Open the ledger for this run alone, without a catalog."""
     keys = [_stream_keys(each, {}) for each in config.streams]
-    return ledger.opened(config.ledger, keys, clock, to_write=to_write)
+    return _with_warnings(ledger.opened(config.ledger, keys, clock, to_write=to_write))
+
+
+@contextmanager
+def _with_warnings(opened: AbstractContextManager[ledger.Ledger]) -> Iterator[ledger.Ledger]:
+    """Open the ledger, and log at once what it warns of: it is not said a second time."""
+    with opened as entered:
+        for warning in entered.warnings:
+            log.warning(warning)
+        yield entered
 
 
 @contextmanager

@@ -53,6 +53,8 @@ STOPPED_SECONDS = 5
 """The same once the run was asked to end: it has ten seconds for everything."""
 COPY_ATTEMPTS = 10
 ROWS_COPIED_AT_ONCE = 10_000
+CLAIMING = "?"
+"""Before the mark of a run that has only just begun."""
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -96,6 +98,47 @@ def check_file(path: Path) -> None:
     if problem:
         message = f"The ledger at ledger.path {problem}: its newest notes would be lost otherwise."
         raise ConfigError(message)
+
+
+def check_wal(path: Path) -> None:
+    """Raise `ConfigError` if SQLite's second file (the WAL) belongs to another ledger file.
+
+    A run that was killed leaves it. If an older copy of the ledger is put in place then, SQLite
+    would mix both. Each WAL that a run has written to carries the run's mark, as its ledger does.
+    """
+    wal = Path(f"{path}-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return
+    shared_memory = Path(f"{path}-shm")
+    was_there = shared_memory.exists()
+    # `immutable` leaves the WAL out, and a connection that only reads does not merge it.
+    file, with_wal = (_mark(path, option) for option in ("immutable=1", "mode=ro"))
+    if not was_there:
+        shared_memory.unlink(missing_ok=True)
+    if file is None or with_wal is None or with_wal.startswith(CLAIMING):
+        return
+    if _run_of(file) != _run_of(with_wal):
+        message = (
+            "The file at ledger.path was replaced while the one next to it, with -wal at the end "
+            "of its name, was left by a run that was killed. Remove the -wal file if you have "
+            "restored the ledger from a copy; else put the former file back."
+        )
+        raise ConfigError(message)
+
+
+def _run_of(mark: str) -> str:
+    return mark.removeprefix(CLAIMING).partition(".")[0]
+
+
+def _mark(path: Path, option: str) -> str | None:
+    """Return which run has marked the ledger last; None if that cannot be read."""
+    url = f"{path.resolve().as_uri()}?{option}"
+    try:
+        with closing(sqlite3.connect(url, uri=True)) as connection:
+            row = connection.execute("SELECT writer FROM ats_ledger").fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row and row[0] else None
 
 
 def _check_rights(path: Path) -> None:

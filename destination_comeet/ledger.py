@@ -55,7 +55,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from destination_comeet.config import LedgerSettings, SqliteLedger
 from destination_comeet.database import (
+    CLAIMING,
     check_file,
+    check_wal,
     connected,
     copied,
     damaged,
@@ -238,6 +240,8 @@ class Ledger:
         self._file: tuple[int, ...] | None = None
         self._writer = secrets.token_hex(16)
         self._is_claimed = False
+        self._is_wal_marked = False
+        self._wals = 0
         self.is_usable = True
         """False once the database has failed, or the ledger was replaced."""
         self._streams: dict[str, StreamKeys] = {}
@@ -313,6 +317,10 @@ class Ledger:
 
     def claim(self) -> None:
         """Mark the ledger as this run's, so that another one in its place is noticed."""
+        if self._path is not None:
+            # A run that is cut in between leaves a WAL that holds nothing but this mark.
+            self._remember(writer=f"{CLAIMING}{self._writer}")
+            self.flush()
         self._remember(writer=self._writer)
         self._is_claimed = True
         self.flush()
@@ -447,7 +455,7 @@ class Ledger:
         self._guard()
         with self.database():
             self._write(entry, entry.noted_at)
-            self._connection.commit()
+            self._commit()
 
     def save(self, entry: Entry, now: datetime) -> None:
         """Write what is known of a key now."""
@@ -483,7 +491,7 @@ class Ledger:
     def commit(self) -> None:
         """Put what was saved on disk."""
         with self.database():
-            self._connection.commit()
+            self._commit()
 
     def flush(self) -> None:
         """Put everything on disk, and make sure that the ledger is still the one that was opened.
@@ -497,12 +505,24 @@ class Ledger:
                 if self._connection.execute(mine.values(version=VERSION)).rowcount != 1:
                     self.is_usable = False
                     raise replaced()
-            self._connection.commit()
+            self._commit()
             if self._path is not None:
                 # What a state covers is in the file itself: it may be copied, or mounted alone.
                 self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
                 self._connection.commit()
+                self._is_wal_marked = False
                 self._file = fingerprint(self._path)
+
+    def _commit(self) -> None:
+        """Commit. The first changes in each WAL carry this run's mark (see `check_wal`)."""
+        connection = self._connection.connection.driver_connection
+        is_changed = self._path is not None and getattr(connection, "in_transaction", False)
+        if is_changed and self._is_claimed and not self._is_wal_marked:
+            # SQLite writes no page that stays the same, so the mark has a number.
+            self._wals += 1
+            self._remember(writer=f"{self._writer}.{self._wals}")
+            self._is_wal_marked = True
+        self._connection.commit()
 
     def _guard(self) -> None:
         """Raise `ConfigError` if the file was removed, replaced or overwritten by somebody else."""
@@ -553,6 +573,7 @@ def opened(
         if not path.exists():
             raise LedgerMissing
         check_file(path)
+        check_wal(path)
     with connected(settings, clock) as connection:
         with explained():
             _upgrade(connection)

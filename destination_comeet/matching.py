@@ -32,9 +32,12 @@ T = TypeVar("T", str, int)
 
 PHONE_DIGITS = 9
 """Comeet's own search for duplicates compares the last nine digits (documented)."""
+SHORTEST_PHONE = 5
+"""Digits. Fewer are a placeholder or an extension, which many people share."""
 UIDS_SHOWN = 10
 """A comparison names at most this many candidates of each kind."""
 
+_NOBODYS_PATHS = {"", "in", "pub", "company"}
 _LINKEDIN_PATH = re.compile(r"^(?:.*?linkedin\.com)?/*(?P<path>[^?#]*)", re.DOTALL)
 
 
@@ -331,10 +334,13 @@ def _normalized(text: str) -> str | None:
 def _last_digits(phone: str) -> str | None:
     """Return the digits that tell phones apart, in whatever script and grouping."""
     digits = "".join(str(unicodedata.decimal(each)) for each in phone if each.isdecimal())
-    return digits[-PHONE_DIGITS:] or None
+    if len(digits) < SHORTEST_PHONE or len(set(digits)) == 1:
+        return None
+    return digits[-PHONE_DIGITS:]
 
 
 def _linkedin_path(url: str) -> str | None:
     """Return the path of a profile; scheme, country and query say nothing about the person."""
     match = _LINKEDIN_PATH.match(_normalized(unquote(url)) or "")
-    return match["path"].rstrip("/") or None if match else None
+    path = match["path"].rstrip("/") if match else ""
+    return None if path in _NOBODYS_PATHS else path

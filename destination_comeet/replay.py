@@ -38,6 +38,7 @@ from destination_comeet.rejects import (
 )
 from destination_comeet.writer import NOT_WRITTEN, Deliver, Outcome, Record, Result
 from source_ats.clock import parse_timestamp
+from source_ats.decoding import decode
 from source_ats.errors import ConfigError
 from source_ats.plural import counted
 
@@ -199,11 +200,18 @@ class Replay:
         self._outcomes: Sequence[Outcome] = ()
 
     def batches(self) -> Iterator[Sequence[bytes]]:
-        """Yield each record as a message, and take care of its outcomes before the next one."""
+        """Yield each record as a message, and take care of its outcomes before the next one.
+
+        Of several records of one person only the newest is written: those that were rejected
+        before their key was known are kept each.
+        """
         left = 0
+        newest = {self._person(kept): kept.id for kept in self._kept}
         for kept in self._kept:
             raw = bytes(kept.record)
-            if kept.stream in self._mappers and raw.startswith(b"{"):
+            if newest[self._person(kept)] != kept.id:
+                self._table.remove(kept.stream, kept.id)
+            elif kept.stream in self._mappers and raw.startswith(b"{"):
                 self._current = kept
                 content = {"stream": kept.stream, "data": orjson.Fragment(raw)}
                 yield [orjson.dumps({"type": "RECORD", "record": content})]
@@ -221,6 +229,18 @@ class Replay:
                 "%s: not JSON, or of a stream that is not configured in streams.",
                 counted(left, "kept record stays as it is", "kept records stay as they are"),
             )
+
+    def _person(self, kept: Kept) -> tuple[str, str]:
+        """Return the stream and the key, also where it was not known when it was rejected."""
+        key = kept.key
+        raw = bytes(kept.record)
+        if key is None and kept.stream in self._mappers and raw.startswith(b"{"):
+            try:
+                mapped = self._mappers[kept.stream](decode(raw))
+            except (msgspec.DecodeError, ValueError):
+                mapped = []
+            key = next(filter(None, (each.key for each in mapped)), None)
+        return kept.stream, key or kept.id
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of the record that was yielded last."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -107,6 +107,40 @@ def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
 
 
 def _mapped(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
+    return [
+        replace(each, key=_key_of_skipped(each, record, rules))
+        if isinstance(each, Skipped) and each.key is None
+        else each
+        for each in _outcomes(record, rules)
+    ]
+
+
+def _key_of_skipped(skipped: Skipped, record: Record, rules: _Rules) -> str | None:
+    """Return the key of a record that is skipped, so that nothing older of it is kept.
+
+    The mappings make no key for a record with a mark that skips it, so the marks are left out.
+    """
+    person: Person | Rejection | Skipped = skipped
+    try:
+        while isinstance(person, Skipped):
+            record = {name: value for name, value in record.items() if name != person.field}
+            before, person = person, rules.kind(record)
+            if person == before:
+                return None
+        if isinstance(person, Person) and rules.extra:
+            person = with_extra_fields(person, record, rules.extra)
+    except RecursionError:
+        return None
+    if not isinstance(person, Person):
+        return None
+    settings = rules.settings
+    key = partner_candidate_id(
+        settings.prefix, person.source_key, verbatim=settings.verbatim_partner_id
+    )
+    return None if isinstance(key, Rejection) else key
+
+
+def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
     if record.get("_ab_cdc_deleted_at") is not None:
         return [Skipped("_ab_cdc_deleted_at", "is set: the record is deleted")]
     if record.get("confidential") is True:

@@ -64,7 +64,7 @@ def test_a_dry_run_says_what_a_write_does_and_writes_nothing(either: Writer, pla
         ("people:2", OPEN, "updated", ["phone"], None),
         ("people:3", OPEN, "created", ["first_name", "last_name", "email"], None),
         ("people:4", OPEN, "rejected", [], "last_name is missing, and Comeet requires it"),
-        (None, None, "skipped", [], "deleted is true: the record is a tombstone"),
+        ("people:5", None, "skipped", [], "deleted is true: the record is a tombstone"),
         (
             None,
             None,

@@ -466,3 +466,29 @@ def test_the_same_recipe_in_another_spelling_of_the_configuration_is_accepted(
     writer.config = json.loads(json.dumps(writer.config, sort_keys=True))
     assert counts(writer.write(*people(1, 2), state(2))) == (2, 0)
     assert created(writer) == once(1, 2)
+
+
+def test_a_copy_is_not_mixed_with_what_a_killed_run_left_next_to_the_lost_ledger(
+    writer: Writer,
+) -> None:
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    copy = shutil.copy2(writer.folder / "ledger.db", writer.folder / "copy.db")
+    writer.write_killed("entry saved", 3, *people(2, 3, 4))
+    assert (writer.folder / "ledger.db-wal").stat().st_size
+    writer.control("move", status="Rejected")
+    shutil.copy2(copy, writer.folder / "ledger.db")
+    error = writer.write(*people(2, 3, 4), state(2)).error()
+    assert error["failure_type"] == "config_error"
+    assert "-wal" in error["message"]
+    (writer.folder / "ledger.db-wal").unlink()
+    done = writer.write(*people(2, 3, 4), state(2))
+    assert done.code == 0, done.output
+    assert all(times == 1 for times in created(writer).values()), created(writer)
+
+
+def test_what_a_killed_run_left_next_to_its_own_ledger_is_merged(writer: Writer) -> None:
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    writer.write_killed("entry saved", 2, *people(2, 3, 4))
+    assert (writer.folder / "ledger.db-wal").stat().st_size
+    assert counts(writer.write(*people(2, 3, 4), state(2))) == (3, 0)
+    assert created(writer) == once(1, 2, 3, 4)

@@ -156,10 +156,10 @@ def test_the_table_holds_the_newest_until_it_is_written(either: Writer) -> None:
     assert newest["phone"] == "555012345"
     # Written, and not meant to be written any more: neither is kept.
     either.write(*people(2), record({"id": 3, "partner_candidate_id": 3, "deleted": True}))
-    assert keys(either) == ["people:1", "people:3"]
+    assert keys(either) == ["people:1"]
     either.config["keep_rejected"] = False
     either.write(*people(1), state(2))
-    assert keys(either) == ["people:3"]
+    assert keys(either) == []
 
 
 def test_the_table_forgets_after_some_days(either: Writer) -> None:
@@ -490,3 +490,48 @@ def test_a_damaged_table_is_named(writer: Writer) -> None:
         assert "--clear" in error["message"]
     assert writer.run("rejected", "--clear").code == 0
     assert kept(writer) == []
+
+
+def test_of_records_that_were_rejected_without_a_key_the_newest_is_written(keeping: Writer) -> None:
+    stream = keeping.config["streams"][0]
+    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    for phone in ("555000001", "555000002"):
+        keeping.write(*people(1, phone=phone), state(1))
+        keeping.sandbox.advance(60)
+    assert keys(keeping) == [None, None]
+    del stream["extra_fields"]
+    replayed(keeping)
+    assert created(keeping) == once(1)
+    assert candidate(keeping, "people:1")["fields"]["phone"] == "555000002"
+    assert kept(keeping) == []
+
+
+def test_an_older_record_without_a_key_does_not_remove_a_newer_one_with_its_key(
+    keeping: Writer,
+) -> None:
+    stream = keeping.config["streams"][0]
+    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    keeping.write(*people(1, phone="555000001"), state(1))
+    del stream["extra_fields"]
+    keeping.sandbox.advance(60)
+    keeping.write(bad(1, phone="555000002"), state(2))
+    custom(keeping)
+    corrected(keeping)
+    replayed(keeping)
+    assert created(keeping) == once(1)
+    assert candidate(keeping, "people:1")["fields"]["phone"] == "555000002"
+    assert kept(keeping) == []
+
+
+def test_a_person_who_must_not_be_passed_on_any_more_is_not_replayed(either: Writer) -> None:
+    either.config["keep_rejected"] = True
+    either.config["streams"][0]["skip_when"] = "source == 'Comeet'"
+    either.write(bad(1), bad(2), bad(3), bad(4), state(1))
+    either.write(
+        record({**person(1), "confidential": True}),
+        record({**person(2), "_ab_cdc_deleted_at": "2026-01-01T00:00:00Z"}),
+        record({**person(3), "source": "Comeet"}),
+        record({"id": 4, "deleted": True}),
+        state(2),
+    )
+    assert keys(either) == []

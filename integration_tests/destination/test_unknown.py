@@ -322,3 +322,13 @@ def test_status_needs_a_ledger(either_without_ledger: Writer) -> None:
     error = either_without_ledger.run("status").error()
     assert error["failure_type"] == "config_error"
     assert "connection check" in error["message"]
+
+
+def test_a_decision_warns_of_a_changed_position_before_it_is_recorded(
+    unmatched: tuple[Writer, str],
+) -> None:
+    writer, _ = unmatched
+    writer.write(*people(2), state(2))
+    writer.config["streams"][0]["position_uid"] = SECOND
+    done = decide(writer, "--create", "people:1")
+    assert f"position_uid was {OPEN} and is {SECOND} now" in done.logs("WARN")

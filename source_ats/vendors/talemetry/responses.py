@@ -168,6 +168,9 @@ def _is_empty_listing(levels: list[Mapping[str, Any]]) -> bool:
         for key, each in level.items()
         if key not in _CURSOR_KEYS and not (key == "result" and isinstance(each, dict))
     ]
+    if any(each is False for each in others):
+        # Such as `"success": false`.
+        return False
     return any(levels) and not any(others) and not any(map(_has_error_key, levels))
 
 
