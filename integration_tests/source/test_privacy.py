@@ -32,7 +32,7 @@ NEEDED = {
     "atz_candidates": {"slug", "updated_at"},
     "atz_deals": {"slug", "updated_at"},
     "comeet_positions": {"uid", "time_updated"},
-    "comeet_candidates": {"uid", "time_last_status_changed"},
+    "comeet_candidates": {"uid", "time_last_status_changed", "deleted"},
     "comeet_deleted_candidates": {"uid", "read_at"},
 }
 """The columns of each stream that can be neither dropped nor hashed."""
