@@ -259,8 +259,10 @@ class Client:
             self.pause(pause)
             response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
+        # Another thread may have been answered meanwhile.
+        has_answered = request.endpoint_key in self._answered
         match failure:
-            case FailureKind.DENIED | WrongAddress() if answered_before and _may_be_a_gateway(
+            case FailureKind.DENIED | WrongAddress() if has_answered and _may_be_a_gateway(
                 request, failure
             ):
                 message = f"{self._denial(response)} {policy.advice}"
