@@ -82,7 +82,7 @@ def unreadable(what: str, error: AtsError) -> Unreadable:
             f"Ask Comeet for the permission to retrieve {what}.",
         )
     return Unreadable(
-        f"Comeet's list of {what} cannot be read, for its answer is not the expected one",
+        f"Comeet's list of {what} cannot be read, because its answer is not the expected one",
         f"Check base_url, and that the integration has the permission to retrieve {what}.",
     )
 

@@ -266,9 +266,9 @@ class Delivery:
 
     def _create_or_update(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
         if entry is None or entry.status in NEVER_POSTED:
-            closed = self._position_problem(candidate.position_uid)
-            if closed is not None:
-                return _rejected(candidate, "position_uid", closed)
+            problem = self._position_problem(candidate.position_uid)
+            if problem is not None:
+                return _rejected(candidate, "position_uid", problem)
             is_decided = entry is not None and entry.status is KeyStatus.TO_CREATE
             return self._create_unknown(stream, candidate, entry if is_decided else None)
         if entry.stream != stream:

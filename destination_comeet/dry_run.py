@@ -1,6 +1,6 @@
 """`write --dry-run`: the write loop as it is, with nothing behind it that writes.
 
-| part              | in a dry run                                                             |
+| part              | in a dry run                                                              |
 | ----------------- | ------------------------------------------------------------------------- |
 | ledger            | a temporary copy, or an empty one; takes no lock (`ledger.opened_copy`)   |
 | requests          | reads are sent; what would write is answered here, as if Comeet took it   |

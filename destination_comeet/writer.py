@@ -341,9 +341,9 @@ class Writer:
             raise ConfigError(message)
         deliver = self._streams[record.stream]
         tally = self._since_state.setdefault(record.stream, _Tally())
+        tally.records += 1
         if deliver is None:
             self._ignored += 1
-            tally.records += 1
             return
         self._records[record.stream] += 1
         raw = bytes(record.data)
@@ -354,7 +354,6 @@ class Writer:
             outcomes: Sequence[Outcome] = [Outcome(Result.REJECTED, field="record", reason=reason)]
         else:
             outcomes = deliver(data)
-        tally.records += 1
         self._count(outcomes)
         self._on_outcomes(outcomes)
         self._warn_of_dropped(record.stream, outcomes)

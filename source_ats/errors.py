@@ -23,7 +23,7 @@ AtsError
 │       ├── NotFound         it does not know what the request names
 │       ├── Conflict         what the request creates exists already
 │       └── AlreadyMerged    the object was merged into another one
-├── FileUnavailable          a file cannot be fetched, with the reason; its record is written
+├── FileUnavailable          a file cannot be fetched; its record is written, with the reason
 ├── PartitionUnavailable     one account cannot be read now, the others can
 │   └── NoSuchRows           it has no rows of this kind
 └── IncompleteRead           some streams did not finish; each has said why

@@ -131,13 +131,14 @@ def _key_of_skipped(skipped: Skipped, record: Record, rules: _Rules) -> str | No
             person = with_extra_fields(person, record, rules.extra)
     except RecursionError:
         return None
-    if not isinstance(person, Person):
-        return None
-    settings = rules.settings
-    key = partner_candidate_id(
+    key = _key_of(person, rules.settings) if isinstance(person, Person) else None
+    return key if isinstance(key, str) else None
+
+
+def _key_of(person: Person, settings: StreamSettings) -> str | Rejection:
+    return partner_candidate_id(
         settings.prefix, person.source_key, verbatim=settings.verbatim_partner_id
     )
-    return None if isinstance(key, Rejection) else key
 
 
 def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
@@ -158,9 +159,7 @@ def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection |
     except RecursionError:
         return [Rejection("record", "is nested too deeply")]
     settings = rules.settings
-    key = partner_candidate_id(
-        settings.prefix, person.source_key, verbatim=settings.verbatim_partner_id
-    )
+    key = _key_of(person, settings)
     if isinstance(key, Rejection):
         return [key]
     positions = _positions(person, key, settings.position_uid, rules.jobs)

@@ -244,10 +244,15 @@ class Client:
         Raises what any other response means.
         """
         response, failure = self._authorized(request, policy, before_send)
-        answered_before = request.endpoint_key in self._answered
-        for pause in PAUSES_IF_ANSWERED if answered_before else PAUSES_IF_NEVER_ANSWERED:
-            if not _may_be_a_gateway(request, failure):
+        repeats = 0
+        while True:
+            # Looked up each time: another thread may have been answered meanwhile.
+            has_answered = request.endpoint_key in self._answered
+            pauses = PAUSES_IF_ANSWERED if has_answered else PAUSES_IF_NEVER_ANSWERED
+            if repeats == len(pauses) or not _may_be_a_gateway(request, failure):
                 break
+            pause = pauses[repeats]
+            repeats += 1
             denial = self._denial(response)
             log.log(
                 self._level(denial),
@@ -259,8 +264,6 @@ class Client:
             self.pause(pause)
             response = self._exchange(request, self._auth.headers(), policy, before_send)
             failure = self._classify(request, response)
-        # Another thread may have been answered meanwhile.
-        has_answered = request.endpoint_key in self._answered
         match failure:
             case FailureKind.DENIED | WrongAddress() if has_answered and _may_be_a_gateway(
                 request, failure

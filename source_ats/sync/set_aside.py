@@ -60,8 +60,8 @@ class SetAside:
         """
         if not self.has_room_for(key):
             message = (
-                f"More than {AT_MOST} single requests failed ({self._what}), so no single one is "
-                "the cause. Run again later; the next run resumes from the last state."
+                f"More than {AT_MOST} could not be read ({self._what}), so no single one is the "
+                "cause. Run again later; the next run resumes from the last state."
             )
             raise TransientError(message, detail=why)
         self._since.setdefault(key, rfc3339(now))

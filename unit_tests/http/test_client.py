@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from requests_mock import ANY, Mocker
 
 from source_ats.errors import (
+    AnsweredBefore,
     AtsError,
     ConfigError,
     ContractError,
@@ -636,6 +637,26 @@ class TestDeniedWithoutAReason:
         with pytest.raises(ConfigError):
             sender.send(Request("people", URL, partition="a"), read)
         assert requests_mock.call_count == 3
+
+    def test_an_answer_to_another_thread_during_the_pause_counts(
+        self, requests_mock: Mocker
+    ) -> None:
+        requests_mock.get(f"{HOST}/v1/jobs", **OK)
+        requests_mock.get(f"{HOST}/v1/others", **OK)
+        requests_mock.get(URL, status_code=403)
+
+        class Meanwhile(FakeClock):
+            def sleep(self, seconds: float) -> None:
+                super().sleep(seconds)
+                if seconds > 1:  # not the steps of the rate limiter
+                    sender.send(Request("people", f"{HOST}/v1/others"), read)
+
+        sender = client(Meanwhile())
+        sender.send(Request("jobs", f"{HOST}/v1/jobs"), read)
+        with pytest.raises(AnsweredBefore):
+            sender.send(Request("people", URL), read)
+        # Repeated as often as if it had been answered from the beginning.
+        assert [each.url for each in requests_mock.request_history].count(URL) == 4
 
     def test_a_known_reason_is_believed_at_once(self, requests_mock: Mocker) -> None:
         requests_mock.get(URL, [OK, {"status_code": 400}])
