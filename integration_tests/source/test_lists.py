@@ -202,6 +202,33 @@ def test_a_short_page_with_a_cursor_or_link_is_not_the_end(tmp_path: Path, strea
     assert keys == ["k1", "k2", "k3", "k4"]
 
 
+@pytest.mark.parametrize("stream", ["candidates", "kombo_jobs", "comeet_positions"])
+def test_empty_pages_that_name_a_next_one_are_passed_over_but_end_a_list_that_never_ends(
+    tmp_path: Path, stream: str
+) -> None:
+    """A vendor that filters rows after it has cut the pages sends a few, but not without end."""
+    numbers_on_page = {1: [1], 4: [4], 13: [13]}
+
+    def script(request: Request) -> Answer:
+        number = int(request.query.get("cursor", "1"))
+        numbers = numbers_on_page.get(number, [])
+        if stream.startswith("comeet"):
+            rows = [{"uid": f"k{each}", "time_updated": CHANGED} for each in numbers]
+            return Answer({"positions": rows, "next_page": f"{request.path}?cursor={number + 1}"})
+        return kombo_page(numbers, str(number + 1))
+
+    vendor_name = "comeet" if stream.startswith("comeet") else "kombo"
+    with scripted_vendor(kombo_list(script)) as vendor:
+        connector = source(tmp_path, **{vendor_name: section(vendor_name, vendor.url)})
+        run = connector.read_quickly(stream)
+    assert run.code == 0, run.errors()
+    keys = [row.get("id", row.get("uid")) for row in run.records(stream)]
+    assert keys == ["k1", "k4", "k13"]
+    cursors = [int(each.query["cursor"]) for each in vendor.requests if "cursor" in each.query]
+    assert cursors == list(range(2, 24))
+    assert "in_progress" not in json.dumps(run.state(stream))
+
+
 @pytest.mark.parametrize("cycle", [["A"], ["A", "B"], ["A", "B", "C", "D"]])
 @pytest.mark.parametrize("stream", ["candidates", "kombo_jobs"])
 def test_cursors_of_kombo_that_go_round_end_the_read_after_the_first_repeat(

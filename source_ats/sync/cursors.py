@@ -1,12 +1,18 @@
-"""Cursors of a list: noticing that they go round."""
+"""Cursors of a list: noticing that it would never end."""
 
 from __future__ import annotations
 
 from source_ats.errors import ContractError
 
+MOST_EMPTY_PAGES = 10
+"""Assumed: no vendor sends so many in a row in the middle of a list."""
+
 
 class SeenCursors:
     """The cursors of one read. A repeated one means that the list would never end.
+
+    So do empty pages that always name a next one. A few may be in the middle of a list, where a
+    vendor filters rows after it has cut the pages.
 
     Only hashes are kept: a million rows in pages of 250 have 4,000 cursors, which take less than
     half a megabyte.
@@ -15,6 +21,7 @@ class SeenCursors:
     def __init__(self, first: str | None = None) -> None:
         """`first` is the cursor at which the read begins; None: at the first page."""
         self._hashes = set() if first is None else {hash(first)}
+        self._empty_pages = 0
 
     def add(self, cursor: str, where: str) -> None:
         """Note the cursor of the next page. Raises `ContractError` if it was seen before."""
@@ -25,3 +32,8 @@ class SeenCursors:
             )
             raise ContractError(message, detail=where)
         self._hashes.add(hash(cursor))
+
+    def is_at_end(self, *, is_empty: bool) -> bool:
+        """Return whether the list ends at this page, although it names a next one."""
+        self._empty_pages = self._empty_pages + 1 if is_empty else 0
+        return self._empty_pages == MOST_EMPTY_PAGES

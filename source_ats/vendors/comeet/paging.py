@@ -13,6 +13,8 @@ from source_ats.vendors.comeet import requests
 class _Page(Protocol):
     @property
     def next_page(self) -> str | None: ...
+    @property
+    def is_empty(self) -> bool: ...
 
 
 PageT = TypeVar("PageT", bound=_Page)
@@ -32,7 +34,8 @@ def list_pages(
     request: Request | None = first
     while request is not None:
         page, where = send(request, lambda response: (read(response), response.where))
-        request = requests.next_page(base_url, request, page.next_page, where)
+        link = None if seen.is_at_end(is_empty=page.is_empty) else page.next_page
+        request = requests.next_page(base_url, request, link, where)
         if request is not None:
             seen.add(request.url, where)
         yield page, None if request is None else request.url

@@ -157,6 +157,11 @@ class Candidates(msgspec.Struct):
     candidates: Sequence[Candidate]
     next_page: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no candidates on it."""
+        return not self.candidates
+
 
 class Position(msgspec.Struct):
     """A position, as far as a writer cares."""
@@ -170,6 +175,11 @@ class Positions(msgspec.Struct):
 
     positions: Sequence[Position]
     next_page: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no positions on it."""
+        return not self.positions
 
 
 _candidate = msgspec.json.Decoder(Candidate)

@@ -451,7 +451,12 @@ def _integration_pages(
         started_at = position.started_at or page.sent_at
         seen = SeenCursors(position.cursor)
         reached = position.state
-        while (following := _position_after(context, position, page, started_at)) is not None:
+        while True:
+            is_empty = not (page.rows or page.left_out)
+            cursor = None if seen.is_at_end(is_empty=is_empty) else page.next_cursor
+            following = _position_after(context, position, cursor, started_at)
+            if following is None:
+                break
             position = following
             if position.cursor is None:
                 seen = SeenCursors()
@@ -519,11 +524,11 @@ def _page_size(context: ReadContext, state: IntegrationState) -> PageSize:
 
 
 def _position_after(
-    context: ReadContext, position: _Position, page: responses.RowsPage, started_at: datetime
+    context: ReadContext, position: _Position, cursor: str | None, started_at: datetime
 ) -> _Position | None:
-    """Return where the next page is: at the page's cursor, or in the next batch; None: nowhere."""
-    if page.next_cursor is not None:
-        return _Position(position.state, started_at, page.next_cursor, position.batch)
+    """Return where the next page is: at this cursor, or in the next batch; None: nowhere."""
+    if cursor is not None:
+        return _Position(position.state, started_at, cursor, position.batch)
     if position.batch + 1 < len(context.filters.batches):
         return _Position(position.state, started_at, None, position.batch + 1)
     return None
