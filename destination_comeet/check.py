@@ -90,7 +90,8 @@ def unreadable(what: str, error: AtsError) -> Unreadable:
 def has_candidates(base_url: str, client: Client) -> bool:
     """Return True if Comeet shows any candidate. Raises one of `UNREADABLE` if it may not."""
     first = requests.created_between(base_url, limit=1)
-    return bool(client.send(first, responses.candidates).candidates)
+    pages = list_pages(client.send, base_url, first, responses.candidates)
+    return any(page.candidates for page, _ in pages)
 
 
 def _check_positions(config: DestinationConfig, known: dict[str, str | None]) -> None:

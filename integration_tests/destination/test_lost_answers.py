@@ -261,6 +261,22 @@ def test_without_the_list_a_killed_post_stays_unknown(
     assert created(writer) == once(1, 2)
 
 
+@pytest.mark.parametrize(("empty_pages", "rejected"), [(9, 0), (10, 1), (30, 1)])
+def test_empty_pages_before_the_candidate_are_no_proof_that_nobody_was_created(
+    writer: Writer, comeet: HostileComeet, empty_pages: int, rejected: int
+) -> None:
+    writer.write_killed("call answered", 1, *people(1))
+    recruiters_are_quick(writer)
+    comeet.begin_lists_with_empty_pages(empty_pages)
+    done = writer.write(*people(1), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (1, rejected)
+    comeet.reset()
+    done = writer.write(*people(1), state(1))
+    assert counts(done) == (1, 0)
+    assert created(writer) == once(1)
+
+
 @pytest.mark.parametrize("step", ["call not sent", "call answered"])
 def test_a_stranger_with_a_shared_phone_is_never_taken_over(
     writer: Writer, comeet: HostileComeet, step: str

@@ -148,6 +148,20 @@ def test_a_person_who_was_there_is_adopted_with_every_page_of_the_list(
     assert fields_of(without_ledger, uid)["phone"] == "555012345"
 
 
+def test_a_person_who_was_there_is_adopted_also_if_the_list_begins_with_empty_pages(
+    without_ledger: Writer, comeet: HostileComeet
+) -> None:
+    comeet.create(OPEN, **{name: value for name, value in person(1).items() if name != "id"})
+    without_ledger.control("move", status="Rejected")
+    comeet.sandbox.advance(86_400)
+    comeet.begin_lists_with_empty_pages(3)
+    assert "compared" in without_ledger.check().status()["message"]
+    without_ledger.sandbox.reset_log()
+    done = without_ledger.write(*people(1), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert posts(without_ledger) == 0
+
+
 def test_adoption_never_changes_the_prospect_status(writer: Writer, comeet: HostileComeet) -> None:
     lost(writer, 1, prospect_status="Sourced")
     uid = candidate(writer, "people:1")["uid"]

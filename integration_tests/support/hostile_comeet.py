@@ -161,6 +161,15 @@ class HostileComeet:
         """Send no `Date` header any more."""
         self.has_date = False
 
+    def begin_lists_with_empty_pages(self, number: int) -> None:
+        """Send so many empty pages before each list of candidates. Behind them are all."""
+        links = [f"{self.url}/candidates?limit=100&empty={each}" for each in range(1, number)]
+        links.append(f"{self.url}/candidates?limit=100")
+        for each, link in enumerate(links):
+            body = json.dumps({"candidates": [], "next_page": link}).encode()
+            query = f"limit=100&empty={each}$" if each else "(?!limit=100($|&))"
+            self.answer("GET", rf"/candidates\?{query}", Answer(200, body), after_comeet=False)
+
     def wait_for(self, method: str) -> None:
         """Return when a request with that method has come."""
         while not self.arrived.get(timeout=60).startswith(method):

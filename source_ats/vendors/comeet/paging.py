@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
+from source_ats.errors import ContractError
 from source_ats.http.models import Request, Response
-from source_ats.sync.cursors import SeenCursors
+from source_ats.sync.cursors import MOST_EMPTY_PAGES, SeenCursors
 from source_ats.vendors.comeet import requests
 
 
@@ -25,17 +26,28 @@ def list_pages(
     base_url: str,
     first: Request,
     read: Callable[[Response], PageT],
+    *,
+    ends_at_empty_pages: bool = False,
 ) -> Iterator[tuple[PageT, str | None]]:
     """Yield each page from `first` on, with the address of the next page, None after the last.
 
-    Raises `ContractError` instead of a page whose link leads back to a page that was read.
+    Raises `ContractError` instead of a page whose link leads back to a page that was read. With
+    `ends_at_empty_pages` many empty pages in a row are the end, whatever they name as the next one;
+    otherwise that is a `ContractError`: whoever looks for somebody must not take it for "not there".
     """
     seen = SeenCursors(first.url)
     request: Request | None = first
     while request is not None:
         page, where = send(request, lambda response: (read(response), response.where))
-        link = None if seen.is_at_end(is_empty=page.is_empty) else page.next_page
-        request = requests.next_page(base_url, request, link, where)
+        request = requests.next_page(base_url, request, page.next_page, where)
+        if request is not None and seen.is_at_end(is_empty=page.is_empty):
+            if not ends_at_empty_pages:
+                message = (
+                    f"{MOST_EMPTY_PAGES} empty pages in a row name a next page, so it cannot be "
+                    "told where this list ends. Ask Comeet's support, and give them the request id."
+                )
+                raise ContractError(message, detail=where)
+            request = None
         if request is not None:
             seen.add(request.url, where)
         yield page, None if request is None else request.url

@@ -256,7 +256,8 @@ def _list_from_start(context: ReadContext, since: datetime | None, size: PageSiz
             return size.first_page(_first_page(context, since, read))
         return context.client.send(request, read)
 
-    return list_pages(send, context.base_url, first, partial(_read, context, since))
+    read_rows = partial(_read, context, since)
+    return list_pages(send, context.base_url, first, read_rows, ends_at_empty_pages=True)
 
 
 def _first_page(
@@ -287,7 +288,9 @@ def _resume(
                 context.base_url, first, progress.next_page, f"{context.stream}: state"
             )
             if request is not None:
-                listing = list_pages(context.client.send, context.base_url, request, read)
+                listing = list_pages(
+                    context.client.send, context.base_url, request, read, ends_at_empty_pages=True
+                )
                 page, next_page = next(listing)
                 # Now the time is the vendor's.
                 if page.is_empty:
