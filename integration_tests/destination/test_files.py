@@ -185,6 +185,13 @@ PROBLEMS = {
         "is redirected by 127.0.0.1 to evil.example, which file_hosts does not allow",
         {"redirect": "https://evil.example/x"},
     ),
+    "nowhere": (
+        (
+            "is redirected by 127.0.0.1 to an address that is not usable, which file_hosts does "
+            "not allow"
+        ),
+        {"redirect": "https://[evil"},
+    ),
     "round": ("is redirected too often by 127.0.0.1", {"redirect": "round"}),
     "large": ("is larger than 6000000 bytes (127.0.0.1)", {"content": bytes(6_000_001)}),
 }

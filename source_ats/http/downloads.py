@@ -90,7 +90,7 @@ class Downloader:
         if status in EXPIRED:
             raise FileUnavailable(f"cannot be fetched: its link has expired ({host}, {status})")
         if 300 <= status <= 399:
-            where = _host_of(urljoin(address, received.headers.get("Location", "")))
+            where = _redirect_host(address, received.headers.get("Location", ""))
             raise FileUnavailable(f"is redirected by {host} to {where}, {self._not_allowed}")
         kind = _NoAnswer if status in {408, 429} or status >= 500 else FileUnavailable
         raise kind(f"cannot be fetched: {host} answered with status {status}")
@@ -115,6 +115,14 @@ def _host_of(address: str) -> str | None:
     if parsed.auth is not None or parts.username is not None or not host:
         return None
     return host if host == (parsed.host or "").lower().strip("[]") else None
+
+
+def _redirect_host(address: str, location: str) -> str:
+    try:
+        host = _host_of(urljoin(address, location))
+    except ValueError:
+        host = None
+    return host or "an address that is not usable"
 
 
 def _matches(host: str, allowed: str) -> bool:

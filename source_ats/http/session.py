@@ -124,8 +124,11 @@ class Session(requests.Session):
         target = received.headers.get("Location")
         if not received.is_redirect or not target or received.request.method != "GET":
             return None
-        whole = urljoin(received.url, target)
-        here, there = urlsplit(received.url), urlsplit(whole)
+        try:
+            whole = urljoin(received.url, target)
+            here, there = urlsplit(received.url), urlsplit(whole)
+        except ValueError:
+            return None
         is_same_host = (here.scheme, here.netloc) == (there.scheme, there.netloc)
         return whole if is_same_host or self._follows(whole) else None
 

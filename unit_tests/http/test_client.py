@@ -780,6 +780,7 @@ class TestRedirects:
             "https://api.example.com:8443/v1/people",
             "http://api.example.com/v1/people",
             "//other.example.com/v1/people",
+            "https://[not-an-address/v1/people",
         ],
     )
     def test_redirect_off_the_host_is_not_followed(
