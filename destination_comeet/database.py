@@ -104,7 +104,8 @@ def check_wal(path: Path) -> None:
     """Raise `ConfigError` if SQLite's second file (the WAL) belongs to another ledger file.
 
     A run that was killed leaves it. If an older copy of the ledger is put in place then, SQLite
-    would mix both. Each WAL that a run has written to carries the run's mark, as its ledger does.
+    would mix both. Each WAL that a run has written to carries the run's mark with a number, and the
+    file that of the WAL before it, or the same if a part of the WAL is merged already.
     """
     wal = Path(f"{path}-wal")
     if not wal.exists() or not wal.stat().st_size:
@@ -115,9 +116,9 @@ def check_wal(path: Path) -> None:
     file, with_wal = (_mark(path, option) for option in ("immutable=1", "mode=ro"))
     if not was_there:
         shared_memory.unlink(missing_ok=True)
-    if file is None or with_wal is None or with_wal.startswith(CLAIMING):
+    if with_wal is None or with_wal.startswith(CLAIMING):
         return
-    if _run_of(file) != _run_of(with_wal):
+    if file is None or not _follows(with_wal, file):
         message = (
             "The file at ledger.path was replaced while the one next to it, with -wal at the end "
             "of its name, was left by a run that was killed. Remove the -wal file if you have "
@@ -126,8 +127,18 @@ def check_wal(path: Path) -> None:
         raise ConfigError(message)
 
 
-def _run_of(mark: str) -> str:
-    return mark.removeprefix(CLAIMING).partition(".")[0]
+def _follows(later: str, earlier: str) -> bool:
+    """Return whether a mark is that of the same WAL as another, or of the next one."""
+    (run, number), (earlier_run, earlier_number) = map(_run_and_number, (later, earlier))
+    return run == earlier_run and number - earlier_number in {0, 1}
+
+
+def _run_and_number(mark: str) -> tuple[str, int]:
+    """Return the run of a mark and its number in the order in which a run makes them."""
+    run, _, number = mark.removeprefix(CLAIMING).partition(".")
+    if mark.startswith(CLAIMING):
+        return run, 0
+    return run, int(number or 0) + 1
 
 
 def _mark(path: Path, option: str) -> str | None:
@@ -153,10 +164,17 @@ def _check_rights(path: Path) -> None:
 def _mount_points() -> set[str]:
     """Return what is mounted where, as far as this system tells."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+        return mount_points_in(Path("/proc/self/mountinfo").read_bytes())
     except OSError:
         return set()
-    return {line.split(" ")[4].encode().decode("unicode_escape") for line in lines}
+
+
+def mount_points_in(table: bytes) -> set[str]:
+    """Return the paths in Linux's table of mounts, where a blank in a path is an octal number."""
+    return {
+        os.fsdecode(line.split(b" ")[4].decode("unicode_escape").encode("latin-1"))
+        for line in table.splitlines()
+    }
 
 
 def fingerprint(path: Path) -> tuple[int, ...]:

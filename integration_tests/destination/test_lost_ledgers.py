@@ -500,6 +500,18 @@ def test_a_copy_is_not_mixed_with_what_a_killed_run_left_next_to_the_lost_ledger
     assert all(times == 1 for times in created(writer).values()), created(writer)
 
 
+def test_a_copy_from_before_the_first_run_is_not_mixed_with_a_killed_run_either(
+    writer: Writer,
+) -> None:
+    copy = shutil.copy2(writer.folder / "ledger.db", writer.folder / "copy.db")
+    writer.write_killed("entry saved", 3, *people(1, 2, 3))
+    assert (writer.folder / "ledger.db-wal").stat().st_size
+    shutil.copy2(copy, writer.folder / "ledger.db")
+    error = writer.write(*people(1, 2, 3), state(1)).error()
+    assert error["failure_type"] == "config_error"
+    assert "-wal" in error["message"]
+
+
 def test_what_a_killed_run_left_next_to_its_own_ledger_is_merged(writer: Writer) -> None:
     assert counts(writer.write(*people(1), state(1))) == (1, 0)
     writer.write_killed("entry saved", 2, *people(2, 3, 4))

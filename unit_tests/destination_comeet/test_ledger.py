@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +229,37 @@ def test_a_new_ledger_counts_no_rejected_records(tmp_path: Path) -> None:
     make(where)
     with ledger.opened(where, STREAMS, CLOCK) as opened:
         assert opened.rejected == 0
+
+
+def test_a_mount_point_may_have_any_name() -> None:
+    names = ["/plain", "/données", "/with blank", os.fsdecode(b"/not utf-8 \xe9")]
+    lines = [
+        b"36 35 98:0 / %s rw - ext4 /dev/sda1 rw\n" % os.fsencode(name).replace(b" ", rb"\040")
+        for name in names
+    ]
+    assert database.mount_points_in(b"".join(lines)) == set(names)
+
+
+def test_a_copy_is_not_mixed_with_what_the_same_run_wrote_later(
+    where: SqliteLedger, tmp_path: Path
+) -> None:
+    copies = []
+    with ledger.opened(where, STREAMS, CLOCK) as opened:
+        opened.claim()
+        for number in range(3):
+            opened.note_post(replace(ENTRY, key=f"people:{number}"))
+            opened.commit()
+            # What a kill at this moment would leave.
+            copies.append(tmp_path / f"{number}.db")
+            for ending in ("", "-wal"):
+                shutil.copy2(f"{where.path}{ending}", f"{copies[-1]}{ending}")
+            opened.flush()
+    for copy in copies:
+        database.check_wal(copy)
+    for earlier, later in combinations(copies, 2):
+        shutil.copy2(f"{later}-wal", f"{earlier}-wal")
+        with pytest.raises(ConfigError, match="-wal"):
+            database.check_wal(earlier)
 
 
 def test_a_phone_has_the_same_hash_in_both_fields(where: SqliteLedger) -> None:
