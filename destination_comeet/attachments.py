@@ -233,7 +233,7 @@ class Attachments:
         as_sent = {
             name
             for name, value in candidate.raw_files.items()
-            if before.get(name) == self._ledger.hashes({name: value})[name]
+            if name in before and self._is_as_sent(name, value, before[name])
         }
         others = [file for file in candidate.files if file.kind not in as_sent]
         names = self._names(entry, shown) if others else frozenset()
@@ -242,6 +242,13 @@ class Attachments:
             for file in candidate.files
             if file.kind in as_sent or file.name in names
         )
+
+    def _is_as_sent(self, name: str, value: object, sent: str) -> bool:
+        try:
+            return self._ledger.hashes({name: value})[name] == sent
+        except TypeError:
+            # Nested too deep, or a number too long: nothing of that kind was ever sent.
+            return False
 
     def _names(self, entry: Entry, shown: Shown | None) -> frozenset[str]:
         """Return the names of the files that Comeet shows, the resume's included."""

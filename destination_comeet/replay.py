@@ -36,9 +36,15 @@ from destination_comeet.rejects import (
     cannot_be_written,
     flush_folder,
 )
-from destination_comeet.writer import NOT_WRITTEN, Deliver, Outcome, Record, Result
+from destination_comeet.writer import (
+    NOT_WRITTEN,
+    Deliver,
+    Outcome,
+    Record,
+    Result,
+    decoded_record,
+)
 from source_ats.clock import parse_timestamp
-from source_ats.decoding import decode
 from source_ats.errors import ConfigError
 from source_ats.plural import counted
 
@@ -233,12 +239,9 @@ class Replay:
     def _person(self, kept: Kept) -> tuple[str, str]:
         """Return the stream and the key, also where it was not known when it was rejected."""
         key = kept.key
-        raw = bytes(kept.record)
-        if key is None and kept.stream in self._mappers and raw.startswith(b"{"):
-            try:
-                mapped = self._mappers[kept.stream](decode(raw))
-            except (msgspec.DecodeError, ValueError):
-                mapped = []
+        record = decoded_record(bytes(kept.record))
+        if key is None and kept.stream in self._mappers and record is not None:
+            mapped = self._mappers[kept.stream](record)
             key = next(filter(None, (each.key for each in mapped)), None)
         return kept.stream, key or kept.id
 

@@ -19,6 +19,7 @@ import enum
 import json
 import logging
 import math
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ _message = msgspec.json.Decoder(_Message)
 _state = msgspec.json.Decoder(_State)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+_LONG_NUMBER = re.compile(rb"\d{20}|-\d{19}")
+"""A fast decoder makes a float of an integer beyond 64 bits, and so another number."""
 _PASSED_OVER = frozenset({"CATALOG", "CONNECTION_STATUS", "CONTROL", "SPEC", "DESTINATION_CATALOG"})
 """Types that mean nothing to a destination. LOG and TRACE of a source in the same pipe are kept."""
 
@@ -279,7 +282,7 @@ class Writer:
             return given
         record = given.message.record if given.message.type == "RECORD" else None
         if record is not None and self._streams.get(record.stream) is not None:
-            given.data = _decoded(bytes(record.data))
+            given.data = decoded_record(bytes(record.data))
             if given.data is not None:
                 self._announce(record.stream, given.data)
         return given
@@ -543,17 +546,21 @@ class Writer:
         return "; ".join(parts)
 
 
-def _decoded(raw: bytes) -> Record | None:
-    """Return the record, halves of characters included; None if it cannot be read."""
+def decoded_record(raw: bytes) -> Record | None:
+    """Return the record as it came, halves of characters and long integers included.
+
+    None if it cannot be read.
+    """
     if not raw.startswith(b"{"):
         return None
-    try:
-        record: Record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        if b"\\u" not in raw:
-            return None
-    else:
-        return record
+    if not _LONG_NUMBER.search(raw):
+        try:
+            record: Record = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            if b"\\u" not in raw:
+                return None
+        else:
+            return record
     try:
         record = json.loads(raw, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):

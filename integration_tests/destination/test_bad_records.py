@@ -9,7 +9,7 @@ import pytest
 from integration_tests.support.hostile_comeet import HostileComeet, envelope, html
 from integration_tests.support.odd_records import LINES
 from integration_tests.support.outcomes import candidate, counts, created, cursors, once, people
-from integration_tests.support.writer import SECOND, Writer, person, record, state
+from integration_tests.support.writer import OPEN, SECOND, Writer, person, record, state
 
 CREATE = r"/candidates$"
 CHANGE = r"/candidates/"
@@ -211,6 +211,44 @@ def test_a_long_line_of_a_stream_that_is_not_configured_is_passed_over(
     assert cursors(done) == [1]
     assert created(writer) == once(1, 2)
     assert "1 record of other streams ignored" in done.logs()
+
+
+LONG_INTEGER = 184467440737095516160
+
+
+def nested(value: object, levels: int) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+ODD_FILES = {
+    "300 levels": nested(1, 300),
+    "400 levels in a file": {"name": "cv.pdf", "file": "aGk=", "more": nested(1, 400)},
+    "a long integer": {"name": "cv.pdf", "file": "aGk=", "more": LONG_INTEGER},
+}
+
+
+@pytest.mark.parametrize("field", ["files", "resume", "picture"])
+@pytest.mark.parametrize("value", ODD_FILES.values(), ids=ODD_FILES)
+def test_odd_files_of_somebody_who_was_there_end_no_run(
+    without_ledger: Writer, comeet: HostileComeet, field: str, value: object
+) -> None:
+    comeet.create(OPEN, **{name: each for name, each in person(1).items() if name != "id"})
+    without_ledger.control("move", status="Rejected")
+    without_ledger.check()
+    odd = {**person(1), field: [value] if field == "files" else value}
+    done = without_ledger.write(record(odd), *people(2), state(1))
+    assert done.code == 0, done.output
+    assert cursors(done) == [1]
+    assert len(without_ledger.truth()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "\ud800"])
+def test_a_long_integer_is_the_same_number_in_comeet(writer: Writer, text: str) -> None:
+    odd = {**person(1), "national_id": LONG_INTEGER, "unknown": text}
+    assert counts(writer.write(record(odd), state(1))) == (1, 0)
+    assert candidate(writer, "people:1")["fields"]["national_id"] == str(LONG_INTEGER)
 
 
 def test_a_long_line_of_a_configured_stream_is_an_error(writer: Writer) -> None:

@@ -77,6 +77,17 @@ def test_a_candidate_that_is_found_after_a_lost_answer_counts_as_created(
     assert warnings[-1] == f"12 times in this run: {said}"
 
 
+def test_of_the_answer_to_a_post_only_the_uid_counts(writer: Writer, comeet: HostileComeet) -> None:
+    body = b'{"uid": "C7", "id_number": 5, "deleted": "no", "email": ["mira@example.org"]}'
+    comeet.answer("POST", CREATE, Answer(201, body), after_comeet=False)
+    done = writer.write(*people(1), state(1))
+    assert done.code == 0, done.output
+    assert counts(done) == (1, 0)
+    comeet.reset()
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    assert writer.truth() == []
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
 def test_a_refusal_in_the_envelope_is_proof(
     writer: Writer, comeet: HostileComeet, status: int

@@ -506,6 +506,20 @@ def test_of_records_that_were_rejected_without_a_key_the_newest_is_written(keepi
     assert kept(keeping) == []
 
 
+def test_records_without_a_key_are_told_apart_as_they_were_mapped(keeping: Writer) -> None:
+    """With the number as it is, not as the text that stands for it elsewhere."""
+    stream = keeping.config["streams"][0]
+    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    for phone in ("555000001", "555000002"):
+        keeping.write(*people(1, phone=phone, score=1.5), state(1))
+        keeping.sandbox.advance(60)
+    stream["extra_fields"] = [{"comeet_field": "note", "expression": "to_string(abs(score))"}]
+    replayed(keeping)
+    assert created(keeping) == once(1)
+    assert candidate(keeping, "people:1")["fields"]["phone"] == "555000002"
+    assert kept(keeping) == []
+
+
 def test_an_older_record_without_a_key_does_not_remove_a_newer_one_with_its_key(
     keeping: Writer,
 ) -> None:

@@ -31,9 +31,9 @@ def list_pages(
 ) -> Iterator[tuple[PageT, str | None]]:
     """Yield each page from `first` on, with the address of the next page, None after the last.
 
-    Raises `ContractError` instead of a page whose link leads back to a page that was read. With
-    `ends_at_empty_pages` many empty pages in a row are the end, whatever they name as the next one;
-    otherwise that is a `ContractError`: whoever looks for somebody must not take it for "not there".
+    Raises `ContractError` instead of a page whose link leads back to a page that was read, and
+    after many empty pages in a row that name a next one. With `ends_at_empty_pages` these are the
+    end instead: not for callers that look for somebody, who would be taken for not being there.
     """
     seen = SeenCursors(first.url)
     request: Request | None = first

@@ -145,6 +145,10 @@ class Candidate(msgspec.Struct):
         return value
 
 
+class _Written(msgspec.Struct):
+    uid: str
+
+
 class File(msgspec.Struct):
     """A file of a candidate, as far as a writer cares."""
 
@@ -184,6 +188,7 @@ class Positions(msgspec.Struct):
 
 _candidate = msgspec.json.Decoder(Candidate)
 _candidates = msgspec.json.Decoder(Candidates)
+_written = msgspec.json.Decoder(_Written)
 _position = msgspec.json.Decoder(Position)
 _positions = msgspec.json.Decoder(Positions)
 _uids = msgspec.json.Decoder(list[str])
@@ -195,7 +200,7 @@ def written(response: Response) -> str | None:
 
     Neither the status nor that there is a body is documented: any 2xx will do.
     """
-    return response.decode(_candidate).uid if response.body.strip() else None
+    return response.decode(_written).uid if response.body.strip() else None
 
 
 def file_names(response: Response) -> frozenset[str]:
