@@ -116,9 +116,9 @@ def check_wal(path: Path) -> None:
     file, with_wal = (_mark(path, option) for option in ("immutable=1", "mode=ro"))
     if not was_there:
         shared_memory.unlink(missing_ok=True)
-    if with_wal is None or with_wal.startswith(CLAIMING):
+    if file is None or not with_wal or with_wal.startswith(CLAIMING):
         return
-    if file is None or not _follows(with_wal, file):
+    if not _follows(with_wal, file):
         message = (
             "The file at ledger.path was replaced while the one next to it, with -wal at the end "
             "of its name, was left by a run that was killed. Remove the -wal file if you have "
@@ -142,14 +142,17 @@ def _run_and_number(mark: str) -> tuple[str, int]:
 
 
 def _mark(path: Path, option: str) -> str | None:
-    """Return which run has marked the ledger last; None if that cannot be read."""
+    """Return which run has marked the ledger last, empty for none; None if it cannot be read.
+
+    A file whose WAL was merged halfway, on a full disk, cannot be read alone.
+    """
     url = f"{path.resolve().as_uri()}?{option}"
     try:
         with closing(sqlite3.connect(url, uri=True)) as connection:
             row = connection.execute("SELECT writer FROM ats_ledger").fetchone()
     except sqlite3.Error:
         return None
-    return str(row[0]) if row and row[0] else None
+    return str(row[0] or "") if row else None
 
 
 def _check_rights(path: Path) -> None:

@@ -517,12 +517,15 @@ class Ledger:
         """Commit. The first changes in each WAL carry this run's mark (see `check_wal`)."""
         connection = self._connection.connection.driver_connection
         is_changed = self._path is not None and getattr(connection, "in_transaction", False)
-        if is_changed and self._is_claimed and not self._is_wal_marked:
+        is_to_be_marked = is_changed and self._is_claimed and not self._is_wal_marked
+        if is_to_be_marked:
             # SQLite writes no page that stays the same, so the mark has a number.
-            self._wals += 1
-            self._remember(writer=f"{self._writer}.{self._wals}")
-            self._is_wal_marked = True
+            self._remember(writer=f"{self._writer}.{self._wals + 1}")
         self._connection.commit()
+        if is_to_be_marked:
+            # Not before: on a full disk the mark may get lost with the changes.
+            self._wals += 1
+            self._is_wal_marked = True
 
     def _guard(self) -> None:
         """Raise `ConfigError` if the file was removed, replaced or overwritten by somebody else."""
