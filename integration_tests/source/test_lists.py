@@ -13,11 +13,12 @@ import pytest
 
 from integration_tests.sandbox.running import Sandbox
 from integration_tests.support.configured import failure_types, section, source
-from integration_tests.support.connector import QuickClock, catalog
+from integration_tests.support.connector import QuickClock, catalog, state
 from integration_tests.support.kombo import integrations
 from integration_tests.support.scripted_vendor import Answer, Request, scripted_vendor
 
 CHANGED = "2025-01-01T00:00:00.000Z"
+BEFORE = "2024-01-01T00:00:00Z"
 
 
 # ATZ CRM: numbered pages
@@ -122,6 +123,159 @@ def test_a_lasting_404_after_a_full_page_is_a_failure_and_after_a_short_page_the
             config = section("atz_crm", vendor.url, page_size=10)
             run = source(tmp_path, atz_crm=config).read_quickly(stream)
         assert run.code == code, (sizes, run.errors())
+
+
+# Rows that are not valid JSON
+
+BAD_ROWS = {
+    "with a key": b'{"slug":"bad","updated_at":"2020-01-01T00:00:00Z","name":"x" y "z"}',
+    "without a key": b'{"name":"x" y "z","slug":"bad","updated_at":"2020-01-01T00:00:00Z"}',
+}
+ALONE_ON_A_PAGE = {
+    "short pages": (["a"], ["bad"], ["c"]),
+    "the last page": (["a", "b"], ["bad"]),
+    "after a full page": ([f"a{number}" for number in range(10)], ["bad"]),
+}
+
+
+def atz_with(pages: Sequence[Sequence[str]], bad_row: bytes | None) -> Callable[[Request], Answer]:
+    """Return an ATZ CRM with these slugs, where `bad` is answered with this row."""
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/history"):
+            return Answer([{"job_slug": "one", "updated_at": CHANGED, "talent_stage": {"id": 1}}])
+        number = int(request.query.get("page", "1"))
+        slugs = pages[number - 1] if number <= len(pages) else []
+        row = b'{"slug":"%s","updated_at":"2020-01-01T00:00:00Z"}'
+        rows = [bad_row if bad_row and each == "bad" else row % each.encode() for each in slugs]
+        return Answer(b"[%s]" % b",".join(rows))
+
+    return script
+
+
+@pytest.mark.parametrize("bad_row", BAD_ROWS.values(), ids=BAD_ROWS)
+@pytest.mark.parametrize("pages", ALONE_ON_A_PAGE.values(), ids=ALONE_ON_A_PAGE)
+def test_a_page_without_a_single_valid_row_is_not_the_end(
+    tmp_path: Path, pages: Sequence[Sequence[str]], bad_row: bytes
+) -> None:
+    everybody = {slug for page in pages for slug in page}
+    with scripted_vendor(atz_with(pages, bad_row)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        run = connector.read_quickly("atz_candidates")
+    assert run.code == 0, run.errors()
+    assert {row["slug"] for row in run.records("atz_candidates")} == everybody - {"bad"}
+    assert run.logs("WARN")
+    with scripted_vendor(atz_with(pages, None)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        again = connector.read_quickly("atz_candidates", state=run.of("STATE")[-1:])
+    assert again.code == 0, again.errors()
+    assert "bad" in {row["slug"] for row in again.records("atz_candidates")}
+    assert "set_aside" not in again.state("atz_candidates")
+
+
+@pytest.mark.parametrize("bad_row", BAD_ROWS.values(), ids=BAD_ROWS)
+def test_a_history_is_not_missed_because_the_other_stream_left_out_the_candidate(
+    tmp_path: Path, bad_row: bytes
+) -> None:
+    both = ["atz_candidates", "candidate_history"]
+    pages = (["a", "bad", "c"],)
+    with scripted_vendor(atz_with(pages, bad_row)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        run = connector.read_quickly(*both)
+    with scripted_vendor(atz_with(pages, None)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        again = connector.read_quickly(*both, state=run.of("STATE"))
+    assert again.code == 0, again.errors()
+    read = [*run.records("candidate_history"), *again.records("candidate_history")]
+    assert {row["candidate_slug"] for row in read} == {"a", "bad", "c"}
+
+
+def test_a_row_that_was_left_out_is_forgotten_once_the_list_no_longer_has_it(
+    tmp_path: Path,
+) -> None:
+    bad_row = BAD_ROWS["with a key"]
+    with scripted_vendor(atz_with((["a", "bad", "c"],), bad_row)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        run = connector.read_quickly("atz_candidates")
+    assert list(run.state("atz_candidates")["set_aside"]) == ["bad"]
+    with scripted_vendor(atz_with((["a", "c"],), None)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        again = connector.read_quickly("atz_candidates", state=run.of("STATE")[-1:])
+    assert "set_aside" not in again.state("atz_candidates")
+
+
+def test_a_full_state_is_emptied_before_a_page_needs_room_in_it(tmp_path: Path) -> None:
+    """100 rows that can be read by now, and a new one that cannot, on the first page."""
+    set_aside = {f"k{number}": BEFORE for number in range(100)}
+    bad_row = b'{"id":"bad","changed_at":null,"name":"x" y "z"}'
+
+    def script(request: Request) -> Answer:
+        if "ids" in request.query:
+            return kombo_page([int(request.query["ids"].removeprefix("k"))], None)
+        body = b'{"status":"success","data":{"next":null,"results":[%s]}}'
+        return Answer(body % bad_row)
+
+    with scripted_vendor(kombo_list(script)) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        before = connector.read_quickly("kombo_jobs").state("kombo_jobs")
+        before["integrations"]["greenhouse:one"]["set_aside"] = set_aside
+        run = connector.read_quickly("kombo_jobs", state=state(before, "kombo_jobs"))
+    assert run.code == 0, run.errors()
+    assert {row["id"] for row in run.records("kombo_jobs")} == set(set_aside)
+    after = run.state("kombo_jobs")["integrations"]["greenhouse:one"]
+    assert list(after["set_aside"]) == ["bad"]
+
+
+SINGLE_ROW_REFUSED = {
+    "403": Answer({"status": 403, "error": "no_permission", "message": "Made up."}, 403),
+    "a page of another server": Answer(b"<html>Not found</html>", 404),
+    "another shape": Answer({"position": {}}),
+}
+
+
+@pytest.mark.parametrize("answer", SINGLE_ROW_REFUSED.values(), ids=SINGLE_ROW_REFUSED)
+@pytest.mark.parametrize("stream", ["comeet_positions", "comeet_candidates"])
+def test_a_stream_does_not_end_because_one_row_cannot_be_requested_alone(
+    tmp_path: Path, stream: str, answer: Answer
+) -> None:
+    name = stream.removeprefix("comeet_")
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/left-out"):
+            return answer
+        return Answer({name: [{"uid": "k1", "time_updated": CHANGED}], "next_page": None})
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, comeet=section("comeet", vendor.url))
+        before = connector.read_quickly(stream).state(stream)
+        before["set_aside"] = {"left-out": BEFORE}
+        run = connector.read_quickly(stream, state=state(before, stream))
+    assert run.code == 0, run.errors()
+    assert run.state(stream)["set_aside"] == {"left-out": BEFORE}
+    assert "left-out" in run.logs("WARN")
+
+
+def test_people_without_a_job_do_not_fill_the_state_next_to_one_bad_candidate(
+    tmp_path: Path,
+) -> None:
+    def script(request: Request) -> Answer:
+        slug = request.path.removesuffix("/history").rpartition("/")[2]
+        if slug == "bad":
+            return Answer({"message": "no"}, 500)
+        if request.path.endswith("/history"):
+            rows = [{"job_slug": "one", "updated_at": CHANGED}]
+            return Answer(rows) if slug == "good" else Answer({"message": "no"}, 404)
+        slugs = ["bad", "good", *(f"none-{number:03}" for number in range(150))]
+        rows = [{"slug": each, "updated_at": CHANGED} for each in slugs]
+        return Answer(rows if request.query.get("page", "1") == "1" else [])
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=200))
+        run = connector.read_quickly("candidate_history")
+    assert run.code == 0, run.errors()
+    assert [row["candidate_slug"] for row in run.records("candidate_history")] == ["good"]
+    assert list(run.state("candidate_history")["set_aside"]) == ["bad"]
+    assert "404 for the histories of 150 candidates" in run.logs("INFO")
 
 
 @pytest.fixture

@@ -354,13 +354,13 @@ class Client:
         return response
 
     def _wait_for_rate_limit(self, request: Request, policy: RetryPolicy) -> None:
-        blocked_for = self._rate_limiter.blocked_for()
-        if blocked_for > policy.longest_wait:
-            raise self._exhausted(blocked_for, self._where(request), policy)
-        if blocked_for > 0:
-            self._on_rate_limit(self.now() + timedelta(seconds=blocked_for))
+        def on_block(seconds: float) -> None:
+            if seconds > policy.longest_wait:
+                raise self._exhausted(seconds, self._where(request), policy)
+            self._on_rate_limit(self.now() + timedelta(seconds=seconds))
+
         with self.usage.waiting():
-            self._rate_limiter.acquire()
+            self._rate_limiter.acquire(on_block)
         self._on_rate_limit(None)
 
     def _where(self, request: Request) -> str:

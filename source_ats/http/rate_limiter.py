@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from source_ats.clock import Clock
@@ -39,21 +39,24 @@ class RateLimiter:
         with self._lock:
             self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
 
-    def blocked_for(self) -> float:
-        """Return the seconds until the vendor allows the next request; 0 if it does now."""
-        with self._lock:
-            return max(0.0, self._blocked_until - self._clock.monotonic())
+    def acquire(self, on_block: Callable[[float], None]) -> None:
+        """Wait until a request is allowed, and count it. Raises `Stopped` if the run is stopped.
 
-    def acquire(self) -> None:
-        """Wait until a request is allowed, and count it. Raises `Stopped` if the run is stopped."""
-        wait = self._try_acquire()
-        self._clock.sleep(wait)
+        `on_block` is called before each wait for a block, with its seconds. It may raise. A block
+        may come, or become longer, while this request waits already.
+        """
+        wait = 1.0
         while wait > 0:
-            wait = self._try_acquire()
+            wait, blocked_for = self._try_acquire()
+            if blocked_for > 0:
+                on_block(blocked_for)
             self._clock.sleep(wait)
 
-    def _try_acquire(self) -> float:
-        """Take the slot that is due and return 0, or return the seconds until the next one."""
+    def _try_acquire(self) -> tuple[float, float]:
+        """Take the slot that is due and return 0, or return the seconds until the next one.
+
+        Next to it, the seconds for which the vendor allows no request.
+        """
         with self._lock:
             now = self._clock.monotonic()
             while self._window and self._window[0] + WINDOW_SECONDS <= now:
@@ -62,14 +65,14 @@ class RateLimiter:
             if self._window and len(self._window) == self._window.maxlen:
                 slot = max(slot, self._window[0] + WINDOW_SECONDS)
             if slot > now:
-                return slot - now
+                return slot - now, max(0.0, self._blocked_until - now)
             # A caller that wakes a little late keeps the schedule, so that nothing is lost by it;
             # one that comes much later starts a new schedule: unused slots are not made up for.
             late = max(self._interval / 4, LATE_SECONDS)
             on_schedule = now - slot < min(self._interval, late)
             self._next_slot = (slot if on_schedule else now) + self._interval
             self._window.append(now)
-            return 0.0
+            return 0.0, 0.0
 
 
 class ConcurrencyLimiter:

@@ -8,15 +8,33 @@ from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
 
-from source_ats.errors import IncompleteResponse, RequestRefused, RetryableError
+from source_ats.errors import (
+    AccessDenied,
+    AnsweredBefore,
+    ContractError,
+    IncompleteResponse,
+    RequestRefused,
+    RetryableError,
+    WrongAddress,
+)
 from source_ats.sync.concurrency import with_background
-from source_ats.sync.set_aside import SetAside
+from source_ats.sync.set_aside import AT_MOST, SetAside
 
 StateT = TypeVar("StateT")
 PageT = TypeVar("PageT")
 
 REQUESTED_AT_ONCE = 2
 """Rows that were left out, next to the list: most of the requests in flight stay the list's."""
+
+_NOT_THIS_ROW = (
+    AccessDenied,
+    AnsweredBefore,
+    ContractError,
+    IncompleteResponse,
+    RetryableError,
+    WrongAddress,
+)
+"""Errors that leave a row where it is: the list may be readable although no single row is."""
 
 log = logging.getLogger("airbyte.source_ats.sync")
 
@@ -36,6 +54,8 @@ class LeftOutRows(Generic[StateT]):
         self._set_aside = SetAside(f"{name}: row", since)
         self._now = now
         self._held: StateT | None = None
+        self._in_this_run: set[str] = set()
+        """The keys of rows that this run's list has shown, and that are not valid JSON."""
 
     def with_rows_again(
         self,
@@ -48,29 +68,30 @@ class LeftOutRows(Generic[StateT]):
         Those rows are requested side by side with the pages, as far as they can be read now.
         `fetch` requests one row by its key, with little patience, in another thread. It raises
         `IncompleteResponse` for a row that is still not valid JSON. A row that does not exist any
-        more is forgotten.
+        more is forgotten. Many rows come before the pages: these may need the room in the state.
         """
 
         def request(key: str) -> Callable[[], PageT | None]:
             try:
                 rows = fetch(key)
-            except RequestRefused as refusal:
-                if refusal.status != 404:
-                    return partial(self._still_left_out, key, refusal.detail)
-                rows = []
-            except (IncompleteResponse, RetryableError) as error:
+            except _NOT_THIS_ROW as error:
                 if isinstance(error, RetryableError) and error.rate_limit:
                     raise
-                return partial(self._still_left_out, key, error.detail)
+                if not isinstance(error, RequestRefused) or error.status != 404:
+                    return partial(self._still_left_out, key, error.detail)
+                rows = []
             return lambda: page_of(rows) if self.release(key) else None
 
         listed: Iterable[Callable[[], PageT | None]] = (partial(_same, page) for page in pages)
         keys = list(self._set_aside.keys())
-        # What an answer changes is changed here, in the thread of the pages.
-        for take in with_background(listed, request, keys, REQUESTED_AT_ONCE):
-            page = take()
-            if page is not None:
-                yield page
+        parts = [listed] if len(keys) <= AT_MOST // 2 else [(), listed]
+        for part in parts:
+            # What an answer changes is changed here, in the thread of the pages.
+            for take in with_background(part, request, keys, REQUESTED_AT_ONCE):
+                page = take()
+                if page is not None:
+                    yield page
+            keys = []
 
     def _still_left_out(self, key: str, reason: str) -> None:
         # A page of the list may have shown the row meanwhile.
@@ -86,6 +107,7 @@ class LeftOutRows(Generic[StateT]):
         """
         for key in keys:
             if key is not None:
+                self._in_this_run.add(key)
                 self._add(key, f"it is not valid JSON [{where}]")
             elif self._held is None:
                 self._held = before
@@ -106,6 +128,18 @@ class LeftOutRows(Generic[StateT]):
         was_left_out = key in self._set_aside
         self._set_aside.release(key)
         return was_left_out
+
+    def release_unlisted(self, is_listed: Callable[[str], bool]) -> None:
+        """Forget the rows that a complete list has not shown. A row without a key may be any."""
+        if self._held is None:
+            for key in self._set_aside.keys():  # noqa: SIM118 - not a mapping
+                if key not in self._in_this_run and not is_listed(key):
+                    self._set_aside.release(key)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no row of this run or of earlier ones is left out."""
+        return self._held is None and not self._set_aside.keys()
 
     def as_state(self) -> dict[str, dict[str, str]]:
         """Return the part of the state that holds the keys; empty when there are none."""

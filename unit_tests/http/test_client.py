@@ -490,11 +490,14 @@ class TestRateLimit:
         rate_limiter = RateLimiter(clock)
         requests_mock.get(URL, [limited(Retry_After="100", quota_reset="100"), OK])
         held: list[float] = []
-        client(
-            clock,
-            rate_limiter=rate_limiter,
-            on_rate_limit=lambda until: held.append(rate_limiter.blocked_for()),
-        ).send(CALLS["GET"], read)
+
+        def another_thread(until: datetime | None) -> None:
+            if until is not None:
+                rate_limiter.acquire(held.append)
+
+        client(clock, rate_limiter=rate_limiter, on_rate_limit=another_thread).send(
+            CALLS["GET"], read
+        )
         assert max(held) == pytest.approx(100)
 
     def test_rate_limit_callback_gets_end_and_none(self, requests_mock: Mocker) -> None:

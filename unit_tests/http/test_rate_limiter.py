@@ -34,6 +34,10 @@ IDLE_SECONDS = st.lists(
 )
 
 
+def ignore(_seconds: float) -> None:
+    """Wait for a block without a word."""
+
+
 @given(per_minute=st.integers(1, 120), idle=IDLE_SECONDS)
 @example(per_minute=60, idle=[0.0, 0.9, 0.0])
 @settings(max_examples=60)
@@ -44,7 +48,7 @@ def test_never_more_than_the_limit_in_any_60_seconds(per_minute: int, idle: list
     for number in range(3 * per_minute + 20):
         # A few idle times at the start, then as fast as it is allowed.
         clock.advance(idle[number] if number < len(idle) else 0.0)
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
         takes.append(clock.monotonic())
     assert most_in_a_minute(takes) <= per_minute
 
@@ -61,7 +65,7 @@ def test_idle_time_does_not_free_extra_requests(
         clock.advance(idle[number % len(idle)] if number % 7 == 0 else 0.0)
         if number % 11 == 0:
             rate_limiter.block(pauses[number % len(pauses)])
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
         takes.append(clock.monotonic())
     assert most_in_a_minute(takes) <= per_minute
 
@@ -70,11 +74,11 @@ def test_idle_time_does_not_free_extra_requests(
 def test_no_burst_at_the_start_or_after_a_block(idle: float) -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock, per_minute=60)
-    rate_limiter.acquire()
+    rate_limiter.acquire(ignore)
     clock.advance(idle)
     takes = []
     for _ in range(10):
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
         takes.append(clock.monotonic())
     assert takes[-1] - takes[0] >= 9 - A_HAIR
 
@@ -92,7 +96,7 @@ def test_constant_demand_uses_97_percent_of_the_limit(
     calls = 400
     began = clock.monotonic()
     for number in range(calls):
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
         # The call itself takes up to nine tenths of the time between two calls.
         clock.advance(latencies[number % len(latencies)] * 60 / per_minute)
     minutes = (clock.monotonic() - began) / 60
@@ -110,10 +114,10 @@ def test_requests_that_wake_up_late_keep_the_schedule(per_minute: int, late: flo
     clock = LateClock()
     rate_limiter = RateLimiter(clock, per_minute)
     requests = 20
-    rate_limiter.acquire()
+    rate_limiter.acquire(ignore)
     began = clock.monotonic()
     for _ in range(requests):
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
     on_time = requests * 60 / (per_minute * PACE)
     # Late once, not once for each request.
     assert clock.monotonic() - began <= on_time + late + A_HAIR
@@ -123,7 +127,7 @@ def test_without_limit_there_is_no_wait() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(clock)
     for _ in range(1000):
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
     assert clock.waits == []
 
 
@@ -133,10 +137,10 @@ def test_no_request_during_a_block(per_minute: int | None) -> None:
     rate_limiter = RateLimiter(clock, per_minute)
     asked = clock.monotonic()
     rate_limiter.block(90)
-    assert rate_limiter.blocked_for() == pytest.approx(90)
-    rate_limiter.acquire()
+    blocks: list[float] = []
+    rate_limiter.acquire(blocks.append)
+    assert blocks == [pytest.approx(90)]
     assert clock.monotonic() - asked == pytest.approx(90)
-    assert rate_limiter.blocked_for() == 0
 
 
 def test_block_never_shortens_a_block() -> None:
@@ -144,8 +148,9 @@ def test_block_never_shortens_a_block() -> None:
     rate_limiter = RateLimiter(clock)
     rate_limiter.block(90)
     rate_limiter.block(5)
-    assert rate_limiter.blocked_for() == pytest.approx(90)
-    rate_limiter.acquire()
+    blocks: list[float] = []
+    rate_limiter.acquire(blocks.append)
+    assert blocks == [pytest.approx(90)]
     assert sum(clock.waits) == pytest.approx(90)
 
 
@@ -158,10 +163,36 @@ def test_block_also_holds_a_caller_that_is_waiting() -> None:
 
     clock = PausedMeanwhile()
     rate_limiter = RateLimiter(clock, per_minute=60)
-    rate_limiter.acquire()
+    rate_limiter.acquire(ignore)
     first = clock.monotonic()
-    rate_limiter.acquire()
+    rate_limiter.acquire(ignore)
     assert clock.monotonic() - first == pytest.approx(31, abs=0.1)
+
+
+def test_a_caller_that_is_waiting_is_told_of_a_block_that_comes_meanwhile() -> None:
+    """So that it does not wait for hours."""
+
+    class BlockedMeanwhile(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if seconds > 5:
+                rate_limiter.block(7200)
+
+    clock = BlockedMeanwhile()
+    rate_limiter = RateLimiter(clock, per_minute=60)
+    rate_limiter.acquire(ignore)
+    rate_limiter.block(10)
+    blocks: list[float] = []
+
+    def give_up(seconds: float) -> None:
+        blocks.append(seconds)
+        if seconds > 900:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        rate_limiter.acquire(give_up)
+    assert blocks == [pytest.approx(10), pytest.approx(7200)]
+    assert sum(clock.waits) == pytest.approx(10)
 
 
 def test_the_limit_holds_for_all_threads_together() -> None:
@@ -172,7 +203,7 @@ def test_the_limit_holds_for_all_threads_together() -> None:
 
     def work() -> None:
         for _ in range(40):
-            rate_limiter.acquire()
+            rate_limiter.acquire(ignore)
             with lock:
                 takes.append(clock.monotonic())
 
@@ -191,7 +222,7 @@ def test_stopped_run_acquires_nothing(per_minute: int | None) -> None:
     rate_limiter = RateLimiter(FakeClock(stop), per_minute)
     stop.set()
     with pytest.raises(Stopped):
-        rate_limiter.acquire()
+        rate_limiter.acquire(ignore)
 
 
 def test_no_more_requests_are_in_flight_than_the_rate_limit_has_left() -> None:

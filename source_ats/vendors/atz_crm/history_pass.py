@@ -4,7 +4,7 @@
 | --- | --- |
 | rows, `[]`, `null` | is done |
 | 410 | is done, without rows |
-| 404 | is kept in the state and requested once more at the end of the pass: then set aside, or forgotten if the list no longer shows it. After more than 100 of them a 404 means "no job" |
+| 404 | is kept in the state and requested once more at the end of the pass: then set aside, or forgotten if the list no longer shows it. Once the state has no room for more (100 candidates), a 404 means "no job" |
 | another 4xx, or a server error that outlasts three attempts | is set aside if another candidate is answered and this one is refused again; if no other is answered, ATZ CRM is down and the stream ends as transient |
 | 401, 403, a rate limit, an unknown shape | ends the stream: the cause is not this candidate |
 
@@ -29,7 +29,7 @@ from source_ats.http.client import Client
 from source_ats.http.retry import READ_POLICY, RetryPolicy
 from source_ats.plural import counted
 from source_ats.sync.concurrency import map_ordered
-from source_ats.sync.set_aside import AT_MOST, SetAside
+from source_ats.sync.set_aside import SetAside
 from source_ats.sync.state import Timestamp
 from source_ats.sync.stream import Page, Progress
 from source_ats.vendors.atz_crm import requests, responses
@@ -305,6 +305,8 @@ class HistoryPass:
         return result.history
 
     def _put_aside(self, candidate: ListedObject, error: AtsError) -> None:
+        if self._not_found and not self._set_aside.has_room_for(candidate.slug):
+            self._count_as_without_job()
         self._set_aside.add(candidate.slug, self._source.client.now(), error.detail)
 
     def _check_neighbours(
@@ -346,9 +348,16 @@ class HistoryPass:
             self._set_aside.forget(slug)
             return
         self._not_found[slug] = result
-        if len(self._not_found) <= AT_MOST:
+        if self._set_aside.has_room_for(slug):
             self._set_aside.keep(slug, self._source.client.now(), error.detail)
-            return
+        else:
+            self._count_as_without_job()
+
+    def _count_as_without_job(self) -> None:
+        """Take a 404 for "no job" from now on: there is no room for more candidates in the state.
+
+        Otherwise a pass in which others are set aside as well would end here in every run.
+        """
         self._without_job = len(self._not_found)
         for each in self._not_found:
             self._set_aside.forget(each)

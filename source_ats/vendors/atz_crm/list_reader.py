@@ -144,6 +144,7 @@ class ListReader:
         others and so is likely to be the last.
         """
         shifts = 0
+        left_out = set(page.left_out if page is not None else ())
         following_pages = self._requested(count(number + 1))
         try:
             while page is None or not self._is_last(number, page, index):
@@ -151,8 +152,9 @@ class ListReader:
                 following = following_pages.take(ahead=likely)
                 if not len(following) and following.found:
                     return
-                if following.found and index.has_unknown(following):
+                if index.has_unknown(following) or not left_out.issuperset(following.left_out):
                     shifts = 0
+                    left_out.update(following.left_out)
                 elif (
                     following.found
                     and page is not None

@@ -144,8 +144,10 @@ def _read(
     for page in reader.pages_before(at.page):
         at = replace(at, page=at.page - 1)
         yield result(page)
-    if is_complete and source.shared_listing is not None and not left_out.as_state():
-        # A resumed read has not seen the pages before the one where it began.
+    # A resumed read has not seen the pages before the one where it began.
+    if is_complete:
+        left_out.release_unlisted(lambda slug: slug in index)
+    if is_complete and source.shared_listing is not None and left_out.is_empty:
         source.shared_listing.listing = CompleteListing(index, at.started_at)
     updated_at = at.started_at - source.lookback
     finished = StreamState(max(updated_at, saved.updated_at or updated_at))
