@@ -570,3 +570,17 @@ def test_row_inserted_between_pages_is_accepted() -> None:
     growing.somebody_comes(timedelta(0))
     growing.a_read_goes_on(1, state_goes_out=False)
     growing.teardown()
+
+
+def test_row_that_is_seen_late_in_the_middle_of_a_list_is_accepted() -> None:
+    """It pushes a row that was read forwards to a new last page, which is read backwards."""
+    growing = schedule("atz_crm")()
+    growing.the_beginning(date_off=timedelta(0), page_size=2, latency=1.0, people=3, was_read=False)
+    growing.somebody_comes(timedelta(minutes=4))
+    growing.somebody_comes(timedelta(0))
+    growing.time_passes(1)
+    growing.a_read_begins(timedelta(0))
+    growing.a_read_goes_on(4, state_goes_out=True)
+    growing.time_passes(5 * 60)
+    growing.a_read_goes_on(20, state_goes_out=True)
+    growing.teardown()

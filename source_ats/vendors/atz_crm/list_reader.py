@@ -159,7 +159,7 @@ class ListReader:
                     following.found
                     and page is not None
                     and shifts < SHIFTS_IN_A_ROW
-                    and self._shifted(number, page)
+                    and self._shifted(number, page, following)
                 ):
                     shifts += 1
                 elif self._is_full(page or self.page(number)):
@@ -220,15 +220,17 @@ class ListReader:
             return True
         return number > 1 and not self._is_full(page) and page.total == index.count_all()
 
-    def _shifted(self, number: int, page: ListPage) -> bool:
-        """Return True if page `number` holds other objects by now: new ones have pushed these on.
+    def _shifted(self, number: int, page: ListPage, following: ListPage) -> bool:
+        """Return True if new objects have pushed those of page `number`, or of one before it, on.
 
-        Otherwise the server repeats itself.
+        Either that page holds others by now, or it has none of the page that follows: these were
+        on it when the list was read in the other direction. Otherwise the server repeats itself.
         """
         if not self._is_full(page):
             return False
-        now = self.page(number)
-        return {each.slug for each in now.objects} != {each.slug for each in page.objects}
+        before, after = ({each.slug for each in one.objects} for one in (page, following))
+        now = {each.slug for each in self.page(number).objects}
+        return now != before or now.isdisjoint(after)
 
     def _incomplete(self, number: int, page: ListPage) -> ContractError:
         what = "holds only rows of earlier pages" if page.found else "is not found (404)"
