@@ -256,7 +256,8 @@ class Delivery:
             raw_files={key: each for key, each in candidate.fields.items() if key in FILE_FIELDS},
         )
         outcome = self._create_or_update(stream, candidate, entry)
-        return replace(outcome, dropped=[*checked.problems, *outcome.dropped])
+        dropped = [*candidate.left_out, *checked.problems, *outcome.dropped]
+        return replace(outcome, dropped=dropped)
 
     def _why_rejected(self, checked: validation.Checked) -> validation.Problem | None:
         """Return what rejects the record: a required field, or any problem where that is set."""

@@ -58,6 +58,7 @@ _POSITION_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAY_BE_DROPPED = "the privacy settings of the source may drop (privacy.drop)"
 _HASH = re.compile(r"[0-9a-f]{64}")
 """What source-ats puts in place of a hashed value. Nobody is called that."""
+IS_A_HASH = "is a hash, as privacy.hash of the source makes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class _Rules:
 
     settings: StreamSettings
     kind: MappingKind
+    key_of: MappingKind
+    """The same, as far as the key is concerned: no other expression is evaluated."""
     jobs: Mapping[str, str]
     extra: Sequence[Target]
     skip_when: Expression | None
@@ -76,6 +79,7 @@ def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
     where = f"Stream {settings.stream}"
     extra = targets_of(settings.extra_fields or (), f"{where}, extra_fields")
     kind: MappingKind
+    key_of: MappingKind | None = None
     uses_primary_key = False
     match settings.mapping:
         case ComeetMapping():
@@ -90,8 +94,9 @@ def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
         case CustomMapping() as custom:
             targets = targets_of(custom.fields, f"{where}, mapping.fields")
             kind = partial(from_custom, targets=targets, primary_key=primary_key)
-            uses_primary_key = not any(target.path == (KEY,) for target in targets)
-    uses_primary_key &= not any(target.path == (KEY,) for target in extra)
+            key_of = partial(from_custom, targets=_keys(targets), primary_key=primary_key)
+            uses_primary_key = not _keys(targets)
+    uses_primary_key &= not _keys(extra)
     if settings.verbatim_partner_id and uses_primary_key and len(primary_key) > 1:
         message = (
             f"{where}: verbatim_partner_id needs a key of one column, and the primary key of the "
@@ -103,32 +108,39 @@ def mapper(settings: StreamSettings, primary_key: PrimaryKey) -> Mapper:
     if settings.skip_when is not None:
         skip_when = compiled(settings.skip_when, f"{where}, skip_when")
     jobs = {each.job_id: each.position_uid for each in settings.positions or ()}
-    return partial(_mapped, rules=_Rules(settings, kind, jobs, extra, skip_when))
+    return partial(_mapped, rules=_Rules(settings, kind, key_of or kind, jobs, extra, skip_when))
+
+
+def _keys(targets: Sequence[Target]) -> Sequence[Target]:
+    return [target for target in targets if target.path == (KEY,)]
 
 
 def _mapped(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection | Skipped]:
     return [
-        replace(each, key=_key_of_skipped(each, record, rules))
-        if isinstance(each, Skipped) and each.key is None
+        replace(each, key=_key_of_unmapped(each, record, rules))
+        if isinstance(each, Rejection | Skipped) and each.key is None and each.field != KEY
         else each
         for each in _outcomes(record, rules)
     ]
 
 
-def _key_of_skipped(skipped: Skipped, record: Record, rules: _Rules) -> str | None:
-    """Return the key of a record that is skipped, so that nothing older of it is kept.
+def _key_of_unmapped(outcome: Rejection | Skipped, record: Record, rules: _Rules) -> str | None:
+    """Return the key of a record that is skipped or rejected before it had one.
 
-    The mappings make no key for a record with a mark that skips it, so the marks are left out.
+    So that a later record of the same key replaces what is kept of it. The mappings make no key for
+    a record with a mark that skips it, so the marks are left out.
     """
-    person: Person | Rejection | Skipped = skipped
+    person: Person | Rejection | Skipped | None = outcome if isinstance(outcome, Skipped) else None
     try:
-        while isinstance(person, Skipped):
-            record = {name: value for name, value in record.items() if name != person.field}
-            before, person = person, rules.kind(record)
+        while person is None or isinstance(person, Skipped):
+            if person is not None:
+                skipping = person.field
+                record = {name: value for name, value in record.items() if name != skipping}
+            before, person = person, rules.key_of(record)
             if person == before:
                 return None
         if isinstance(person, Person) and rules.extra:
-            person = with_extra_fields(person, record, rules.extra)
+            person = with_extra_fields(person, record, _keys(rules.extra))
     except RecursionError:
         return None
     key = _key_of(person, rules.settings) if isinstance(person, Person) else None
@@ -150,9 +162,7 @@ def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection |
         skipped = None if rules.skip_when is None else skipped_by(record, rules.skip_when)
         if skipped is not None:
             return [skipped]
-        person = rules.kind(record)
-        if isinstance(person, Person) and rules.extra:
-            person = with_extra_fields(person, record, rules.extra)
+        person = _person(record, rules)
         if isinstance(person, Rejection | Skipped):
             return [person]
         fields = cleaned(person.fields)
@@ -170,7 +180,39 @@ def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection |
     if isinstance(positions, Rejection | Skipped):
         return [positions]
     withheld = _withheld(person, record, fields)
-    return [Candidate(uid, key, fields, skip, withheld=withheld) for uid, skip in positions.items()]
+    return [
+        Candidate(uid, key, fields, skip, withheld=withheld, left_out=person.left_out)
+        for uid, skip in positions.items()
+    ]
+
+
+def _without_hashes(person: Person) -> Person:
+    """Leave out optional values that the source has hashed: they would replace the real ones."""
+    fields = {
+        name: value if name in REQUIRED else _not_hashed(value)
+        for name, value in person.fields.items()
+    }
+    hashed = [name for name, value in fields.items() if value != person.fields[name]]
+    return replace(person, fields=fields, left_out=tuple((name, IS_A_HASH) for name in hashed))
+
+
+def _not_hashed(value: Any) -> Any:
+    """Return a value without the hashes in it, and without files whose content is one."""
+    if isinstance(value, dict):
+        parts = {name: _not_hashed(each) for name, each in value.items()}
+        return None if parts.get("file") != value.get("file") else parts
+    if isinstance(value, list):
+        return [each for each in map(_not_hashed, value) if each is not None]
+    return None if isinstance(value, str) and _HASH.fullmatch(value) else value
+
+
+def _person(record: Record, rules: _Rules) -> Person | Rejection | Skipped:
+    person = rules.kind(record)
+    if isinstance(person, Person) and person.columns:
+        person = _without_hashes(person)
+    if isinstance(person, Person) and rules.extra:
+        return with_extra_fields(person, record, rules.extra)
+    return person
 
 
 def _withheld(person: Person, record: Record, fields: Mapping[str, Any]) -> Mapping[str, str]:
@@ -185,7 +227,7 @@ def _withheld(person: Person, record: Record, fields: Mapping[str, Any]) -> Mapp
                 f"{_MAY_BE_DROPPED}"
             )
         elif name in person.columns and isinstance(value, str) and _HASH.fullmatch(value):
-            found[name] = "is a hash, as privacy.hash of the source makes it"
+            found[name] = IS_A_HASH
     return found
 
 

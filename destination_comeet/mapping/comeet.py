@@ -27,10 +27,15 @@ def from_comeet(record: Record, primary_key: PrimaryKey) -> Person | Skipped:
 
 def from_own_names(values: Record, source_key: Sequence[object]) -> Person:
     """Return the person whom these values, under Comeet's names, are about."""
-    job = values.get(JOB)
     return Person(
         source_key=source_key,
         fields={name: values[name] for name in FIELDS if name in values},
-        applications=[] if job is None else [Application((str(job),))],
+        applications=applications_for(values.get(JOB)),
         position_uid=values.get(POSITION),
     )
+
+
+def applications_for(job: object) -> Sequence[Application]:
+    """Return the application for a job; none if it is null or blank, as an empty cell of a CSV."""
+    job_id = "" if job is None else str(job).strip()
+    return [Application((job_id,))] if job_id else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,12 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
 from destination_comeet.config import CustomField
-from destination_comeet.mapping.comeet import from_own_names
+from destination_comeet.mapping.comeet import applications_for, from_own_names
 from destination_comeet.mapping.keys import PrimaryKey, primary_key_of
 from destination_comeet.mapping.model import (
     JOB,
     KEY,
     POSITION,
-    Application,
     Person,
     Record,
     Rejection,
@@ -74,12 +73,35 @@ class Target:
 def compiled(text: str, where: str) -> Expression:
     """Return the compiled expression. Raises `ConfigError` that says where a bad one stands."""
     try:
-        return jmespath.compile(text)
+        expression = jmespath.compile(text)
     except _FAILURES as error:
         at = getattr(error, "lex_position", None)
         place = "" if at is None else f" (at character {at + 1})"
         message = f"{where}: This is not a JMESPath expression{place}. See https://jmespath.org."
         raise ConfigError(message) from None
+    # The library would find these for each record, when there is something to evaluate.
+    for problem in _bad_calls(expression.parsed):
+        raise ConfigError(f"{where}: {problem}. See https://jmespath.org.")
+    return expression
+
+
+def _bad_calls(node: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the calls of functions in a parsed expression."""
+    if node["type"] == "function_expression":
+        name, given = node["value"], len(node["children"])
+        function = _Functions.FUNCTION_TABLE.get(name)
+        if function is None:
+            known = ", ".join(sorted(_Functions.FUNCTION_TABLE))
+            yield f"JMESPath has no function {name}. It has {known}"
+        else:
+            signature = function["signature"]
+            is_open = bool(signature) and signature[-1].get("variadic", False)
+            if given != len(signature) and not (is_open and given > len(signature)):
+                least = "at least " if is_open else ""
+                yield f"The function {name} takes {least}{len(signature)} values, not {given}"
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _bad_calls(child)
 
 
 def targets_of(fields: Sequence[CustomField], where: str) -> Sequence[Target]:
@@ -122,13 +144,13 @@ def with_extra_fields(
     values = _evaluated(record, targets, person.fields)
     if isinstance(values, Rejection):
         return values
-    job = values.get(JOB)
     return Person(
         source_key=[values[KEY]] if KEY in values else person.source_key,
         fields={name: value for name, value in values.items() if name in FIELDS},
-        applications=person.applications if job is None else [Application((str(job),))],
+        applications=applications_for(values.get(JOB)) or person.applications,
         position_uid=values.get(POSITION, person.position_uid),
         columns=person.columns,
+        left_out=person.left_out,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from destination_comeet.validation import is_address
+from destination_comeet.validation import Problem, is_address
 
 KEY, POSITION, JOB = "partner_candidate_id", "position_uid", "job_id"
 """Names in a record, or targets of an expression, that are not fields of the candidate."""
@@ -64,6 +64,8 @@ class Candidate:
     """The fields with files as they were mapped."""
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Why required fields are not there, or are not to be sent, by their names."""
+    left_out: Sequence[Problem] = ()
+    """Optional fields of the record that the mapping left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Person:
     position_uid: object = None
     columns: Mapping[str, str] = field(default_factory=dict)
     """The columns of the record that required values come from, by the name of the value."""
+    left_out: Sequence[Problem] = ()
 
 
 Mapper = Callable[[Record], Sequence[Candidate | Rejection | Skipped]]

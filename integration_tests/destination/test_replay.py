@@ -32,6 +32,7 @@ from integration_tests.support.writer import (
     state,
 )
 
+KEY = "partner_candidate_id"
 CREATE = r"/candidates$"
 REFUSED = envelope(400, "validation_error")
 
@@ -494,7 +495,7 @@ def test_a_damaged_table_is_named(writer: Writer) -> None:
 
 def test_of_records_that_were_rejected_without_a_key_the_newest_is_written(keeping: Writer) -> None:
     stream = keeping.config["streams"][0]
-    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    stream["extra_fields"] = [{"comeet_field": KEY, "expression": "join('-', phone)"}]
     for phone in ("555000001", "555000002"):
         keeping.write(*people(1, phone=phone), state(1))
         keeping.sandbox.advance(60)
@@ -509,7 +510,7 @@ def test_of_records_that_were_rejected_without_a_key_the_newest_is_written(keepi
 def test_records_without_a_key_are_told_apart_as_they_were_mapped(keeping: Writer) -> None:
     """With the number as it is, not as the text that stands for it elsewhere."""
     stream = keeping.config["streams"][0]
-    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    stream["extra_fields"] = [{"comeet_field": KEY, "expression": "join('-', phone)"}]
     for phone in ("555000001", "555000002"):
         keeping.write(*people(1, phone=phone, score=1.5), state(1))
         keeping.sandbox.advance(60)
@@ -524,7 +525,7 @@ def test_an_older_record_without_a_key_does_not_remove_a_newer_one_with_its_key(
     keeping: Writer,
 ) -> None:
     stream = keeping.config["streams"][0]
-    stream["extra_fields"] = [{"comeet_field": "note", "expression": "join('-', phone)"}]
+    stream["extra_fields"] = [{"comeet_field": KEY, "expression": "join('-', phone)"}]
     keeping.write(*people(1, phone="555000001"), state(1))
     del stream["extra_fields"]
     keeping.sandbox.advance(60)
@@ -549,3 +550,17 @@ def test_a_person_who_must_not_be_passed_on_any_more_is_not_replayed(either: Wri
         state(2),
     )
     assert keys(either) == []
+
+
+def test_a_person_who_is_marked_after_an_expression_had_failed_is_not_replayed(
+    either: Writer,
+) -> None:
+    either.config["keep_rejected"] = True
+    stream = either.config["streams"][0]
+    stream["skip_when"] = "contains(phone, 'x')"
+    either.write(record({**person(1), "phone": None}), state(1))
+    assert keys(either) == ["people:1"]
+    either.write(record({**person(1), "confidential": True}), state(2))
+    del stream["skip_when"]
+    replayed(either)
+    assert either.truth() == []

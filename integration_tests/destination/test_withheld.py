@@ -77,6 +77,38 @@ def test_a_name_that_the_source_withholds(
     assert {each["fields"][field] for each in writer.truth()} == {"Somebody"}
 
 
+@pytest.mark.parametrize(
+    ("stream", "path", "field"),
+    [
+        ("candidates", "email_addresses.email_address", "email"),
+        ("candidates", "phone_numbers.phone_number", "mobile_phone"),
+        ("profiles", "email", "email"),
+    ],
+)
+def test_contact_data_that_the_source_begins_to_hash_stays_as_it_was(
+    writer: Writer, tmp_path: Path, stream: str, path: str, field: str
+) -> None:
+    _, mapping, key = STREAMS[stream]
+    writer.config["streams"] = [
+        {"stream": stream, "mapping": {"mapping_type": mapping}, "position_uid": OPEN}
+    ]
+    writer.catalog = {"streams": [configured(stream, primary_key=(key,))]}
+    plain, hashed = (
+        [
+            record({**row, "applications": []}, stream)
+            for row in records_of(writer.sandbox, tmp_path, stream, **privacy)
+        ]
+        for privacy in ({}, {"hash": [f"{stream}.{path}"], "hash_key": "k"})
+    )
+    writer.write(*plain, state(1, stream))
+    before = [each["fields"].get(field) for each in writer.truth()]
+    assert any(before)
+    run = writer.write(*hashed, state(2, stream))
+    assert run.code == 0, run.output
+    assert [each["fields"].get(field) for each in writer.truth()] == before
+    assert f"{field} {HASHED}" in run.logs()
+
+
 def test_applications_that_the_source_drops(writer: Writer, tmp_path: Path) -> None:
     rows = records_of(writer.sandbox, tmp_path, "candidates", drop=["candidates.applications"])
     writer.config["streams"] = [

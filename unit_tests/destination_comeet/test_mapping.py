@@ -347,12 +347,28 @@ for _ in range(100_000):  # deeper than any version of Python goes
         ("to_string(a)", DEEP),
         ("a == [a]", DEEP),
         ("sort(a)", [1, "x"]),
-        ("no_such_function(a)", 1),
-        ("abs(a, a)", 1),
     ],
 )
 def test_an_expression_that_fails_rejects_its_record(expression: str, value: object) -> None:
     assert rejected(custom(first_name=expression), {"id": 1, "a": value}) == "first_name"
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("no_such_function(a)", "JMESPath has no function no_such_function"),
+        ("a[?lower(b) == 'x'].c | [0]", "JMESPath has no function lower"),
+        ("sort_by(a, &upper(b))", "JMESPath has no function upper"),
+        ("{b: [abs(a, a)]}", "The function abs takes 1 values, not 2"),
+        ("not_null()", "The function not_null takes at least 1 values, not 0"),
+    ],
+)
+def test_a_call_that_no_record_fits_is_a_config_error(expression: str, problem: str) -> None:
+    for settings in ({"skip_when": expression}, {"extra_fields": extra(note=expression)}):
+        with pytest.raises(ConfigError) as caught:
+            mapped("comeet", {"id": 1}, **settings)
+        assert problem in caught.value.message
+    assert mapped(custom(first_name="not_null(a, b, c)"), {"id": 1})
 
 
 def test_a_value_nested_too_deeply_rejects_its_record() -> None:
@@ -410,7 +426,7 @@ def test_bad_expressions_and_fields_are_config_errors(
     assert what in caught.value.message
 
 
-@pytest.mark.parametrize("value", [None, "", True, 1.5, {}, []])
+@pytest.mark.parametrize("value", [None, "", " ", True, 1.5, {}, []])
 def test_a_key_that_is_none(value: object) -> None:
     assert rejected("comeet", {"id": value}) == "partner_candidate_id"
 
@@ -423,6 +439,10 @@ def test_several_columns_make_one_key_without_mixing_them_up() -> None:
     assert len({key("x:y", "z"), key("x", "y:z"), key("x%3Ay", "z")}) == 3
     assert rejected("comeet", {"a": "x"}, primary_key=[["a"], ["b"]]) == "partner_candidate_id"
     assert rejected("comeet", {"a": "x"}, primary_key=[]) == "partner_candidate_id"
+    # Two people without a key are not one person.
+    nothing = {"a": "", "b": " "}
+    assert rejected("comeet", nothing, primary_key=[["a"], ["b"]]) == "partner_candidate_id"
+    assert key("", 0) == "s::0"
     nested = candidate("comeet", {"a": {"b": 5}}, primary_key=[["a", "b"]])
     assert nested.key == "s:5"
 
@@ -593,6 +613,36 @@ def test_an_expression_that_does_not_fit_rejects_the_record() -> None:
     assert rejected("comeet", record, skip_when="contains(tag, 'x')") == "skip_when"
     fields = extra(note="contains(tag, 'x')")
     assert rejected("comeet", record, extra_fields=fields) == "note"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "key"),
+    [
+        ("comeet", {"skip_when": "contains(tag, 'x')"}, "s:1"),
+        ("comeet", {"extra_fields": extra(note="contains(tag, 'x')")}, "s:1"),
+        (custom(note="contains(tag, 'x')", partner_candidate_id="code"), {}, "s:c-9"),
+        (custom(note="contains(tag, 'x')"), {}, "s:1"),
+    ],
+)
+def test_a_record_whose_expression_fails_has_its_key(
+    kind: Any, settings: dict[str, Any], key: str
+) -> None:
+    """So that a later one of the same person replaces what is kept of it."""
+    (found,) = mapped(kind, {"id": 1, "code": "c-9", "tag": None}, **settings)
+    assert isinstance(found, Rejection)
+    assert found.key == key
+
+
+@pytest.mark.parametrize("job", ["", " ", None])
+def test_a_blank_job_is_none(job: str | None) -> None:
+    record = {"id": 1, "job_id": job, "job": job}
+    for kind, settings in (
+        ("comeet", {}),
+        (custom(job_id="job"), {}),
+        ("comeet", {"extra_fields": extra(job_id="job")}),
+    ):
+        found = candidate(kind, record, positions=POSITIONS, position_uid="4A.1C2", **settings)
+        assert found.position_uid == "4A.1C2"
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,11 @@ class RowFilters:
         ]
         if not refused:
             return False
-        # Unknown ids are refused, so whoever accepted the whole batch knows all of it.
+        # Unknown ids of these filters are refused, so whoever accepted the batch knows all of them.
         owner = self._answered.get(number, integration_id)
         if owner != integration_id:
-            self._known |= dict.fromkeys(_ids_in(self.batches[number]), owner)
+            ids = _ids_in(self.batches[number])
+            self._known |= {id_: owner for id_ in ids if id_[0] in refused}
             self._current[key] = self._without_ids_of_others(integration_id, batch)
             return True
         self._bisected.add(key)
@@ -119,7 +120,11 @@ class RowFilters:
             (name, value) for name in refused for value in _unknown(name, batch[name], probe)
         }
         self._unknown.setdefault(integration_id, set()).update(unknown)
-        self._known |= {id_: integration_id for id_ in _ids_in(batch) if id_ not in unknown}
+        self._known |= {
+            id_: integration_id
+            for id_ in _ids_in(batch)
+            if id_[0] in refused and id_ not in unknown
+        }
         self._current[key] = _without(batch, unknown)
         return True
 
