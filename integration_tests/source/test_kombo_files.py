@@ -163,6 +163,22 @@ def test_a_candidate_without_files_is_emitted_and_requested_again(
     assert requested_ids(sandbox) == []
 
 
+@pytest.mark.parametrize("place", ["head", "tail"])
+def test_several_bad_candidates_in_a_row_stop_nobody_else(
+    sandbox: Sandbox, connector: Connector, place: str
+) -> None:
+    first = integrations(sandbox)[0]
+    connector.config["kombo"]["integration_ids"] = [first]
+    listed = [row["id"] for row in read(connector, sandbox).records() if row["files"] is not None]
+    assert len(listed) > 10
+    bad = listed[:7] if place == "head" else listed[-7:]
+    for each in bad:
+        sandbox.fault(FILES, "status", status=503, containing=each)
+    done = read(connector, sandbox)
+    assert done.code == 0, done.errors()
+    assert set_aside(done) == sorted(bad)
+
+
 def test_when_no_files_are_answered_the_stream_is_transient(
     sandbox: Sandbox, connector: Connector
 ) -> None:

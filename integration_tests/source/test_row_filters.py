@@ -153,6 +153,27 @@ def test_kombo_filters_all_have_to_match_on_every_page(sandbox: Sandbox, tmp_pat
         assert sorted({*ids_of(only.read_quickly("candidates"))}) == expected
 
 
+def test_kombo_jobs_of_one_integration_are_requested_of_it_also_after_another_has_refused_ids(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    first, second, _ = integrations(sandbox)
+    chosen = [
+        next(row for row in truth(sandbox, each).values() if jobs_of(row))
+        for each in (first, second)
+    ]
+    connector = kombo_connector(
+        sandbox,
+        tmp_path,
+        candidate_ids=[row["id"] for row in chosen],
+        job_ids=sorted({job for row in chosen for job in jobs_of(row)}),
+        integration_ids=[first, second],
+        concurrent_requests=1,
+    )
+    run = connector.read_quickly("candidates")
+    assert run.code == 0, run.errors()
+    assert ids_of(run) == sorted(row["id"] for row in chosen)
+
+
 def jobs_of(row: dict[str, Any]) -> set[str]:
     return {each["job"]["id"] for each in row["applications"] or () if each.get("job")}
 

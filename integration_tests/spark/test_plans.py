@@ -19,7 +19,7 @@ from integration_tests.support.atz_crm import atz_connector, mark, set_up, truth
 from integration_tests.support.durations import DAY
 from integration_tests.support.kombo import change, integrations, kombo_connector
 from integration_tests.support.talemetry import talemetry_connector
-from source_ats.errors import ConfigError, TransientError
+from source_ats.errors import ConfigError, ContractError, TransientError
 from source_ats.spark import AtsDataSource
 from source_ats.spark.source import BatchesReader, Offset, ReadTask, TableReader
 
@@ -188,6 +188,42 @@ def test_an_integration_that_cannot_be_read_keeps_its_bookmark(
         switch_off(world, first, error=None)
     changed = change(world, integration_id=first, changed=2)["changed"]
     assert set(changed) <= set(ids(reader, meanwhile, after(reader, meanwhile)))
+
+
+def test_a_table_is_not_read_without_an_integration_that_fails(
+    world: Sandbox, kombo: dict[str, Any]
+) -> None:
+    """No later batch would bring its rows. One that cannot be read by its settings is left out."""
+    first, *others = integrations(world)
+    world.fault("kombo.candidates", "body", body="{}", containing=first)
+    try:
+        with pytest.raises(ContractError, match=first):
+            table(kombo, "candidates").partitions()
+    finally:
+        world.clear_faults()
+    switch_off(world, first)
+    try:
+        partitions = table(kombo, "candidates").partitions()
+    finally:
+        switch_off(world, first, error=None)
+    pieces = [
+        piece for each in partitions if isinstance(each, ReadTask) for piece in each.partitions
+    ]
+    assert [each and each["integration_id"] for each in pieces] == others
+
+
+def test_a_row_without_a_readable_key_fails_its_task(world: Sandbox, kombo: dict[str, Any]) -> None:
+    """Its batch is planned already, so nothing would request the row again."""
+    first = integrations(world)[0]
+    partition = table(kombo, "kombo_jobs").partitions()[0]
+    body = b'{"status":"success","data":{"next":null,"results":[{"name":"x" y "z","id":"bad"}]}}'
+    world.fault("kombo.jobs", "body", body=body.decode(), containing=first)
+    try:
+        with pytest.raises(TransientError, match="without a readable id"):
+            list(table(kombo, "kombo_jobs").read(partition))
+        assert list(table(kombo, "kombo_jobs", refused="leave_out").read(partition)) == []
+    finally:
+        world.clear_faults()
 
 
 def test_one_that_breaks_after_the_plan_fails_its_task_by_name(

@@ -18,7 +18,6 @@ any of its tasks can be repeated. Rows that change while a batch is read may com
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +37,7 @@ from source_ats.config import SourceConfig, limits, seconds_between_calls, share
 from source_ats.errors import ConfigError, TransientError
 from source_ats.spark import options, rows
 from source_ats.sync.state import selection_hash
-from source_ats.sync.stream import Partition, Partitioning, State, Stream
+from source_ats.sync.stream import EVERYTHING, Partition, Partitioning, State, Stream
 
 log = logging.getLogger("airbyte.source_ats.spark")
 
@@ -46,7 +45,6 @@ Offset = dict[str, Any]
 
 PARTITIONS = 4
 CHILDREN_NAMED = 10
-ALL_OF_THEM = sys.maxsize
 
 
 class AtsDataSource(DataSource):
@@ -164,7 +162,7 @@ class TableReader(DataSourceReader):
         partitioning = self._settings.stream().partitioning
         if partitioning is None:
             return self._settings.tasks([None])
-        after = partitioning.plan({}, ALL_OF_THEM)
+        after = partitioning.plan({}, EVERYTHING)
         return self._settings.tasks(partitioning.split({}, after, self._settings.partitions))
 
     def read(self, partition: InputPartition) -> Iterator[tuple[Any, ...]]:

@@ -137,6 +137,11 @@ class LeftOutRows(Generic[StateT]):
                     self._set_aside.release(key)
 
     @property
+    def holds_back(self) -> bool:
+        """True if the state does not move, because a row without a readable key is left out."""
+        return self._held is not None
+
+    @property
     def is_empty(self) -> bool:
         """True if no row of this run or of earlier ones is left out."""
         return self._held is None and not self._set_aside.keys()

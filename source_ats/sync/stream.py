@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -49,6 +50,10 @@ Partition = Mapping[str, Any]
 """A part of a stream, as JSON: all that one reader needs to know to read it."""
 
 
+EVERYTHING = sys.maxsize
+"""As many partitions as there are: the stream is read once, as a table."""
+
+
 @dataclass(frozen=True, slots=True)
 class Partitioning:
     """How a stream is read by several readers that know nothing of each other.
@@ -60,7 +65,7 @@ class Partitioning:
     plan: Callable[[State, int], State]
     """`plan(state, most)`: the state after the next batch, of about `most` partitions where the
     vendor package can choose; the same state when nothing is due. With `in_progress`, more is
-    left."""
+    left. With `EVERYTHING`, what cannot be read for now is an error: no later batch brings it."""
     split: Callable[[State, State, int], Sequence[Partition]]
     """`split(before, after, most)`: the partitions of that batch. Sends nothing: always the
     same."""

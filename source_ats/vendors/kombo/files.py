@@ -16,7 +16,7 @@ its answers how many more it allows. A list of candidates has no such limit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 
 import tenacity
@@ -73,7 +73,8 @@ class CandidateFiles:
         self._base_url = base_url
         self._integration_id = integration_id
         self._limit = _Limit()
-        self._has_answered = False
+        self._answered: str | None = None
+        """The last candidate whose files were read; any thread may set it."""
         self._is_offered = True
         self._within_limit = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_exceeds_limit),
@@ -89,17 +90,17 @@ class CandidateFiles:
         try:
             files: responses.Files = self._within_limit(self._request, candidate_id)
         except RequestRefused as refusal:
-            if refusal.code == responses.ACTION_DISABLED and not self._has_answered:
+            if refusal.code == responses.ACTION_DISABLED and self._answered is None:
                 message = f"The files of candidates are switched off. {_SCOPE}"
                 raise PartitionUnavailable(message, passes=False, detail=refusal.detail) from None
             raise
         except PartitionUnavailable as error:
-            if self._has_answered:
+            if self._answered is not None:
                 message = "The files cannot be read."
                 raise IncompleteResponse(message, detail=error.detail) from None
             message = f"{error.message} {_SCOPE}"
             raise PartitionUnavailable(message, passes=error.passes, detail=error.detail) from None
-        self._has_answered = True
+        self._answered = candidate_id
         return files
 
     def _request(self, candidate_id: str) -> responses.Files:
@@ -140,6 +141,7 @@ class CandidateFiles:
         heads = [responses.candidate_head(row) for row in rows]
         with_files: list[bytes] = []
         answered: list[str] = []
+        is_up = False
         failed: dict[str, AtsError] = {}
         incomplete: list[str] = []
         # Closed, so that nothing more is sent once all of them fail.
@@ -147,11 +149,12 @@ class CandidateFiles:
             for row, head, result in zip(rows, heads, results, strict=True):
                 if isinstance(result, responses.Files):
                     answered.append(head.id)
+                    is_up = True
                     if result.warnings:
                         incomplete.append(head.id)
                 elif result is not None and not self._is_unsupported(result):
                     failed[head.id] = result
-                    self._raise_if_down(failed, answered)
+                    is_up = is_up or self._is_up(failed, heads)
                 encoded = result.encoded if isinstance(result, responses.Files) else b"null"
                 with_files.append(responses.with_field(row, "files", encoded))
         for candidate_id in answered:
@@ -164,8 +167,11 @@ class CandidateFiles:
     def _files_or_error(self, head: responses.CandidateHead) -> responses.Files | AtsError | None:
         if head.remote_deleted_at is not None or not self._is_offered:
             return None
+        return self._files_of(head.id)
+
+    def _files_of(self, candidate_id: str) -> responses.Files | AtsError:
         try:
-            return self.fetch(head.id)
+            return self.fetch(candidate_id)
         except _OF_ONE_CANDIDATE as error:
             if isinstance(error, RetryableError) and error.rate_limit:
                 raise
@@ -184,15 +190,29 @@ class CandidateFiles:
             )
         return is_it
 
-    def _raise_if_down(self, failed: dict[str, AtsError], answered: Sequence[str]) -> None:
-        """Raise the failure if it concerns all candidates, for then it is nobody's own."""
+    def _is_up(
+        self, failed: Mapping[str, AtsError], heads: Sequence[responses.CandidateHead]
+    ) -> bool:
+        """Return True if somebody else is answered, False if it is too early to tell.
+
+        Raises the failure if it concerns all candidates, for then it is nobody's own.
+        """
         down = [
             error
             for error in failed.values()
             if isinstance(error, (RetryableError, AnsweredBefore))
         ]
-        if not answered and len(down) >= ENOUGH_TO_TELL:
+        if len(down) < ENOUGH_TO_TELL:
+            return False
+        others = (
+            head.id
+            for head in reversed(heads)
+            if head.id not in failed and head.remote_deleted_at is None
+        )
+        neighbour = self._answered or next(others, None)
+        if neighbour is None or not isinstance(self._files_of(neighbour), responses.Files):
             raise down[-1]
+        return True
 
     def _warn_of_incomplete(self, ids: Sequence[str]) -> None:
         if ids:

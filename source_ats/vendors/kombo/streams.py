@@ -44,7 +44,15 @@ from source_ats.sync.cursors import SeenCursors
 from source_ats.sync.left_out import LeftOutRows
 from source_ats.sync.page_size import TWO_ATTEMPTS, FirstPage, PageSize
 from source_ats.sync.state import Timestamp, parse_state, reject_future_state
-from source_ats.sync.stream import Page, Partition, Partitioning, ReadOptions, State, Stream
+from source_ats.sync.stream import (
+    EVERYTHING,
+    Page,
+    Partition,
+    Partitioning,
+    ReadOptions,
+    State,
+    Stream,
+)
 from source_ats.vendors.kombo import requests, responses, schemas
 from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.kombo.files import MOST_CALLS, CandidateFiles
@@ -289,7 +297,8 @@ def _readable_pages(
     """
     try:
         _require_model(context, integration_id)
-        for rows, after in _integration_pages(context, integration_id, before):
+        left_out = _left_out_rows(context, integration_id, before)
+        for rows, after in _integration_pages(context, integration_id, before, left_out):
             yield integration_id, rows, after
     except (Stopped, CredentialsRefused):
         raise
@@ -420,16 +429,23 @@ def _bookmark_position(context: ReadContext, state: IntegrationState, now: datet
     return _Position(bookmark, None, None)
 
 
-def _integration_pages(
+def _left_out_rows(
     context: ReadContext, integration_id: str, state: IntegrationState
+) -> LeftOutRows[IntegrationState]:
+    name = f"{context.model.stream}: Integration {integration_id}"
+    return LeftOutRows(name, state.set_aside, context.client.now)
+
+
+def _integration_pages(
+    context: ReadContext,
+    integration_id: str,
+    state: IntegrationState,
+    left_out: LeftOutRows[IntegrationState],
 ) -> Iterator[tuple[Sequence[bytes], IntegrationState]]:
     """Yield the rows of each page and the integration's state after it.
 
     If a cursor is refused, the integration is read again from its bookmark, once.
     """
-    left_out = LeftOutRows[IntegrationState](
-        f"{context.model.stream}: Integration {integration_id}", state.set_aside, context.client.now
-    )
 
     def complete(state: IntegrationState) -> IntegrationState:
         builtins = {**msgspec.to_builtins(state), "set_aside": {}, **left_out.as_state()}
@@ -684,7 +700,6 @@ def _plan_batch(context: ReadContext, state: State, most: int) -> State:
     One row of each is requested: so an integration that cannot be read is left out of the batch,
     and keeps its bookmark, before the state claims anything about it.
     """
-    del most
     stored = parse_state(state, StreamState, context.model.stream).integrations
     integration_ids = context.config.integration_ids
     after = {each: stored[each] for each in integration_ids if each in stored}
@@ -694,6 +709,8 @@ def _plan_batch(context: ReadContext, state: State, most: int) -> State:
         integration_ids, map_ordered(probe, integration_ids, CONCURRENT_PROBES), strict=True
     ):
         if isinstance(result, AtsError):
+            if most == EVERYTHING and not isinstance(result, PartitionUnavailable):
+                raise combined_error({integration_id: result})
             unavailable[integration_id] = result
             _warn_left_out(context, integration_id, result)
             continue
@@ -745,9 +762,15 @@ def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Pag
     integration_id = str(partition["integration_id"])
     state = msgspec.convert(partition["entry"], IntegrationState)
     state = msgspec.structs.replace(state, in_progress=None)
+    left_out = _left_out_rows(context, integration_id, state)
     try:
-        for rows, after in _integration_pages(context, integration_id, state):
-            yield Page(rows, {"set_aside": msgspec.to_builtins(after.set_aside)})
+        for rows, _ in _integration_pages(context, integration_id, state, left_out):
+            yield Page(rows, {"set_aside": {}, **left_out.as_state()})
+        if left_out.holds_back:
+            # No state is kept here that would have the page requested again.
+            now = rfc3339(context.client.now())
+            unnamed = {f"a row of {integration_id} without a readable id": now}
+            yield Page([], {"set_aside": {**left_out.as_state().get("set_aside", {}), **unnamed}})
     except (Stopped, CredentialsRefused):
         raise
     except AtsError as error:
