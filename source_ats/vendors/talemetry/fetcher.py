@@ -9,13 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from source_ats.clock import rfc3339
-from source_ats.errors import (
-    ContractError,
-    RequestRefused,
-    RetryableError,
-    Stopped,
-    TransientError,
-)
+from source_ats.errors import RequestRefused, RetryableError, Stopped, TransientError
 from source_ats.http.client import Client
 from source_ats.http.models import Response
 from source_ats.http.retry import READ_POLICY, RetryPolicy
@@ -179,15 +173,7 @@ class ProfileFetcher:
 
         def read(response: Response) -> dict[str, bytes]:
             self.first_sent_at = self.first_sent_at or response.sent_at
-            try:
-                return _records(response, ids, self.config.include, as_of)
-            except ContractError as error:
-                if len(ids) > 1:
-                    raise
-                # It may be this person's own shape: it is, if others are answered.
-                raise RequestRefused(
-                    error.message, status=response.status, code=None, detail=error.detail
-                ) from None
+            return _records(response, ids, self.config.include, as_of)
 
         try:
             found = self.client.send(request, read, retry_policy=policy)

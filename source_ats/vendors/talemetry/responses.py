@@ -179,8 +179,7 @@ def people(response: Response) -> dict[str, dict[str, Any]]:
 
     `result.Candidates[].Candidate` is documented. Also accepted: no `result` around it, a single
     entry that is not in a list, entries without `Candidate`, and, when no person matches, a
-    `result` or `Candidates` that is missing, null or empty. An entry of another shape next to good
-    ones is passed over: whom it is about is missing then.
+    `result` or `Candidates` that is missing, null or empty.
     """
     answer, left_out = response.decode_rows(_anything, "IdValue")
     if not isinstance(answer, dict) or not (answer.keys() & {"result", "Candidates"}):
@@ -192,19 +191,15 @@ def people(response: Response) -> dict[str, dict[str, Any]]:
         # A single candidate is not in a list: what was left out is a part of it.
         raise IncompleteResponse("The response is not JSON.", detail=response.where)
     found = {}
-    unexpected = None
     for candidate in _candidates(result["Candidates"] if result else None):
-        guid = guid_of(candidate) if isinstance(candidate, dict) else None
-        if isinstance(candidate, dict) and guid is not None:
-            found[guid.lower()] = candidate
-        elif isinstance(candidate, dict):
-            what = "A candidate has no CandidateRecordInfo.Id"
-            unexpected = _unexpected_shape(what, candidate, response)
-        else:
-            what = "A candidate is not an object"
-            unexpected = _unexpected_shape(what, candidate, response)
-    if unexpected is not None and not found:
-        raise unexpected
+        if not isinstance(candidate, dict):
+            raise _unexpected_shape("A candidate is not an object", candidate, response)
+        guid = guid_of(candidate)
+        if guid is None:
+            raise _unexpected_shape(
+                "A candidate has no CandidateRecordInfo.Id", candidate, response
+            )
+        found[guid.lower()] = candidate
     return found
 
 

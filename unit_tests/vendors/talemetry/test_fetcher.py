@@ -10,14 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from source_ats.errors import (
-    AtsError,
-    ContractError,
-    RequestRefused,
-    RetryableError,
-    Stopped,
-    TransientError,
-)
+from source_ats.errors import AtsError, RequestRefused, RetryableError, Stopped, TransientError
 from source_ats.http.client import Client
 from source_ats.http.models import Request, Response
 from source_ats.vendors.talemetry.config import TalemetryConfig, TokenCredentials
@@ -44,8 +37,6 @@ class Vendor:
 
     bad: dict[str, Callable[[], AtsError]] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
-    odd: dict[str, object] = field(default_factory=dict)
-    """Entries of another shape in the place of these people."""
     missing_in_batch: set[str] = field(default_factory=set)
     everything_fails: Callable[[], AtsError] | None = None
     asked: list[list[str]] = field(default_factory=list)
@@ -66,7 +57,7 @@ class Vendor:
                 raise error
         left_out = self.missing | (self.missing_in_batch if len(ids) > 1 else set())
         people = [
-            self.odd.get(each, {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": each}}}})
+            {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": each}}}}
             for each in reversed(ids)
             if each not in left_out
         ]
@@ -136,22 +127,6 @@ def test_several_bad_ones_in_one_batch(error: Callable[[], AtsError]) -> None:
     result = vendor.fetch(IDS, others=["somebody"])
     assert set(result.people) == set(IDS) - set(bad)
     assert set(result.bad) == set(bad)
-
-
-@pytest.mark.parametrize(
-    "entry", ["not found", {"Candidate": {"CandidateRecordInfo": {"Id": None}}}]
-)
-def test_a_person_in_another_shape_is_set_aside_next_to_others(entry: object) -> None:
-    vendor = Vendor(odd={IDS[3]: entry})
-    result = vendor.fetch(IDS)
-    assert set(result.people) == {*IDS} - {IDS[3]}
-    assert list(result.bad) == [IDS[3]]
-
-
-def test_everybody_in_another_shape_is_no_matter_of_single_people() -> None:
-    vendor = Vendor(odd=dict.fromkeys(IDS, "not found"))
-    with pytest.raises(ContractError, match="not an object"):
-        vendor.fetch(IDS)
 
 
 def test_a_person_who_is_answered_404_is_gone() -> None:
