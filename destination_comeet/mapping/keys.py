@@ -30,7 +30,7 @@ def partner_candidate_id(
     Different keys never get the same name, also where they hold halves of characters: those go
     into the hash as they are.
     """
-    has_text = any(str(each).strip() for each in source_key)
+    has_text = any(str(each) for each in source_key)
     if not all(map(_is_usable, source_key)) or not has_text:
         reason = "cannot be made: the record's key is missing, or is neither text nor a number"
         return Rejection(KEY, reason)
