@@ -19,7 +19,6 @@ import enum
 import json
 import logging
 import math
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,8 +127,9 @@ _message = msgspec.json.Decoder(_Message)
 _state = msgspec.json.Decoder(_State)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_LONG_NUMBER = re.compile(rb"\d{20}|-\d{19}")
-"""A fast decoder makes a float of an integer beyond 64 bits, and so another number."""
+_ZEROS_FOR_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * 19
+"""An integer beyond 64 bits has this many digits at least. orjson makes a rounded float of it."""
 _PASSED_OVER = frozenset({"CATALOG", "CONNECTION_STATUS", "CONTROL", "SPEC", "DESTINATION_CATALOG"})
 """Types that mean nothing to a destination. LOG and TRACE of a source in the same pipe are kept."""
 
@@ -553,7 +553,8 @@ def decoded_record(raw: bytes) -> Record | None:
     """
     if not raw.startswith(b"{"):
         return None
-    if not _LONG_NUMBER.search(raw):
+    # Each record is searched, and a regular expression takes ten times as long as the decoder.
+    if _LONG_NUMBER not in raw.translate(_ZEROS_FOR_DIGITS):
         try:
             record: Record = orjson.loads(raw)
         except orjson.JSONDecodeError:

@@ -162,7 +162,7 @@ class HostileComeet:
         self.has_date = False
 
     def begin_lists_with_empty_pages(self, number: int) -> None:
-        """Send so many empty pages before each list of candidates. Behind them are all."""
+        """Send this number of empty pages before the first page of each list of candidates."""
         links = [f"{self.url}/candidates?limit=100&empty={each}" for each in range(1, number)]
         links.append(f"{self.url}/candidates?limit=100")
         for each, link in enumerate(links):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from source_ats.errors import ContractError
 
 MOST_EMPTY_PAGES = 10
-"""Assumed: no vendor sends so many in a row in the middle of a list."""
+"""In a row. Assumed: no vendor sends as many in the middle of a list."""
 
 
 class SeenCursors:

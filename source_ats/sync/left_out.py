@@ -68,7 +68,8 @@ class LeftOutRows(Generic[StateT]):
         Those rows are requested side by side with the pages, as far as they can be read now.
         `fetch` requests one row by its key, with little patience, in another thread. It raises
         `IncompleteResponse` for a row that is still not valid JSON. A row that does not exist any
-        more is forgotten. Many rows come before the pages: these may need the room in the state.
+        more is forgotten. More than half of what the state may hold is requested before the pages,
+        whose own rows could exceed the limit otherwise.
         """
 
         def request(key: str) -> Callable[[], PageT | None]:

@@ -354,9 +354,9 @@ class HistoryPass:
             self._count_as_without_job()
 
     def _count_as_without_job(self) -> None:
-        """Take a 404 for "no job" from now on: there is no room for more candidates in the state.
+        """Read a 404 as "no job" from now on, since the state holds as many candidates as it may.
 
-        Otherwise a pass in which others are set aside as well would end here in every run.
+        Without this, a pass in which other candidates are set aside would fail in every run.
         """
         self._without_job = len(self._not_found)
         for each in self._not_found:

@@ -33,7 +33,7 @@ def list_pages(
 
     Raises `ContractError` instead of a page whose link leads back to a page that was read, and
     after many empty pages in a row that name a next one. With `ends_at_empty_pages` these are the
-    end instead: not for callers that look for somebody, who would be taken for not being there.
+    end instead. That is not for callers that look for a person: "not listed" would be a guess.
     """
     seen = SeenCursors(first.url)
     request: Request | None = first

@@ -108,7 +108,8 @@ class RowFilters:
         ]
         if not refused:
             return False
-        # Unknown ids of these filters are refused, so whoever accepted the batch knows all of them.
+        # Unknown ids of these filters fail the request, so an integration that has answered the
+        # whole batch knows all of them.
         owner = self._answered.get(number, integration_id)
         if owner != integration_id:
             ids = _ids_in(self.batches[number])

@@ -222,6 +222,11 @@ class RowsPage:
     left_out: Sequence[str | None] = ()
     """The ids of rows that are not valid JSON; None where the id cannot be read."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the vendor sent no row at all."""
+        return not (self.rows or self.left_out)
+
 
 def rows(response: Response, integration_id: str) -> RowsPage:
     """Return the rows as the vendor sent them, `integration_id` added.

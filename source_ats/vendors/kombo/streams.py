@@ -468,8 +468,7 @@ def _integration_pages(
         seen = SeenCursors(position.cursor)
         reached = position.state
         while True:
-            is_empty = not (page.rows or page.left_out)
-            cursor = None if seen.is_at_end(is_empty=is_empty) else page.next_cursor
+            cursor = None if seen.is_at_end(is_empty=page.is_empty) else page.next_cursor
             following = _position_after(context, position, cursor, started_at)
             if following is None:
                 break
@@ -589,7 +588,7 @@ def _first_page(
     if not restarted:
         # Until the first response, "now" was the machine's.
         by_vendor_clock = _resume_position(context, state, page.sent_at)
-        if by_vendor_clock.cursor is not None and not page.rows:
+        if by_vendor_clock.cursor is not None and page.is_empty:
             by_vendor_clock = _bookmark_position(context, state, page.sent_at)
         if by_vendor_clock != position:
             log.info(
@@ -767,7 +766,7 @@ def _partition_pages(context: ReadContext, partition: Partition) -> Iterator[Pag
         for rows, _ in _integration_pages(context, integration_id, state, left_out):
             yield Page(rows, {"set_aside": {}, **left_out.as_state()})
         if left_out.holds_back:
-            # No state is kept here that would have the page requested again.
+            # The batch is planned already, so no state requests the page again.
             now = rfc3339(context.client.now())
             unnamed = {f"a row of {integration_id} without a readable id": now}
             yield Page([], {"set_aside": {**left_out.as_state().get("set_aside", {}), **unnamed}})
