@@ -12,7 +12,7 @@ from source_ats.errors import ConfigError
 from source_ats.sync.state import parse_state, usable_state
 from source_ats.vendors.atz_crm import history_pass, lists
 from source_ats.vendors.comeet import streams as comeet
-from source_ats.vendors.kombo import streams as kombo
+from source_ats.vendors.kombo import state as kombo
 from source_ats.vendors.talemetry.state import ProfilesState
 
 T = "2026-01-31T12:00:00Z"

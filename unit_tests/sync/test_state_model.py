@@ -11,7 +11,6 @@ schedule can be repeated.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections import Counter
@@ -43,6 +42,7 @@ from source_ats.sync.stream import Page, ReadOptions, State, Stream
 from source_ats.vendors.atz_crm import list_reader
 from source_ats.vendors.atz_crm import streams as atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
+from source_ats.vendors.kombo import integration
 from source_ats.vendors.kombo import streams as kombo
 from source_ats.vendors.kombo.config import KomboConfig
 from source_ats.vendors.talemetry import streams as talemetry
@@ -533,11 +533,9 @@ def with_a_change_while_reading() -> Schedule:
 
 def test_bookmark_is_the_start_of_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with_a_change_while_reading().teardown()
-    # The package has a function of this name.
-    streams = importlib.import_module("source_ats.vendors.kombo.streams")
-    right = vars(streams)["_finished_state"]
+    right = integration.finished_state
     wrong = lambda context, state, began: right(context, state, context.client.now())  # noqa: E731
-    monkeypatch.setattr(streams, "_finished_state", wrong)
+    monkeypatch.setattr(integration, "finished_state", wrong)
     with pytest.raises(AssertionError):
         with_a_change_while_reading().teardown()
 

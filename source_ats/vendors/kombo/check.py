@@ -19,14 +19,10 @@ from source_ats.errors import (
 from source_ats.http.client import Client
 from source_ats.vendors.kombo import requests, responses
 from source_ats.vendors.kombo.config import KomboConfig
+from source_ats.vendors.kombo.errors import combined_error, describe_errors
 from source_ats.vendors.kombo.files import CandidateFiles
 from source_ats.vendors.kombo.filters import Batch, RowFilters
-from source_ats.vendors.kombo.streams import (
-    CANDIDATES,
-    MODELS,
-    combined_error,
-    describe_errors,
-)
+from source_ats.vendors.kombo.models import CANDIDATES, MODELS
 
 BATCHES_TO_TRY = 10
 """Of the lists that the row filters make. A read finds unknown ids in the others."""

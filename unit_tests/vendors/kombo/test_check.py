@@ -13,14 +13,14 @@ import requests_mock
 
 from source_ats.errors import ConfigError, PartitionUnavailable
 from source_ats.http.retry import CHECK_POLICY
-from source_ats.vendors.kombo import streams
+from source_ats.vendors.kombo import models, streams
 from source_ats.vendors.kombo.check import check
 from source_ats.vendors.kombo.config import KomboConfig
 from unit_tests.fakes import FakeClock
 
 BASE = "https://kombo.example.com/v1"
 SAVED = Path(__file__).parent / "saved_responses"
-MODELS = [model.read_model for model in streams.MODELS]
+MODELS = [model.read_model for model in models.MODELS]
 EXPIRED = "2026-01-30T08:00:00.000Z"
 
 Json = dict[str, Any]
@@ -79,7 +79,7 @@ def test_a_good_integration_needs_three_requests_and_no_note(kombo: Kombo) -> No
 
 def test_models_that_cannot_be_read_are_named(kombo: Kombo) -> None:
     kombo.offers(*MODELS[:-2])
-    names = ", ".join(model.stream for model in streams.MODELS[-2:])
+    names = ", ".join(model.stream for model in models.MODELS[-2:])
     assert kombo.check() == [
         (
             f"Integration one has nothing for {names}: its applicant tracking system does not "

@@ -27,7 +27,7 @@ from source_ats.errors import (
 )
 from source_ats.http.models import FailureKind, Response
 from source_ats.vendors.kombo import requests, responses
-from source_ats.vendors.kombo.streams import CANDIDATES, MODELS, Model
+from source_ats.vendors.kombo.models import CANDIDATES, MODELS, Model
 
 SAVED = Path(__file__).parent / "saved_responses"
 INTEGRATION = "greenhouse:7kQmW3xTzB9sLp2VhNfRc4Yd"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_ats.vendors.kombo.streams import InProgress, IntegrationState
+from source_ats.vendors.kombo.state import InProgress, IntegrationState
 from unit_tests.fakes import NOON
 
 NEVER_READ = IntegrationState()
