@@ -356,6 +356,34 @@ def test_a_short_page_with_a_cursor_or_link_is_not_the_end(tmp_path: Path, strea
     assert keys == ["k1", "k2", "k3", "k4"]
 
 
+def test_a_resumed_page_of_kombo_that_has_only_invalid_rows_is_no_empty_page(
+    tmp_path: Path,
+) -> None:
+    """An empty one tells that the cursor no longer works: the list would be read again."""
+    is_down = True
+
+    def script(request: Request) -> Answer:
+        number = int(request.query.get("cursor", "1"))
+        if number != 2:
+            return kombo_page([number], "2" if number == 1 else None)
+        if is_down:
+            return Answer({"status": "error"}, 503)
+        row = BAD_ROWS["with a key"].replace(b"slug", b"id")
+        body = b'{"status":"success","data":{"next":"3","results":[%s]}}'
+        return Answer(body % row)
+
+    with scripted_vendor(kombo_list(script)) as vendor:
+        connector = source(tmp_path, kombo=section("kombo", vendor.url))
+        run = connector.read_quickly("candidates")
+        assert [row["id"] for row in run.records("candidates")] == ["k1"]
+        is_down = False
+        again = connector.read_quickly("candidates", state=run.of("STATE"))
+    assert again.code == 0, again.errors()
+    assert [row["id"] for row in again.records("candidates")] == ["k3"]
+    after = again.state("candidates")["integrations"]["greenhouse:one"]
+    assert list(after["set_aside"]) == ["bad"]
+
+
 @pytest.mark.parametrize("stream", ["candidates", "kombo_jobs", "comeet_positions"])
 def test_empty_pages_that_name_a_next_one_are_passed_over_but_end_a_list_that_never_ends(
     tmp_path: Path, stream: str
