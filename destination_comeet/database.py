@@ -136,9 +136,7 @@ def _follows(later: str, earlier: str) -> bool:
 def _run_and_number(mark: str) -> tuple[str, int]:
     """Return the run of a mark and its number in the order in which a run makes them."""
     run, _, number = mark.removeprefix(CLAIMING).partition(".")
-    if mark.startswith(CLAIMING):
-        return run, 0
-    return run, int(number or 0) + 1
+    return run, int(number or 0)
 
 
 def _mark(path: Path, option: str) -> str | None:

@@ -518,3 +518,16 @@ def test_what_a_killed_run_left_next_to_its_own_ledger_is_merged(writer: Writer)
     assert (writer.folder / "ledger.db-wal").stat().st_size
     assert counts(writer.write(*people(2, 3, 4), state(2))) == (3, 0)
     assert created(writer) == once(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("occurrence", range(1, 7))
+def test_a_run_killed_before_it_merges_its_changes_hinders_no_later_one(
+    writer: Writer, occurrence: int
+) -> None:
+    """The first changes of a run are those that mark the ledger as its own."""
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    killed = writer.write_killed("changes not merged", occurrence, *people(1, 2, 3), state(2))
+    assert killed.code != 0
+    done = writer.write(*people(1, 2, 3), state(3))
+    assert done.code == 0, done.logs("FATAL")
+    assert created(writer) == once(1, 2, 3)

@@ -57,6 +57,7 @@ STEPS: dict[str, Step] = {
     "entry not saved": (Ledger, "save", "before", always),
     "entry saved": (Ledger, "save", "after", always),
     "record done": (Delivery, "deliver", "after", always),
+    "changes not merged": (Ledger, "_commit", "after", always),
     "not flushed": (Ledger, "flush", "before", always),
     "flushed": (Ledger, "flush", "after", always),
     "state not passed on": (Output, "write", "before", is_state),
