@@ -246,7 +246,9 @@ class Delivery:
         if not is_known and candidate.skip_unless_known is not None:
             return self._outcome_of(stream, candidate.skip_unless_known)
         checked = validation.checked(candidate.fields)
-        problem = next(iter(candidate.withheld.items()), None) or self._why_rejected(checked)
+        problems = [*candidate.left_out, *checked.problems]
+        withheld = next(iter(candidate.withheld.items()), None)
+        problem = withheld or self._why_rejected(problems, checked.fields)
         if problem is not None:
             return _rejected(candidate, *problem)
         candidate = replace(
@@ -256,14 +258,15 @@ class Delivery:
             raw_files={key: each for key, each in candidate.fields.items() if key in FILE_FIELDS},
         )
         outcome = self._create_or_update(stream, candidate, entry)
-        dropped = [*candidate.left_out, *checked.problems, *outcome.dropped]
-        return replace(outcome, dropped=dropped)
+        return replace(outcome, dropped=[*problems, *outcome.dropped])
 
-    def _why_rejected(self, checked: validation.Checked) -> validation.Problem | None:
+    def _why_rejected(
+        self, problems: Sequence[validation.Problem], fields: Mapping[str, Any]
+    ) -> validation.Problem | None:
         """Return what rejects the record: a required field, or any problem where that is set."""
         rejects = self._rejects_bad_fields
-        bad = (each for each in checked.problems if rejects or each[0] in validation.REQUIRED)
-        return next(bad, None) or validation.missing(checked.fields)
+        bad = (each for each in problems if rejects or each[0] in validation.REQUIRED)
+        return next(bad, None) or validation.missing(fields)
 
     def _create_or_update(self, stream: str, candidate: Candidate, entry: Entry | None) -> Outcome:
         if entry is None or entry.status in NEVER_POSTED:

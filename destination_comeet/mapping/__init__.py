@@ -46,7 +46,7 @@ from destination_comeet.mapping.model import (
     Skipped,
 )
 from destination_comeet.mapping.talemetry_profiles import from_talemetry_profiles
-from destination_comeet.mapping.values import cleaned
+from destination_comeet.mapping.values import cleaned, has_hash
 from destination_comeet.validation import REQUIRED
 from source_ats.errors import ConfigError
 
@@ -56,8 +56,6 @@ _POSITION_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Documented: two groups of hexadecimal digits with a dot. It becomes part of an address."""
 
 _MAY_BE_DROPPED = "the privacy settings of the source may drop (privacy.drop)"
-_HASH = re.compile(r"[0-9a-f]{64}")
-"""What source-ats puts in place of a hashed value. Nobody is called that."""
 IS_A_HASH = "is a hash, as privacy.hash of the source makes it"
 
 
@@ -187,7 +185,10 @@ def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection |
 
 
 def _without_hashes(person: Person) -> Person:
-    """Leave out optional values that the source has hashed: they would replace the real ones."""
+    """Leave out optional values that the source has hashed: they would replace the real ones.
+
+    A value of several parts is left out as a whole: without one of them it would erase that part.
+    """
     fields = {
         name: value if name in REQUIRED else _not_hashed(value)
         for name, value in person.fields.items()
@@ -197,13 +198,15 @@ def _without_hashes(person: Person) -> Person:
 
 
 def _not_hashed(value: Any) -> Any:
-    """Return a value without the hashes in it, and without files whose content is one."""
-    if isinstance(value, dict):
-        parts = {name: _not_hashed(each) for name, each in value.items()}
-        return None if parts.get("file") != value.get("file") else parts
+    """Return a value, None if it has a hash in it, or a list without the elements that have one."""
     if isinstance(value, list):
         return [each for each in map(_not_hashed, value) if each is not None]
-    return None if isinstance(value, str) and _HASH.fullmatch(value) else value
+    if isinstance(value, dict):
+        # A file is told by its id, also by a hashed one, which is not sent.
+        return (
+            None if any(has_hash(each) for name, each in value.items() if name != "id") else value
+        )
+    return None if has_hash(value) else value
 
 
 def _person(record: Record, rules: _Rules) -> Person | Rejection | Skipped:
@@ -226,7 +229,7 @@ def _withheld(person: Person, record: Record, fields: Mapping[str, Any]) -> Mapp
                 f"is missing, and Comeet requires it; the record has no {column}, which "
                 f"{_MAY_BE_DROPPED}"
             )
-        elif name in person.columns and isinstance(value, str) and _HASH.fullmatch(value):
+        elif name in person.columns and has_hash(value):
             found[name] = IS_A_HASH
     return found
 

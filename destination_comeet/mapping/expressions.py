@@ -74,13 +74,14 @@ def compiled(text: str, where: str) -> Expression:
     """Return the compiled expression. Raises `ConfigError` that says where a bad one stands."""
     try:
         expression = jmespath.compile(text)
+        # The library would find these for each record, when there is something to evaluate.
+        problem = next(_bad_calls(expression.parsed), None)
     except _FAILURES as error:
         at = getattr(error, "lex_position", None)
         place = "" if at is None else f" (at character {at + 1})"
         message = f"{where}: This is not a JMESPath expression{place}. See https://jmespath.org."
         raise ConfigError(message) from None
-    # The library would find these for each record, when there is something to evaluate.
-    for problem in _bad_calls(expression.parsed):
+    if problem is not None:
         raise ConfigError(f"{where}: {problem}. See https://jmespath.org.")
     return expression
 
@@ -144,13 +145,14 @@ def with_extra_fields(
     values = _evaluated(record, targets, person.fields)
     if isinstance(values, Rejection):
         return values
+    whole = {target.path[0] for target in targets if len(target.path) == 1}
     return Person(
         source_key=[values[KEY]] if KEY in values else person.source_key,
         fields={name: value for name, value in values.items() if name in FIELDS},
         applications=applications_for(values.get(JOB)) or person.applications,
         position_uid=values.get(POSITION, person.position_uid),
         columns=person.columns,
-        left_out=person.left_out,
+        left_out=[each for each in person.left_out if each[0] not in whole],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from destination_comeet.mapping.model import POSITION, Application, Person, Record, Skipped
-from destination_comeet.mapping.values import as_object, as_objects, first
+from destination_comeet.mapping.values import as_object, as_objects, first, has_hash
 from destination_comeet.validation import RESUME_TYPES
 
 
@@ -69,9 +69,10 @@ def _time(file: Record) -> str:
 
 
 def _name(file: Record) -> str:
-    """Return the name of a file, with the extension of its MIME type if it has none."""
+    """Return the name of a file, or else its type, with the extension of its MIME type."""
     name = file.get("file_name")
-    name = name if isinstance(name, str) and name.strip() else str(file.get("type") or "file")
+    if not isinstance(name, str) or not name.strip() or has_hash(name):
+        name = str(file.get("type") or "file")
     extension = _EXTENSIONS.get(str(file.get("content_type")).partition(";")[0].strip().lower())
     return name if _extension(name) or extension is None else f"{name}.{extension}"
 

@@ -56,7 +56,9 @@ def _number(phone: Record) -> str:
 
 
 def _address(address: Record) -> dict[str, object]:
-    lines = as_object(address.get("DeliveryAddress")).get("AddressLine")
+    delivery = address.get("DeliveryAddress")
+    # privacy.hash makes a text of the whole object.
+    lines = delivery if isinstance(delivery, str) else as_object(delivery).get("AddressLine")
     street = [str(each) for each in (lines if isinstance(lines, list) else [lines]) if each]
     return {
         "country": address.get("CountryCode"),

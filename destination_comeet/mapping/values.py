@@ -8,6 +8,8 @@ from typing import Any
 
 from destination_comeet.mapping.model import Record
 
+_HASH = re.compile(r"(?<![^\s,+])[0-9a-f]{64}(?![^\s,])")
+"""What source-ats puts in place of a hashed value, alone or where a mapping joins several."""
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 """NUL, and halves of a character, which JSON can escape but UTF-8 cannot express."""
 
@@ -26,6 +28,11 @@ def as_objects(value: object) -> Sequence[Record]:
 def first(values: Iterable[Any]) -> Any:
     """Return the first value that is not empty, or None."""
     return next(filter(None, values), None)
+
+
+def has_hash(value: object) -> bool:
+    """Return True for a text that the source has hashed, or that is joined from such texts."""
+    return isinstance(value, str) and _HASH.search(value) is not None
 
 
 def cleaned(value: Any) -> Any:

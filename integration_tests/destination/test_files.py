@@ -159,6 +159,16 @@ def test_each_file_is_sent_once(kombo: Writer, host: FileHost) -> None:
     assert names(kombo) == ["cv1.pdf", "cv2.pdf"]
 
 
+def test_a_file_with_a_hashed_id_and_name_is_fetched_once(kombo: Writer, host: FileHost) -> None:
+    """As privacy.hash of the source makes them. The address is a new one in every read."""
+    hashed = {"id": "ab" * 32, "file_name": "cd" * 32}
+    for number in range(3):
+        done = write(kombo, row(file(1, host.address(f"a{number}"), **hashed)))
+        assert "left out" not in done.logs()
+    assert names(kombo) == ["CV.pdf"]
+    assert host.fetched() == ["a0"]
+
+
 def test_a_file_with_changes_of_fields_is_sent_with_them(kombo: Writer, host: FileHost) -> None:
     write(kombo, row())
     done = write(

@@ -23,6 +23,7 @@ DROPPED = (
     "is missing, and Comeet requires it; the record has no {column}, which the privacy settings of "
     "the source may drop (privacy.drop)"
 )
+ADDRESS = "contact.ContactMethod.PostalAddress"
 HASHED = "is a hash, as privacy.hash of the source makes it"
 
 
@@ -82,7 +83,14 @@ def test_a_name_that_the_source_withholds(
     [
         ("candidates", "email_addresses.email_address", "email"),
         ("candidates", "phone_numbers.phone_number", "mobile_phone"),
+        ("candidates", "location.street_1", "address"),
         ("profiles", "email", "email"),
+        ("profiles", "contact.ContactMethod.Telephone.SubscriberNumber", "phone"),
+        ("profiles", "contact.ContactMethod.Mobile.SubscriberNumber", "mobile_phone"),
+        ("profiles", f"{ADDRESS}.DeliveryAddress.AddressLine", "address"),
+        ("profiles", f"{ADDRESS}.DeliveryAddress", "address"),
+        ("profiles", f"{ADDRESS}.Municipality", "address"),
+        ("atz_candidates", "city", "address"),
     ],
 )
 def test_contact_data_that_the_source_begins_to_hash_stays_as_it_was(
@@ -107,6 +115,39 @@ def test_contact_data_that_the_source_begins_to_hash_stays_as_it_was(
     assert run.code == 0, run.output
     assert [each["fields"].get(field) for each in writer.truth()] == before
     assert f"{field} {HASHED}" in run.logs()
+
+
+def hashed_email(writer: Writer, email: str = "ab" * 32) -> Any:
+    """Configure the mapping of Kombo's candidates; return one whose address is a hash."""
+    writer.config["streams"] = [
+        {
+            "stream": "candidates",
+            "mapping": {"mapping_type": "kombo_candidates"},
+            "position_uid": OPEN,
+        }
+    ]
+    writer.catalog = {"streams": [configured("candidates")]}
+    row = {"id": "1", "first_name": "Mira", "last_name": "Sol"}
+    return record({**row, "email_addresses": [{"email_address": email}]}, "candidates")
+
+
+def test_a_hash_rejects_the_record_where_bad_fields_do(writer: Writer) -> None:
+    person = hashed_email(writer)
+    writer.config["on_bad_field"] = "reject"
+    run = writer.write(person, state(1, "candidates"))
+    assert run.states()[0]["destinationStats"]["rejectedRecordCount"] == 1.0
+    assert f"email: {HASHED}" in run.logs() or f"email {HASHED}" in run.logs()
+    assert writer.truth() == []
+
+
+def test_a_hash_that_an_expression_replaces_is_not_reported(writer: Writer) -> None:
+    person = hashed_email(writer)
+    writer.config["streams"][0]["extra_fields"] = [
+        {"comeet_field": "email", "expression": "'desk@example.org'"}
+    ]
+    run = writer.write(person, state(1, "candidates"))
+    assert [each["fields"]["email"] for each in writer.truth()] == ["desk@example.org"]
+    assert HASHED not in run.logs()
 
 
 def test_applications_that_the_source_drops(writer: Writer, tmp_path: Path) -> None:

@@ -361,6 +361,8 @@ def test_an_expression_that_fails_rejects_its_record(expression: str, value: obj
         ("sort_by(a, &upper(b))", "JMESPath has no function upper"),
         ("{b: [abs(a, a)]}", "The function abs takes 1 values, not 2"),
         ("not_null()", "The function not_null takes at least 1 values, not 0"),
+        # Nested too deeply for any record.
+        ("||".join(["a"] * 1500), "This is not a JMESPath expression"),
     ],
 )
 def test_a_call_that_no_record_fits_is_a_config_error(expression: str, problem: str) -> None:
