@@ -408,7 +408,10 @@ def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
             error.detail,
         )
     else:
-        log.info("There is no ledger yet: all records are compared with who is in Comeet now.")
+        log.info(
+            "There is no ledger yet. Where Comeet has candidates, new records %s.",
+            _comparison(config),
+        )
     now = client.now()
     match_before = now + margin(client) if shows_candidates else None
     return NewLedger(now, match_before, shows_candidates)
@@ -439,8 +442,15 @@ def _checked_ledger(
         ledger.make(config.ledger, clock, NewLedger(now, match_before, unreadable is None))
     note = "A new ledger was made."
     if match_before is not None:
-        note += " Comeet has candidates already: new records are compared with them first."
+        note += f" Comeet has candidates already: new records {_comparison(config)}."
     return [note]
+
+
+def _comparison(config: DestinationConfig) -> str:
+    """Return what a new ledger does with new records before they are posted."""
+    if config.match_existing == "never":
+        return "are not compared with them, as match_existing is never"
+    return "are compared with them first"
 
 
 def _client(config: DestinationConfig, clock: Clock, *, retry_policy: RetryPolicy) -> Client:

@@ -225,6 +225,10 @@ def _sections(config: SourceConfig) -> dict[str, Any]:
     return {name: section for name, section in filled.items() if section is not None}
 
 
+_PRESELECTED = {"auth_type": "token"}
+"""The first kind of each choice, which Airbyte's form fills in."""
+
+
 def filled_in(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the user filled in: without `null`s and without sections of mere defaults."""
     given: dict[str, Any] = forms.without_nulls(raw)
@@ -248,7 +252,7 @@ def _only_defaults(section: Mapping[str, Any], fields: Mapping[str, FieldInfo]) 
 
 
 def _nothing(value: object) -> bool:
-    """True if a value is empty. A choice with nothing but its kind counts as empty."""
+    """True if a value is empty. So is a choice with nothing but the kind that the form selects."""
     if isinstance(value, Mapping):
-        return all(_nothing(each) or name.endswith("_type") for name, each in value.items())
+        return all(_nothing(each) or _PRESELECTED.get(name) == each for name, each in value.items())
     return value in ("", [])

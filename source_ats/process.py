@@ -199,8 +199,9 @@ def _explained(verb: Callable[[], int], output: Output, clock: Clock) -> int:
 def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Output) -> int:
     """Always print a connection status, and return 0: the status is the answer.
 
-    Raises `Stopped` after the status when the run was asked to end.
+    Returns `EXIT_TERMINATED` when the run was asked to end.
     """
+    code = EXIT_DONE
     succeeded = False
     message = "Something went wrong inside the connector. Please report it with the error below."
     try:
@@ -209,11 +210,11 @@ def run_check(configured: Callable[[], C], check: Callable[[C], str], output: Ou
     except AtsError as error:
         message = error.message
         if isinstance(error, Stopped):
-            raise
+            code = EXIT_TERMINATED
     finally:
         # An exception that is not ours is printed as an error after this.
         output.write(messages.connection_status(succeeded=succeeded, message=message))
-    return EXIT_DONE
+    return code
 
 
 def argument_parser(

@@ -293,6 +293,14 @@ class TestDefaults:
         begun = {**left_alone(section), "page_size": 17}
         assert f"{section}." in refusal({section: begun}).message
 
+    @pytest.mark.parametrize("auth_type", ["client_credentials", "nonsense"])
+    def test_a_kind_of_credentials_that_the_user_has_chosen_is_not_absent(
+        self, auth_type: str
+    ) -> None:
+        chosen = {"credentials": {"auth_type": auth_type}}
+        for others in ({}, {"kombo": FILLED_IN["kombo"]}):
+            assert "talemetry.credentials" in refusal({**others, "talemetry": chosen}).message
+
     def test_configuration_without_vendor_lists_the_sections(self) -> None:
         for raw in ({}, {"start_date": "2025-01-01T00:00:00Z"}):
             message = refusal(raw).message

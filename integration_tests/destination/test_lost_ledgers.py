@@ -177,7 +177,14 @@ def test_match_existing_never_posts_without_a_list(writer: Writer) -> None:
     writer.write(*people(1))
     remove_ledger(writer)
     writer.config["match_existing"] = "never"
-    writer.check()
+    assert (
+        "are not compared with them, as match_existing is never"
+        in writer.dry_run(*people(2)).logs()
+    )
+    assert (
+        "are not compared with them, as match_existing is never"
+        in writer.check().status()["message"]
+    )
     writer.sandbox.reset_log()
     done = writer.write(*people(2), state(1))
     assert counts(done) == (1, 0)

@@ -476,6 +476,33 @@ def test_cursors_of_talemetry_that_go_round_end_the_read_after_the_first_repeat(
     assert len(served) <= len(cycle) + 4
 
 
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 1, 1), (1, 2, 1)])
+def test_a_cursor_of_talemetry_may_be_the_first_person_of_the_next_page(
+    tmp_path: Path, sizes: tuple[int, ...]
+) -> None:
+    """Then a page of one person holds nothing but the cursor that it was requested with."""
+    guids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(sum(sizes))]
+
+    def script(request: Request) -> Answer:
+        body = json.loads(request.body)
+        if "profiles" in request.path:
+            people = [
+                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
+                for guid in body["ids"]
+            ]
+            return Answer({"result": {"Candidates": people}})
+        begin = guids.index(body["Cursor"]) if body.get("Cursor") else 0
+        ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
+        end = next(each for each in ends if each > begin)
+        following = guids[end] if end < len(guids) else None
+        return Answer({"result": {"Ids": guids[begin:end], "Cursor": following}})
+
+    with scripted_vendor(script) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert run.code == 0, run.errors()
+    assert [row["id"] for row in run.records("profiles")] == guids
+
+
 def talemetry_pages(own_cursor_times: int) -> Callable[[Request], Answer]:
     """Return a Talemetry that lists three short pages and has everybody's details.
 

@@ -22,6 +22,7 @@ from source_ats.http.time_limit import AnswerTooSlow
 
 E = TypeVar("E", bound=BaseException)
 
+_VARIABLES = "HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY)"
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _NOT_CONNECTED: Mapping[type[BaseException], str] = {
     socket.gaierror: (
@@ -128,31 +129,31 @@ def _explain_proxy(
     if isinstance(error, requests.exceptions.InvalidSchema):
         what = (
             f"The proxy for {host} is a SOCKS proxy, which needs a library that is not installed. "
-            "Install PySocks, or name an HTTP proxy in HTTPS_PROXY."
+            f"Install PySocks, or name an HTTP proxy in {_VARIABLES}."
         )
         return ConnectionFailure(what, ConnectionProblem.UNUSABLE)
     if isinstance(error, _MALFORMED):
         what = (
             f"The proxy for {host} is not a whole URL with a scheme, a host and a port. "
-            "Correct HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) in the environment of the connector."
+            f"Correct {_VARIABLES} in the environment of the connector."
         )
         return ConnectionFailure(what, ConnectionProblem.UNUSABLE)
     name = urlsplit(proxy).hostname
     status = next((found[1] for each in _causes(error) if (found := _TUNNEL.search(str(each)))), "")
     if status == "407":
-        what = f"The proxy {name} does not accept its credentials. Correct them in HTTPS_PROXY."
+        what = f"The proxy {name} does not accept its credentials. Correct them in {_VARIABLES}."
     elif status >= "500":
         what = f"The proxy {name} cannot reach {vendor} at {host} (status {status})."
         return ConnectionFailure(what, ConnectionProblem.NOT_CONNECTED)
     elif status:
         what = (
             f"The proxy {name} does not let the connector reach {vendor} at {host} "
-            f"(status {status}). Allow this host there, or correct HTTPS_PROXY."
+            f"(status {status}). Allow this host there, or correct {_VARIABLES}."
         )
     else:
         what = (
-            f"The proxy {name} for {host} does not answer. Correct HTTPS_PROXY in the environment "
-            "of the connector, or start the proxy."
+            f"The proxy {name} for {host} does not answer. Correct {_VARIABLES} in the "
+            "environment of the connector, or start the proxy."
         )
     return ConnectionFailure(what, ConnectionProblem.UNUSABLE)
 

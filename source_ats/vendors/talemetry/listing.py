@@ -4,7 +4,7 @@ How a listing ends is not documented. Assumed, where the response has no key for
 the last GUID of a page is the cursor. Accepted as the end:
 
 - the key for the next cursor is null;
-- a page without GUIDs, or with the GUID of the cursor alone;
+- a page without GUIDs, or with the GUID of the cursor alone and no other cursor;
 - directly after a page that is shorter than requested: a page without new GUIDs, and, if the cursor
   was such a last GUID, a refusal that is repeated;
 - a page that is shorter than requested and names the cursor that it was requested with, each time
@@ -375,7 +375,10 @@ class ProfilesListing:
 
     def _next_cursor(self, page: responses.Listing, cursor: str | None) -> str | None:
         """Return the cursor after a page that was requested with `cursor`; None at the end."""
-        if all(guid == cursor for guid in page.ids):
+        if not page.ids:
+            return None
+        names_another = page.cursor is not None and page.cursor != cursor
+        if all(guid == cursor for guid in page.ids) and not names_another:
             return None
         return page.cursor if page.has_cursor_key else page.ids[-1]
 
