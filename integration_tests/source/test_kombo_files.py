@@ -163,7 +163,7 @@ def test_a_candidate_without_files_is_emitted_and_requested_again(
     assert requested_ids(sandbox) == []
 
 
-@pytest.mark.parametrize("place", ["head", "tail"])
+@pytest.mark.parametrize("place", ["head", "tail", "both ends"])
 def test_several_bad_candidates_in_a_row_stop_nobody_else(
     sandbox: Sandbox, connector: Connector, place: str
 ) -> None:
@@ -171,7 +171,7 @@ def test_several_bad_candidates_in_a_row_stop_nobody_else(
     connector.config["kombo"]["integration_ids"] = [first]
     listed = [row["id"] for row in read(connector, sandbox).records() if row["files"] is not None]
     assert len(listed) > 10
-    bad = listed[:7] if place == "head" else listed[-7:]
+    bad = {"head": listed[:7], "tail": listed[-7:], "both ends": [*listed[:7], *listed[-2:]]}[place]
     for each in bad:
         sandbox.fault(FILES, "status", status=503, containing=each)
     done = read(connector, sandbox)

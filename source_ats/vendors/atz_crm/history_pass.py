@@ -24,7 +24,14 @@ from itertools import chain, islice, zip_longest
 import msgspec
 
 from source_ats.clock import rfc3339
-from source_ats.errors import AtsError, ConfigError, RequestRefused, RetryableError, TransientError
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    IncompleteResponse,
+    RequestRefused,
+    RetryableError,
+    TransientError,
+)
 from source_ats.http.client import Client
 from source_ats.http.retry import READ_POLICY, RetryPolicy
 from source_ats.plural import counted
@@ -222,10 +229,29 @@ class HistoryPass:
                 "count as people without a job.",
                 self._without_job,
             )
-        updated_at = self._saved.after_pass_at(self._started_at, self._source.lookback)
+        updated_at = self._updated_at()
         finished_at = self._source.client.now()
         state = {**bookmark(updated_at, finished_at), **self._set_aside.as_state()}
         return Page([], state, Progress(self._done, self._total))
+
+    def _updated_at(self) -> datetime | None:
+        """Return since when the next pass reads: since the same time as this one after a gap."""
+        if self._index.is_complete:
+            return self._saved.after_pass_at(self._started_at, self._source.lookback)
+        message = (
+            "The list of candidates has a row that is not valid JSON and whose slug cannot be "
+            "read, so a history is missing."
+        )
+        if self._source.partition != EVERY_SLUG:
+            # The state is planned already, so no later run would read the history.
+            raise IncompleteResponse(message)
+        log.warning(
+            "candidate_history: %s Every pass reads what has changed since %s until the row can be "
+            "read.",
+            message,
+            rfc3339(self._saved.updated_at) if self._saved.updated_at else "the beginning",
+        )
+        return self._saved.updated_at
 
     def _page(self, records: Sequence[bytes] = ()) -> Page:
         """Return records, and the state of the pass as it is now."""

@@ -52,6 +52,8 @@ class ListingIndex:
             "WITHOUT ROWID;"
         )
         self._count = 0
+        self.is_complete = True
+        """False: the list has shown an object without a readable slug."""
 
     def __enter__(self) -> Self:
         """Use it in a `with` block."""
@@ -66,12 +68,14 @@ class ListingIndex:
         with self._index.transaction():
             self._index.execute("DELETE FROM listed")
         self._count = 0
+        self.is_complete = True
 
     def add(self, page: ListPage, phase: Phase) -> list[ListedObject]:
         """Add the objects of a page that are not there yet; return those of this partition."""
         with self._index.transaction():
             added = [each for each in page.objects if self._add(each, phase)]
         self._count += len(added)
+        self.is_complete = self.is_complete and None not in page.left_out
         return [each for each in added if each.slug in self._partition]
 
     def _add(self, listed: ListedObject, phase: Phase) -> bool:

@@ -108,14 +108,10 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
     names, or under one of them in `data`. Raises `ContractError` for anything else: an unknown
-    shape never counts as an empty list. Objects that are not valid JSON are left out only with
-    `with_records`: where nothing but the slugs is needed, none may be missing.
+    shape never counts as an empty list. Objects that are not valid JSON are left out; without
+    `with_records` only those whose slug cannot be read, for nothing else of them is needed.
     """
-    left_out: Sequence[str | None] = ()
-    if with_records:
-        envelope, left_out = response.decode_rows(_envelope, "slug")
-    else:
-        envelope = response.decode(_envelope)
+    envelope, left_out = response.decode_rows(_envelope, "slug")
     array, total = _array_and_total(response, envelope)
     if array is None:
         message = (
@@ -127,13 +123,15 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
     records = [b""] * len(objects)
     if with_records:
         records = [_record(each) for each in array.decode(_whole_objects)]
+    listed = [
+        ListedObject(each.slug, bytes(each.id), parse_timestamp(text_in(each.updated_at)), record)
+        for each, record in zip(objects, records, strict=True)
+    ]
+    if not with_records:
+        listed += [ListedObject(slug, b"null", None) for slug in left_out if slug]
+        left_out = [None for slug in left_out if not slug]
     return ListPage(
-        [
-            ListedObject(
-                each.slug, bytes(each.id), parse_timestamp(text_in(each.updated_at)), record
-            )
-            for each, record in zip(objects, records, strict=True)
-        ],
+        listed,
         response.sent_at,
         response.where,
         total,

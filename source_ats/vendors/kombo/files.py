@@ -48,6 +48,8 @@ ATTEMPTS_WITHIN_LIMIT = 20
 """About eight minutes."""
 ENOUGH_TO_TELL = 5
 """If this many candidates get no answer and no other one does, it is not for one of them."""
+NEIGHBOURS = 3
+"""Other candidates that are requested then, if none has been answered yet."""
 IDS_NAMED = 10
 
 _SCOPE = (
@@ -204,13 +206,13 @@ class CandidateFiles:
         ]
         if len(down) < ENOUGH_TO_TELL:
             return False
-        others = (
-            head.id
-            for head in reversed(heads)
-            if head.id not in failed and head.remote_deleted_at is None
-        )
-        neighbour = self._answered or next(others, None)
-        if neighbour is None or not isinstance(self._files_of(neighbour), responses.Files):
+        others = [
+            head.id for head in heads if head.id not in failed and head.remote_deleted_at is None
+        ]
+        # From all over the page: bad candidates may stand next to each other.
+        spread = others[:: max(len(others) // NEIGHBOURS, 1)]
+        neighbours = [self._answered] if self._answered else spread[-NEIGHBOURS:]
+        if not any(isinstance(self._files_of(each), responses.Files) for each in neighbours):
             raise down[-1]
         return True
 
