@@ -17,7 +17,8 @@ What the answer to a POST proves:
 
 | answer                                             | what is known                            |
 | -------------------------------------------------- | ---------------------------------------- |
-| 2xx                                                | created                                  |
+| 2xx                                                | created; merged, if its uid is that of   |
+|                                                    | another key                              |
 | no connection; or 400, 404, 413, 415, 422 with an  | not created: the note is withdrawn       |
 | error code other than the conflict's               |                                          |
 | the conflict's code                                | it exists: adopted, unless it is another |
@@ -321,7 +322,9 @@ class Delivery:
             except OutcomeUnknown as error:
                 if note.failed_runs >= UNKNOWN_AFTER_RUNS:
                     raise
-                self._warn("A new candidate got no answer; looking whether it is there.", error)
+                self._warn(
+                    "A new candidate got no answer; looking whether it is there.", error.detail
+                )
             outcome: Outcome = self._while_unknown(self._look_and_post, attempt)
         except OutcomeUnknown as error:
             return self._give_up(attempt, error, began)
@@ -372,6 +375,12 @@ class Delivery:
                 self._withdraw(attempt)
             raise
         self._answered()
+        holder = uid and self._ledger.other_holder(uid, candidate.position_uid, candidate.key)
+        if holder:
+            # With the uid, later changes would overwrite the person of that key.
+            merged = f"{candidate.key} into {holder}"
+            self._warn("Comeet merged a new candidate into one that the ledger has.", merged)
+            return self._mark_as_closed(candidate, attempt.entry, KeyStatus.MERGED)
         there = replace(attempt.entry, status=KeyStatus.THERE, uid=uid)
         self._save(there)
         outcome = _outcome(candidate, Result.CREATED, sent=list(fields))
@@ -649,6 +658,8 @@ class Delivery:
             return _outcome(candidate, unchanged, left_out=left_out)
         if not self._may_update:
             return _rejected(candidate, "", f"has changed, but {_NO_UPDATES}")
+        if after.uid is None and entry.status is KeyStatus.MERGED:
+            return self._mark_as_closed(candidate, entry, KeyStatus.MERGED)
         if after.uid is None:
             uid = self._find_uid(candidate, entry)
             if uid is None:
@@ -767,19 +778,19 @@ class Delivery:
         try:
             return self._send(requests.candidate(self._base_url, uid), responses.candidate)
         except UNREADABLE as error:
-            self._warn("A candidate that is there cannot be read.", error)
+            self._warn("A candidate that is there cannot be read.", error.detail)
             return None
 
-    def _warn(self, text: str, error: AtsError) -> None:
+    def _warn(self, text: str, detail: str) -> None:
         """Warn, unless there were many such warnings: then only `finish` says how many."""
         self._warned[text] += 1
         is_one_of_many = self._warned[text] > WARNINGS_OF_EACH_REASON
-        log.log(logging.DEBUG if is_one_of_many else logging.WARNING, "%s [%s]", text, error.detail)
+        log.log(logging.DEBUG if is_one_of_many else logging.WARNING, "%s [%s]", text, detail)
 
     def _warn_of_repeat(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, AtsError):
-            self._warn("It got no answer again; looking and trying again.", error)
+            self._warn("It got no answer again; looking and trying again.", error.detail)
 
     def _position_problem(self, position_uid: str) -> str | None:
         """Return why a position takes nobody; None if it does, or if it cannot be told."""

@@ -122,7 +122,12 @@ _this_one = (_entries.c.position_uid == bindparam("position")) & (
 )
 _find = select(_entries).where(_this_one)
 _find_uid = select(_entries.c.uid).where(_entries.c.uid == bindparam("uid")).limit(1)
-_find_other_holder = _find_uid.where(~_this_one)
+_find_other_holder = (
+    select(_entries.c.partner_candidate_id)
+    .where(_entries.c.uid == bindparam("uid"))
+    .where(~_this_one)
+    .limit(1)
+)
 _insert = insert(_entries)
 _update = update(_entries).where(_this_one)
 _delete = delete(_entries).where(_this_one)
@@ -135,7 +140,9 @@ class KeyStatus(StrEnum):
     """Noted before a post whose outcome is not known: the note is open."""
     THERE = "there"
     MERGED = "merged"
-    """There, but Comeet merged it into another candidate. Never created again."""
+    """There, but Comeet merged it into another candidate. Never created again.
+
+    Without a uid if Comeet merged it on arrival into the candidate of another key."""
     GONE = "gone"
     """It was there, and Comeet no longer knows it. Never created again."""
     UNMATCHED = "unmatched"
@@ -359,9 +366,17 @@ class Ledger:
 
     def is_held_by_another(self, uid: str, position: str, key: str) -> bool:
         """Return True if a key other than this one has this uid."""
+        return self.other_holder(uid, position, key) is not None
+
+    def other_holder(self, uid: str, position: str, key: str) -> str | None:
+        """Return a key other than this one that has this uid.
+
+        It is the same text where one key has the uid in another position.
+        """
         of = {"uid": uid, "position": position, "key": key}
         with self.database():
-            return self._connection.execute(_find_other_holder, of).first() is not None
+            found = self._connection.execute(_find_other_holder, of).scalar()
+        return None if found is None else str(found)
 
     def without_uid(self) -> list[Entry]:
         """Return each entry whose uid is not known: those with an open note, and a few others."""

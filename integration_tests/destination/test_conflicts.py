@@ -150,3 +150,32 @@ def test_a_conflict_that_cannot_be_fetched_counts_as_there_and_is_not_updated(
     assert counts(done) == (1, 0)
     assert unmatched.calls("create") == 0
     assert not created(unmatched)
+
+
+def test_a_new_candidate_that_comeet_merges_into_that_of_another_key_changes_nobody(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    writer.write(*people(1), state(0))
+    first = candidate(writer, "people:1")
+    before = fields_of(writer, first["uid"])
+    merged = Answer(201, json.dumps({"uid": first["uid"]}).encode())
+    comeet.answer("POST", CREATE, merged, containing="people:3", after_comeet=False)
+    done = writer.write(*people(3), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert "1 merged or deleted in the meantime" in done.logs()
+    assert (
+        "Comeet merged a new candidate into one that the ledger has. [people:3 into people:1]"
+        in done.logs("WARN")
+    )
+    # Nor is it created again, changed or not.
+    writer.sandbox.reset_log()
+    for phone in (None, "555012345", "555012345", "555012346"):
+        done = writer.write(*people(3, **({"phone": phone} if phone else {})), state(2))
+        assert counts(done) == (1, 0), done.output
+        assert "1 merged or deleted in the meantime" in done.logs()
+    assert not writer.sandbox.log("comeet.*")
+    assert created(writer) == once(1)
+    assert fields_of(writer, first["uid"]) == before
+    # The first one is still updated.
+    writer.write(*people(1, phone="555012347"), state(3))
+    assert fields_of(writer, first["uid"])["phone"] == "555012347"
