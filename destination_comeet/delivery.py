@@ -110,6 +110,11 @@ _NO_UPDATES = (
     "permission"
 )
 
+_ANSWERED_ELSEWHERE = (
+    "the update got an answer that does not seem to be Comeet's. Check what lies between the "
+    "connector and Comeet, such as a proxy"
+)
+
 
 @dataclass(slots=True)
 class _CreateAttempt:
@@ -184,6 +189,8 @@ class Delivery:
         self._positions: dict[str, str | None] = {}
         self._posts = _Posts()
         self._may_update = True
+        # For each kind of denial since the last update: the first candidate that met it.
+        self._denied: dict[type[AtsError], str] = {}
         self._not_found: list[Entry] = []
         self._warned: Counter[str] = Counter()
         self._while_unknown = tenacity.Retrying(
@@ -682,9 +689,8 @@ class Delivery:
             return self._mark_as_closed(candidate, before, KeyStatus.MERGED)
         except NotFound:
             return self._not_found_again(candidate, before)
-        except (AccessDenied, WrongAddress) as error:
-            self._may_update = False
-            return _rejected(candidate, "", f"has changed, but {_NO_UPDATES} [{error.detail}]")
+        except (AccessDenied, AnsweredBefore, WrongAddress) as error:
+            return self._reject_change(candidate, after.uid or "", error)
         except RetryableError as error:
             if error.rate_limit:
                 raise
@@ -692,6 +698,7 @@ class Delivery:
             reason = "has changed, but Comeet kept answering the update with server errors"
             return _rejected(candidate, "", f"{reason} [{error.detail}]")
         self._not_found.clear()
+        self._denied.clear()
         if len(refused) == len(changes):
             return _rejected_by_comeet(candidate, next(iter(refused.values())))
         self._save(replace(after, status=KeyStatus.THERE))
@@ -699,6 +706,22 @@ class Delivery:
         outcome = _outcome(candidate, Result.UPDATED, left_out=left_out, sent=sent)
         dropped = [(name, _describe_refusal(refusal)) for name, refusal in refused.items()]
         return replace(outcome, dropped=dropped)
+
+    def _reject_change(
+        self, candidate: Candidate, uid: str, error: AccessDenied | AnsweredBefore | WrongAddress
+    ) -> Outcome:
+        """Reject the change. If another candidate met the same, send no more updates in this run.
+
+        The first one may be the only one: a proxy can block a single path. Raises the error if
+        another one met the same although an update of this run was answered.
+        """
+        is_first = self._denied.setdefault(type(error), uid) == uid
+        if not is_first and isinstance(error, AnsweredBefore):
+            raise error
+        self._may_update = is_first
+        is_missing = isinstance(error, AccessDenied) or not is_first
+        what = _NO_UPDATES if is_missing else _ANSWERED_ELSEWHERE
+        return _rejected(candidate, "", f"has changed, but {what} [{error.detail}]")
 
     def _patch(self, uid: str, changes: Mapping[str, object]) -> Mapping[str, RequestRefused]:
         """Send the changes; return the fields that were refused. The others have arrived.

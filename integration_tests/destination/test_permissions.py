@@ -32,7 +32,7 @@ def test_a_refused_update_rejects_it_and_creating_continues(
     assert counts(done) == (3, 2)
     warnings = done.logs("WARN")
     assert (
-        "Record 1 of stream people, key people:1, is rejected: has changed, but Comeet does not "
+        "Record 2 of stream people, key people:2, is rejected: has changed, but Comeet does not "
         "let the integration update a candidate's contact details. Ask Comeet for that permission"
         in warnings
     )
@@ -43,6 +43,59 @@ def test_a_refused_update_rejects_it_and_creating_continues(
     done = writer.write(*people(1, 2, phone="555012345"), state(2))
     assert counts(done) == (2, 0), done.output
     assert candidate(writer, "people:1")["fields"]["phone"] == "555012345"
+
+
+@pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS)
+def test_one_candidate_whose_update_is_refused_keeps_no_other_from_its_own(
+    writer: Writer, comeet: HostileComeet, answer: Answer
+) -> None:
+    writer.write(*people(1, 2), state(0))
+    refused = rf"/candidates/{candidate(writer, 'people:1')['uid']}"
+    comeet.answer("PATCH", refused, answer, after_comeet=False)
+    for number in (1, 2):
+        # The second time, an update has been answered before.
+        changed = [*people(1, phone="555012345"), *people(1, phone="555012346")]
+        healthy = people(2, phone=f"55501234{number}")
+        done = writer.write(*(changed + healthy if number == 1 else healthy + changed), state(1))
+        assert done.code == 0, done.output
+        assert counts(done) == (3, 2)
+        assert "phone" not in candidate(writer, "people:1")["fields"]
+        assert candidate(writer, "people:2")["fields"]["phone"] == f"55501234{number}"
+
+
+def test_pages_in_place_of_two_answers_after_a_good_one_end_the_run_as_transient(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    writer.write(*people(1, 2, 3), state(0))
+    good = candidate(writer, "people:1")["uid"]
+    comeet.answer("PATCH", rf"/candidates/(?!{good})", html(404), after_comeet=False)
+    done = writer.write(*people(1, 2, 3, phone="555012345"), state(1))
+    assert done.code == 1
+    assert done.error()["failure_type"] == "transient_error"
+    assert not done.states()
+
+
+def test_a_page_in_place_of_one_answer_is_no_missing_permission(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    writer.write(*people(1), state(0))
+    comeet.answer("PATCH", CHANGE, html(404), after_comeet=False)
+    done = writer.write(*people(1, phone="555012345"), state(1))
+    assert counts(done) == (1, 1)
+    assert "the update got an answer that does not seem to be Comeet's." in done.logs("WARN")
+    assert "permission" not in done.output
+
+
+def test_after_two_refused_updates_no_other_is_sent(writer: Writer, comeet: HostileComeet) -> None:
+    writer.write(*people(1, 2, 3, 4), state(0))
+    comeet.answer("PATCH", CHANGE, envelope(403, "no_permission"), after_comeet=False)
+    while not comeet.arrived.empty():
+        comeet.arrived.get()
+    done = writer.write(*people(1, 2, 3, 4, phone="555012345"), state(1))
+    assert counts(done) == (4, 4)
+    arrived = [comeet.arrived.get() for _ in range(comeet.arrived.qsize())]
+    changed = {each.rpartition("/")[2] for each in arrived if each.startswith("PATCH")}
+    assert changed == {candidate(writer, f"people:{number}")["uid"] for number in (1, 2)}
 
 
 def test_a_refused_position_lets_the_post_tell(writer: Writer, comeet: HostileComeet) -> None:
