@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.support.hostile_comeet import HostileComeet, envelope
+from integration_tests.support.hostile_comeet import Answer, HostileComeet, envelope
 from integration_tests.support.outcomes import candidate, counts, created, cursors, once, people
 from integration_tests.support.writer import OPEN, SECOND, Writer, configured, person, record, state
 
@@ -54,6 +54,22 @@ def test_one_refused_field_keeps_no_other_from_arriving(
     done = writer.write(*people(1, **{**after, "mobile_phone": "555000000"}), state(2))
     assert counts(done) == (1, 0), done.output
     assert held(writer)["mobile_phone"] == "555000000"
+
+
+def test_an_empty_uid_of_a_new_candidate_is_none_and_a_change_finds_it(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", r"/candidates$", Answer(201, b'{"uid": ""}'))
+    writer.write(*people(1), state(0))
+    assert counts(writer.write(*people(1), state(1))) == (1, 0)
+    while not comeet.arrived.empty():
+        comeet.arrived.get()
+    done = writer.write(*people(1, phone="555012345"), state(2))
+    assert counts(done) == (1, 0), done.output
+    arrived = [comeet.arrived.get() for _ in range(comeet.arrived.qsize())]
+    uid = candidate(writer, "people:1")["uid"]
+    assert [each for each in arrived if "PATCH" in each] == [f"PATCH /comeet/candidates/{uid}"]
+    assert held(writer)["phone"] == "555012345"
 
 
 def test_every_field_refused_rejects_the_update(writer: Writer, comeet: HostileComeet) -> None:

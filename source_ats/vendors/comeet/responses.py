@@ -196,11 +196,12 @@ _files = msgspec.json.Decoder(list[File])
 
 
 def written(response: Response) -> str | None:
-    """Return the uid of what was created or updated; None if the answer is empty.
+    """Return the uid of what was created or updated; None if the answer or the uid is empty.
 
     Neither the status nor that there is a body is documented: any 2xx will do.
     """
-    return response.decode(_written).uid if response.body.strip() else None
+    uid = response.decode(_written).uid if response.body.strip() else ""
+    return uid if uid.strip() else None
 
 
 def file_names(response: Response) -> frozenset[str]:
