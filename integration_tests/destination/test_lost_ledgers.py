@@ -23,7 +23,15 @@ from integration_tests.support.outcomes import (
     once,
     people,
 )
-from integration_tests.support.writer import OPEN, ShiftedClock, Writer, configured, person, state
+from integration_tests.support.writer import (
+    OPEN,
+    SECOND,
+    ShiftedClock,
+    Writer,
+    configured,
+    person,
+    state,
+)
 from source_ats.clock import Clock
 
 LIST = r"/candidates\?"
@@ -59,6 +67,51 @@ def test_a_lost_ledger_leads_to_no_duplicate(writer: Writer) -> None:
     assert created(writer) == once(*TWENTY, 21)
     assert posts(writer) == 1
     assert candidate(writer, "people:7")["fields"]["phone"] == "555012345"
+
+
+ODD_FIELDS: dict[str, dict[str, Any]] = {
+    "a number": {"mobile_phone": 5550100},
+    "a list": {"email": ["a@example.org"]},
+    "a number for true": {"deleted": 0},
+    "an object": {"position_uid": {"uid": OPEN}, "time_created": 1.5, "linkedin_url": False},
+}
+
+
+@pytest.mark.parametrize("fields", ODD_FIELDS.values(), ids=ODD_FIELDS)
+def test_a_stranger_with_a_field_of_another_type_blocks_nobody(
+    writer: Writer, comeet: HostileComeet, fields: dict[str, Any]
+) -> None:
+    lost(writer, 1)
+    uid = comeet.create(SECOND, first_name="Ann", last_name="Old", email="ann@example.org")
+    comeet.show(uid, **fields)
+    status = writer.check().status()
+    assert status["status"] == "SUCCEEDED", status
+    done = writer.write(*people(1, 2), state(1))
+    assert counts(done) == (2, 0), done.output
+    assert "cannot be read" not in done.output
+    assert created(writer) == {**once(1, 2), "None": 1}
+
+
+def test_a_phone_that_is_shown_as_a_number_is_compared(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    phone: dict[str, Any] = {"email": None, "mobile_phone": "5550123456"}
+    lost(writer, 1, **phone)
+    comeet.show(candidate(writer, "people:1")["uid"], mobile_phone=5550123456)
+    writer.check()
+    done = writer.write(*people(1, **phone), state(1))
+    assert counts(done) == (1, 0), done.output
+    assert created(writer) == once(1)
+
+
+def test_a_contact_of_another_type_is_not_known(writer: Writer, comeet: HostileComeet) -> None:
+    lost(writer, 1)
+    comeet.show(candidate(writer, "people:1")["uid"], email=["odd@example.org"])
+    writer.check()
+    done = writer.write(*people(1), state(1))
+    assert counts(done) == (1, 1)
+    assert "may already be in Comeet, so it was not posted" in done.logs("WARN")
+    assert created(writer) == once(1)
 
 
 @pytest.mark.parametrize("minutes", [-9, 10])

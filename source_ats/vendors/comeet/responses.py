@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from source_ats.errors import (
     AlreadyMerged,
     AtsError,
     Conflict,
+    ContractError,
     InvalidInput,
     NotFound,
     WrongAddress,
@@ -32,6 +33,7 @@ class _Error(msgspec.Struct):
 
 
 _error = msgspec.json.Decoder(_Error)
+_NULL = msgspec.Raw(b"null")
 
 CONFLICT = "candidate_post_conflict"
 """The code of the one error of a create that is documented."""
@@ -145,6 +147,16 @@ class Candidate(msgspec.Struct):
         return value
 
 
+_FIELDS = [name for name in Candidate.__struct_fields__ if name not in {"uid", "deleted", "resume"}]
+
+
+class _OddCandidates(msgspec.Struct):
+    """A page of candidates of which one has a field of another type."""
+
+    candidates: Sequence[dict[str, msgspec.Raw]]
+    next_page: str | None = None
+
+
 class _Written(msgspec.Struct):
     uid: str
 
@@ -188,6 +200,8 @@ class Positions(msgspec.Struct):
 
 _candidate = msgspec.json.Decoder(Candidate)
 _candidates = msgspec.json.Decoder(Candidates)
+_odd_candidate = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_odd_candidates = msgspec.json.Decoder(_OddCandidates)
 _written = msgspec.json.Decoder(_Written)
 _position = msgspec.json.Decoder(Position)
 _positions = msgspec.json.Decoder(Positions)
@@ -215,13 +229,51 @@ def added(response: Response) -> None:
 
 
 def candidate(response: Response) -> Candidate:
-    """Return one candidate."""
-    return response.decode(_candidate)
+    """Return one candidate. Only its uid has to be of the documented type; see `candidates`."""
+    try:
+        return response.decode(_candidate)
+    except ContractError:
+        found = _lenient(response.decode(_odd_candidate))
+        if found is None:
+            raise
+        return found
 
 
 def candidates(response: Response) -> Candidates:
-    """Return one page of candidates."""
-    return response.decode(_candidates)
+    """Return one page of candidates. Only their uids have to be of the documented type.
+
+    Of other fields, a number counts as text, and 1 as true; anything else counts as not shown.
+    """
+    try:
+        return response.decode(_candidates)
+    except ContractError:
+        # Decoded once more: the types are what makes the usual page fast.
+        page = response.decode(_odd_candidates)
+        found = [each for row in page.candidates if (each := _lenient(row)) is not None]
+        if len(found) < len(page.candidates):
+            raise
+        return Candidates(found, page.next_page)
+
+
+def _lenient(row: Mapping[str, msgspec.Raw]) -> Candidate | None:
+    """Return a candidate some of whose fields may be of other types; None if its uid is."""
+    uid = text_in(row.get("uid", _NULL))
+    if uid is None:
+        return None
+    found = Candidate(
+        uid,
+        deleted=bytes(row.get("deleted", _NULL)) in {b"true", b"1"},
+        resume=msgspec.json.decode(row.get("resume", _NULL)),
+    )
+    for name in _FIELDS:
+        setattr(found, name, _text_or_number(row.get(name, _NULL)))
+    return found
+
+
+def _text_or_number(value: msgspec.Raw) -> str | None:
+    """Return a text, or a number as it is spelled; None for anything else."""
+    raw = bytes(value)
+    return raw.decode() if raw[:1] in b"-0123456789" else text_in(value)
 
 
 def position(response: Response) -> Position:
@@ -255,9 +307,6 @@ class RowsPage:
     """For messages: the response that it came with."""
     left_out: Sequence[str | None] = ()
     """The uids of rows that are not valid JSON; None where the uid cannot be read."""
-
-
-_NULL = msgspec.Raw(b"null")
 
 
 class _Row(msgspec.Struct):

@@ -163,6 +163,29 @@ def test_a_candidate_shows_its_fields_by_the_names_under_which_they_are_written(
     assert responses.candidate(saved("candidate_deleted")).deleted
 
 
+def test_only_the_uid_of_a_candidate_has_to_be_of_its_type() -> None:
+    odd: dict[str, Any] = {"uid": "B3.07F", "first_name": "Mira", "last_name": ["Solberg"]}
+    odd |= {"phone": 5550100, "email": {"a": 1}, "linkedin_url": True, "deleted": 1, "resume": [7]}
+    page = replace(saved("candidates"), body=json.dumps({"candidates": [odd]}).encode())
+    (row,) = responses.candidates(page).candidates
+    (alone,) = [responses.candidate(replace(page, body=json.dumps(odd).encode()))]
+    assert row == alone
+    assert row == responses.Candidate(
+        "B3.07F", first_name="Mira", phone="5550100", deleted=True, resume=[7]
+    )
+    for uid in (7, None, ["B3.07F"]):
+        body = json.dumps({"candidates": [odd, {"uid": uid}]}).encode()
+        with pytest.raises(ContractError):
+            responses.candidates(replace(page, body=body))
+        with pytest.raises(ContractError):
+            responses.candidate(replace(page, body=json.dumps({"uid": uid}).encode()))
+
+
+def test_a_number_that_is_too_large_for_the_decoder_is_read_as_it_is_spelled() -> None:
+    body = b'{"uid": "B3.07F", "phone": 1e999, "deleted": false}'
+    assert responses.candidate(replace(saved("candidate"), body=body)).phone == "1e999"
+
+
 def test_lists() -> None:
     page = responses.candidates(saved("candidates"))
     assert [each.uid for each in page.candidates] == ["B3.07F", "B3.080"]
