@@ -60,18 +60,38 @@ CLAIMING = "?"
 # Files --------------------------------------------------------------------------------------------
 
 
+def file_of(settings: LedgerSettings) -> Path | None:
+    """Return the file of a ledger in SQLite, which may not be there; None for PostgreSQL.
+
+    Raises `ConfigError` if no file can be there: its name is too long, or its folder is closed to
+    this user.
+    """
+    if not isinstance(settings, SqliteLedger):
+        return None
+    path = Path(settings.path)
+    try:
+        # The longest name of those that SQLite uses next to it.
+        Path(f"{path}-journal").exists()
+    except OSError as error:
+        raise _cannot_be_made(error) from None
+    return path
+
+
 def make_file(path: Path) -> None:
     """Make an empty file that only its owner may read; one that exists stays as it is."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except (OSError, ValueError) as error:
-        # A path with NUL in it is a ValueError.
-        reason = getattr(error, "strerror", None) or "this is not a path"
-        message = (
-            f"The ledger cannot be made: {reason}. ledger.path has to be a file in a "
-            "folder that exists and can be written to."
-        )
-        raise ConfigError(message) from None
+        raise _cannot_be_made(error) from None
+
+
+def _cannot_be_made(error: OSError | ValueError) -> ConfigError:
+    # A path with NUL in it is a ValueError.
+    reason = getattr(error, "strerror", None) or "this is not a path"
+    return ConfigError(
+        f"The ledger cannot be made: {reason}. ledger.path has to be a file in a folder that "
+        "exists and can be written to."
+    )
 
 
 def check_file(path: Path) -> None:
@@ -322,8 +342,9 @@ def copied(settings: LedgerSettings, tables: Sequence[str], clock: Clock) -> Ite
     is empty.
     """
     with explained():
-        if isinstance(settings, SqliteLedger) and Path(settings.path).exists():
-            copy = _opened_copy(Path(settings.path), clock)
+        path = file_of(settings)
+        if path is not None and path.exists():
+            copy = _opened_copy(path, clock)
         else:
             engine = create_engine(
                 "sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool

@@ -53,7 +53,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from destination_comeet.config import LedgerSettings, SqliteLedger
+from destination_comeet.config import LedgerSettings
 from destination_comeet.database import (
     CLAIMING,
     check_file,
@@ -63,6 +63,7 @@ from destination_comeet.database import (
     damaged,
     explained,
     failure,
+    file_of,
     fingerprint,
     make_file,
     replaced,
@@ -586,7 +587,7 @@ def opened(
     `ConfigError` when it cannot be used or the keys would be made in another way than before. What
     was saved is on disk when the block is left.
     """
-    path = _path(settings)
+    path = file_of(settings)
     if path is not None:
         if not path.exists():
             raise LedgerMissing
@@ -618,7 +619,7 @@ def opened_copy(
     Takes no lock. What is written goes into the copy and is gone at the end. Raises `ConfigError`
     as `opened` does.
     """
-    path = _path(settings)
+    path = file_of(settings)
     if path is not None and path.exists():
         check_file(path)
     tables = [each.name for each in _metadata.sorted_tables]
@@ -637,7 +638,7 @@ def opened_copy(
 
 def make(settings: LedgerSettings, clock: Clock, new: NewLedger) -> None:
     """Make an empty ledger. Raises `ConfigError` if it cannot be made there."""
-    path = _path(settings)
+    path = file_of(settings)
     if path is not None:
         make_file(path)
         check_file(path)
@@ -693,10 +694,6 @@ def _upgrade(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
     connection.execute(update(_about).values(version=VERSION))
     connection.commit()
-
-
-def _path(settings: LedgerSettings) -> Path | None:
-    return Path(settings.path) if isinstance(settings, SqliteLedger) else None
 
 
 def _about_row(connection: Connection) -> Any:

@@ -591,3 +591,38 @@ def test_a_run_killed_before_it_merges_its_changes_hinders_no_later_one(
     done = writer.write(*people(1, 2, 3), state(3))
     assert done.code == 0, done.logs("FATAL")
     assert created(writer) == once(1, 2, 3)
+
+
+COMMANDS: dict[str, Any] = {
+    "check": lambda writer: writer.check().status()["message"],
+    "write": lambda writer: writer.write(*people(1)).error()["message"],
+    "dry run": lambda writer: writer.dry_run(*people(1)).error()["message"],
+    "status": lambda writer: writer.run("status").error()["message"],
+    "unknown": lambda writer: writer.run("unknown").error()["message"],
+    "rejected": lambda writer: writer.run("rejected").error()["message"],
+    "clear": lambda writer: writer.run("rejected", "--clear").error()["message"],
+    "replay": lambda writer: writer.run("replay").error()["message"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("length", [250, 253, 300])
+def test_a_name_that_is_too_long_for_the_ledger_or_the_files_next_to_it_is_a_config_error(
+    writer: Writer, length: int, command: Any
+) -> None:
+    writer.config["keep_rejected"] = True
+    writer.config["ledger"]["path"] = str(writer.folder / ("a" * length))
+    assert command(writer) == (
+        "The ledger cannot be made: File name too long. ledger.path has to be a file in a folder "
+        "that exists and can be written to."
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "write", "rejected", "clear", "replay"])
+def test_a_name_that_is_too_long_for_rejected_records_is_a_config_error(
+    writer: Writer, command: str
+) -> None:
+    writer.config["rejected_path"] = str(writer.folder / ("a" * 300))
+    message = COMMANDS[command](writer)
+    assert "File name too long" in message
+    assert "rejected" in message

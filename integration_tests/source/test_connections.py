@@ -94,6 +94,13 @@ SITUATIONS = [
         variables={"REQUESTS_CA_BUNDLE": "{folder}/none.pem"},
     ),
     Situation(
+        "CA file with a name that is too long",
+        "config_error",
+        ("REQUESTS_CA_BUNDLE", "File name too long"),
+        url="https://127.0.0.1:{closed}",
+        variables={"REQUESTS_CA_BUNDLE": f"{{folder}}/{'a' * 300}"},
+    ),
+    Situation(
         "CA file that is not one",
         "config_error",
         ("{folder}/text.pem", "REQUESTS_CA_BUNDLE", "PEM"),

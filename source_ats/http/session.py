@@ -153,8 +153,8 @@ def _body(received: requests.Response, largest: int) -> bytes:
 
 def _check_authorities(path: str) -> None:
     """Raise `NoConnection` if the file or folder holds no certificate authorities."""
-    is_folder = Path(path).is_dir()
     try:
+        is_folder = Path(path).is_dir()
         ssl.create_default_context(
             cafile=None if is_folder else path, capath=path if is_folder else None
         )
