@@ -425,7 +425,9 @@ def _checked_ledger(
         with _opened(config, clock, to_write=False) as opened:
             return opened.warnings
     except LedgerInUse:
-        return ["A run is writing with the ledger at this moment."]
+        return [
+            "A run is writing with the ledger at this moment, or another program has its file open."
+        ]
     except LedgerMissing:
         now = client.now()
         new_until = config.ledger.new_until

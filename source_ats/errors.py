@@ -16,7 +16,7 @@ AtsError
 │   ├── IncompleteResponse   the body was cut off or is not JSON
 │   │   └── MalformedResponse    it is complete, but not valid JSON
 │   ├── OutcomeUnknown       a POST that creates got no answer
-│   └── LedgerInUse          another run writes with the same ledger
+│   └── LedgerInUse          another run writes with the same ledger, or its file is open elsewhere
 ├── ContractError            we act: an answer that we do not understand, or a bug
 │   └── RequestRefused       the vendor refused this one request
 │       ├── InvalidInput     it does not accept what the request carries
@@ -144,13 +144,14 @@ class OutcomeUnknown(TransientError):
 
 
 class LedgerInUse(TransientError):
-    """Another run writes with this ledger."""
+    """Another run writes with this ledger, or another program has its file open."""
 
     def __init__(self) -> None:
         """Only one run at a time can make sure that nobody is created twice."""
         super().__init__(
-            "Another run is writing with this ledger. Wait until it has ended: only one run at a "
-            "time can make sure that nobody is created twice."
+            "Another run is writing with this ledger, or another program has its file open, such "
+            "as a database shell or a backup. Wait until it has ended: only one run at a time can "
+            "make sure that nobody is created twice."
         )
 
 

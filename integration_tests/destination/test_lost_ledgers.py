@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -591,6 +593,18 @@ def test_a_run_killed_before_it_merges_its_changes_hinders_no_later_one(
     done = writer.write(*people(1, 2, 3), state(3))
     assert done.code == 0, done.logs("FATAL")
     assert created(writer) == once(1, 2, 3)
+
+
+def test_another_program_that_has_the_ledger_open_is_named_as_a_reason(writer: Writer) -> None:
+    with closing(sqlite3.connect(writer.folder / "ledger.db")) as shell:
+        shell.execute("BEGIN")
+        shell.execute("SELECT count(*) FROM ats_ledger_entries").fetchall()
+        error = writer.write(*people(1), state(1)).error()
+        assert error["failure_type"] == "transient_error"
+        what = "or another program has its file open"
+        assert what in error["message"]
+        assert what in writer.check().status()["message"]
+    assert writer.write(*people(1), state(1)).code == 0
 
 
 COMMANDS: dict[str, Any] = {
