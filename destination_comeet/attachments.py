@@ -271,7 +271,7 @@ class Attachments:
         if not self._source.is_at_hand(file.address):
             # What was saved is made safe first, for the wait may be long.
             self._ledger.commit()
-        content = self._source.content(file.address)
+        content = self._source.content(file.address, file.name)
         if len(content) > LONGEST_FILE:
             raise FileUnavailable(f"is larger than {LONGEST_FILE} bytes", is_lasting=True)
         return base64.b64encode(content).decode()

@@ -14,7 +14,7 @@ from destination_comeet.mapping.model import CandidateFile
 from destination_comeet.mapping.values import as_objects
 from destination_comeet.validation import FILE_FIELDS, LONGEST_FILE, is_address
 from source_ats.clock import Clock
-from source_ats.http.downloads import Downloader
+from source_ats.http.downloads import Downloader, Fetched
 
 FILES_AHEAD = 8
 """Files of records whose turn has not come: 48 MB at most."""
@@ -52,8 +52,8 @@ class FileSource(Protocol):
         """Return True if a file does not have to be waited for."""
         ...
 
-    def content(self, address: str) -> bytes:
-        """Return the content of a file. Raises `FileUnavailable`."""
+    def content(self, address: str, name: str | None) -> bytes:
+        """Return the content of a file of this name. Raises `FileUnavailable`."""
         ...
 
     def forget(self, addresses: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class Downloads:
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=CONCURRENT_DOWNLOADS)
         self._waiting: deque[str] = deque()
-        self._begun: dict[str, Future[bytes]] = {}
+        self._begun: dict[str, Future[Fetched]] = {}
 
     def close(self) -> None:
         """Wait for nothing that is still under way."""
@@ -92,13 +92,13 @@ class Downloads:
         begun = self._begun.get(address)
         return begun is not None and begun.done()
 
-    def content(self, address: str) -> bytes:
-        """Return the content of a file. Raises `FileUnavailable`, and `Stopped`."""
+    def content(self, address: str, name: str | None) -> bytes:
+        """Return the content of a file of this name. Raises `FileUnavailable`, and `Stopped`."""
         begun = self._begun.get(address) or self._pool.submit(self._downloader.fetch, address)
         while not wait([begun], timeout=_TICK).done:
             # A run that was asked to end does not wait for a slow host.
             self._clock.sleep(0)
-        return begun.result()
+        return begun.result().as_file(name)
 
     def forget(self, addresses: Sequence[str]) -> None:
         """Drop what was fetched for these."""
@@ -128,9 +128,9 @@ class NoDownloads:
         del address
         return True
 
-    def content(self, address: str) -> bytes:
+    def content(self, address: str, name: str | None) -> bytes:
         """Return nothing."""
-        del address
+        del address, name
         return b""
 
     def forget(self, addresses: Sequence[str]) -> None:

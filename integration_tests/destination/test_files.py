@@ -203,6 +203,13 @@ PROBLEMS = {
         {"redirect": "https://[evil"},
     ),
     "round": ("is redirected too often by 127.0.0.1", {"redirect": "round"}),
+    "empty": ("is empty (127.0.0.1)", {"body": b""}),
+    "no content": ("127.0.0.1 answered with status 204", {"status": 204}),
+    "a part": ("127.0.0.1 answered with status 206", {"status": 206}),
+    "a page": (
+        "127.0.0.1 answered with a web page, such as a login",
+        {"body": b"\xef\xbb\xbf\n <!DOCTYPE html><p>Log in", "type": "text/HTML; charset=utf-8"},
+    ),
     "large": ("is larger than 6000000 bytes (127.0.0.1)", {"content": bytes(6_000_001)}),
 }
 
@@ -214,6 +221,9 @@ def test_a_file_that_cannot_be_had_is_left_out_and_named(
     address = host.address("bad", trouble.get("content", b""))
     if "status" in trouble:
         host.statuses["bad"] = trouble["status"]
+    if "body" in trouble:
+        host.contents["bad"] = trouble["body"]
+        host.types["bad"] = trouble.get("type", "application/pdf")
     if "redirect" in trouble:
         host.redirects["bad"] = trouble["redirect"]
         host.redirects["round"] = "bad"
@@ -227,11 +237,33 @@ def test_a_file_that_cannot_be_had_is_left_out_and_named(
     host.statuses.clear()
     host.redirects.clear()
     host.requests.clear()
+    host.types.clear()
+    if "body" in trouble:
+        host.contents["bad"] = b"%PDF"
     write(kombo, row(file(1, host.address("bad", link=2))))
     if "content" in trouble:
         assert host.requests == []
     else:
         assert names(kombo) == ["cv2.pdf", "cv1.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "body"),
+    [
+        ("cv.HTML", "text/html", b"<html>CV</html>"),
+        ("cv.htm", "text/html", b"<html>CV</html>"),
+        ("cv.pdf", "text/html", b"%PDF served under the wrong type"),
+        ("cv.xml", "application/xml", b"<cv/>"),
+    ],
+)
+def test_a_page_that_is_meant_to_be_one_is_sent(
+    kombo: Writer, host: FileHost, name: str, content_type: str, body: bytes
+) -> None:
+    host.types["page"] = content_type
+    about = {"file_name": name, "content_type": content_type, "type": "OTHER"}
+    write(kombo, row(file(1, host.address("page", body), **about)))
+    (sent_file,) = sent(kombo)["files"]
+    assert (sent_file["name"], sent_file["size"]) == (name, len(body))
 
 
 def test_a_run_that_was_asked_to_end_waits_for_no_file() -> None:
@@ -243,7 +275,7 @@ def test_a_run_that_was_asked_to_end_waits_for_no_file() -> None:
         closing(Downloads(["127.0.0.1"], SystemClock(stop))) as downloads,
         pytest.raises(Stopped),
     ):
-        downloads.content(f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}")
+        downloads.content(f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}", "cv.pdf")
 
 
 ELSEWHERE = {

@@ -22,6 +22,8 @@ class FileHost:
     statuses: dict[str, int] = field(default_factory=dict)
     """Answered instead of a file."""
     redirects: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    """The `Content-Type` of a file."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Name and headers of each."""
 
@@ -65,10 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if target:
             self.send_header("Location", target)
-        self.send_header("Content-Length", str(len(body) if status == 200 else 0))
+        if name in host.types:
+            self.send_header("Content-Type", host.types[name])
+        body = body if status in {200, 206} else b""
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if status == 200:
-            self.wfile.write(body)
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""

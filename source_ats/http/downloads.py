@@ -6,7 +6,9 @@ Addresses are secrets: whoever has one can read the file. They appear in no mess
 from __future__ import annotations
 
 import ipaddress
+from codecs import BOM_UTF8
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -31,6 +33,25 @@ class _NoAnswer(FileUnavailable):
     """It may be there at the next attempt."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a host answered."""
+
+    content: bytes = field(repr=False)
+    page_of: str | None = None
+    """The host, if it sent an HTML page."""
+
+    def as_file(self, name: str | None) -> bytes:
+        """Return the content of a file of this name; it is not empty.
+
+        Raises `FileUnavailable` for a page in place of it, such as a login.
+        """
+        if self.page_of is not None and not (name or "").lower().endswith((".htm", ".html")):
+            reason = f"cannot be fetched: {self.page_of} answered with a web page, such as a login"
+            raise FileUnavailable(reason)
+        return self.content
+
+
 class Downloader:
     """Fetches files. Safe to use from several threads."""
 
@@ -47,8 +68,8 @@ class Downloader:
         self._largest = largest
         self._session = Session(connections, largest_body=largest, follows=self._is_allowed)
 
-    def fetch(self, address: str) -> bytes:
-        """Return the content of a file. Raises `FileUnavailable`, and `Stopped`."""
+    def fetch(self, address: str) -> Fetched:
+        """Return what is at the address. Raises `FileUnavailable`, and `Stopped`."""
         host = _host_of(address)
         if host is None or not self._is_allowed(address):
             where = "is not at a plain address" if host is None else f"is on {host}"
@@ -60,10 +81,10 @@ class Downloader:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        content: bytes = retrying(self._exchange, address, host)
-        return content
+        fetched: Fetched = retrying(self._exchange, address, host)
+        return fetched
 
-    def _exchange(self, address: str, host: str) -> bytes:
+    def _exchange(self, address: str, host: str) -> Fetched:
         began = self._clock.monotonic()
         request = Request("file", address, headers={"Accept": "*/*"})
         try:
@@ -84,22 +105,33 @@ class Downloader:
             proxies = self._session.environment(address)["proxies"]
             what = explain(error, host, f"https://{host}", proxies).what
             raise _NoAnswer(f"cannot be fetched: {what}") from None
+        if received.status_code == 200:
+            if not body:
+                raise FileUnavailable(f"is empty ({host})")
+            return Fetched(body, host if _is_page(received, body) else None)
+        raise self._refused(received, address, host)
+
+    def _refused(self, received: requests.Response, address: str, host: str) -> FileUnavailable:
+        """Return why there is no file in an answer."""
         status = received.status_code
-        if 200 <= status <= 299:
-            return body
         if status in EXPIRED:
-            raise FileUnavailable(f"cannot be fetched: its link has expired ({host}, {status})")
+            return FileUnavailable(f"cannot be fetched: its link has expired ({host}, {status})")
         if 300 <= status <= 399:
             where = _redirect_host(address, received.headers.get("Location", ""))
-            raise FileUnavailable(f"is redirected by {host} to {where}, {self._not_allowed}")
+            return FileUnavailable(f"is redirected by {host} to {where}, {self._not_allowed}")
         kind = _NoAnswer if status in {408, 429} or status >= 500 else FileUnavailable
-        raise kind(f"cannot be fetched: {host} answered with status {status}")
+        return kind(f"cannot be fetched: {host} answered with status {status}")
 
     def _is_allowed(self, address: str) -> bool:
         host = _host_of(address)
         if host is None or not any(_matches(host, each) for each in self._hosts):
             return False
         return urlsplit(address).scheme == "https" or _is_loopback(host)
+
+
+def _is_page(received: requests.Response, body: bytes) -> bool:
+    media_type = received.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return media_type == "text/html" and body.removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def _host_of(address: str) -> str | None:

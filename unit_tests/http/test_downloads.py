@@ -41,9 +41,17 @@ def test_a_failure_that_lasts_is_requested_once(requests_mock: Mocker, status: i
     assert clock.waits == []
 
 
+@pytest.mark.parametrize("status", [201, 204, 206])
+def test_only_200_has_a_file(requests_mock: Mocker, status: int) -> None:
+    requests_mock.get(URL, status_code=status, content=b"%PDF")
+    with pytest.raises(FileUnavailable, match=f"answered with status {status}"):
+        downloader(FakeClock()).fetch(URL)
+    assert requests_mock.call_count == 1
+
+
 def test_a_file_of_the_largest_size_is_fetched_and_no_larger_one(requests_mock: Mocker) -> None:
     requests_mock.get(URL, content=bytes(LARGEST))
-    assert downloader(FakeClock()).fetch(URL) == bytes(LARGEST)
+    assert downloader(FakeClock()).fetch(URL).content == bytes(LARGEST)
     requests_mock.get(URL, content=bytes(LARGEST + 1))
     with pytest.raises(FileUnavailable, match="is larger than 1000 bytes"):
         downloader(FakeClock()).fetch(URL)
