@@ -186,6 +186,15 @@ def test_many_files_are_fetched_ahead_each_once(kombo: Writer, host: FileHost) -
     assert all(names(kombo, n) == ["cv1.pdf"] for n in range(40))
 
 
+def test_cookies_of_a_file_host_are_not_sent_back(kombo: Writer, host: FileHost) -> None:
+    host.cookie = "session=made-up; Path=/"
+    host.redirects["f00"] = "other"
+    host.address("other")
+    write(kombo, *(row(file(1, host.address(f"f{n:02}")), number=n) for n in range(20)))
+    assert len(host.requests) == 21
+    assert not any("Cookie" in headers for _, headers in host.requests)
+
+
 PROBLEMS = {
     "expired": ("its link has expired (127.0.0.1, 403)", {"status": 403}),
     "gone": ("its link has expired (127.0.0.1, 410)", {"status": 410}),

@@ -24,6 +24,8 @@ class FileHost:
     redirects: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     """The `Content-Type` of a file."""
+    cookie: str = ""
+    """Set by each answer."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Name and headers of each."""
 
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if target:
             self.send_header("Location", target)
+        if host.cookie:
+            self.send_header("Set-Cookie", host.cookie)
         if name in host.types:
             self.send_header("Content-Type", host.types[name])
         body = body if status in {200, 206} else b""

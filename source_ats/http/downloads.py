@@ -9,6 +9,7 @@ import ipaddress
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -67,6 +68,8 @@ class Downloader:
         self._clock = clock
         self._largest = largest
         self._session = Session(connections, largest_body=largest, follows=self._is_allowed)
+        # What one file's answer sets would be sent with the requests for other people's files.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def fetch(self, address: str) -> Fetched:
         """Return what is at the address. Raises `FileUnavailable`, and `Stopped`."""
