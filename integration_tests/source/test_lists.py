@@ -569,6 +569,58 @@ def test_a_short_page_of_talemetry_that_names_its_own_cursor_is_the_end_only_if_
     assert cursors.count("A") == 1 + min(times, 3)
 
 
+GUIDS = [f"{number:08d}-aaaa-4000-8000-000000000000" for number in range(3)]
+OTHER_LISTS: dict[str, dict[str, Any]] = {
+    "an empty list": {"events": [], "result": {"Ids": GUIDS}},
+    "an empty list within": {"result": {"Excluded": [], "Ids": GUIDS, "Empty": []}},
+    "names": {"fields": ["IdValue"], "result": {"Ids": GUIDS}},
+    "addresses": {"result": {"Emails": ["ada@example.org"], "People": [{"Id": GUIDS[0]}]}},
+}
+NO_LIST_OF_GUIDS: dict[str, dict[str, Any]] = {
+    "addresses": {"result": {"People": ["ada@example.org", "bob@example.org"]}},
+    "some GUIDs": {"result": {"Ids": [*GUIDS, "ada@example.org"]}},
+    "one GUID": {"result": {"Ids": [GUIDS[0], "ada@example.org"]}},
+    "next to an empty list": {"result": {"Errors": [], "Ids": [], "People": ["ada@example.org"]}},
+    "next to a single GUID": {"RequestId": GUIDS[0], "result": {"People": ["ada@example.org"]}},
+}
+
+
+def talemetry_that_lists(body: dict[str, Any]) -> Callable[[Request], Answer]:
+    """Return a Talemetry with one page of ids, which has the details of every person."""
+
+    def script(request: Request) -> Answer:
+        if "profiles" not in request.path:
+            return Answer({**body, "Cursor": None})
+        people = [
+            {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
+            for guid in json.loads(request.body)["ids"]
+        ]
+        return Answer({"result": {"Candidates": people}})
+
+    return script
+
+
+@pytest.mark.parametrize("name", OTHER_LISTS)
+def test_another_list_before_the_guids_of_talemetry_hides_nobody(tmp_path: Path, name: str) -> None:
+    with scripted_vendor(talemetry_that_lists(OTHER_LISTS[name])) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert run.code == 0, run.errors()
+    expected = GUIDS[:1] if name == "addresses" else GUIDS
+    assert [row["id"] for row in run.records("profiles")] == expected
+    assert "ada@example.org" not in str(run.messages)
+
+
+@pytest.mark.parametrize("name", NO_LIST_OF_GUIDS)
+def test_what_is_not_a_guid_is_no_person_of_talemetry(tmp_path: Path, name: str) -> None:
+    with scripted_vendor(talemetry_that_lists(NO_LIST_OF_GUIDS[name])) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert failure_types(run, "profiles") == ["system_error"]
+    assert "holds no list of GUIDs" in run.errors()[0]["message"]
+    assert not run.records("profiles")
+    assert not any("listed_until" in each for each in run.states("profiles"))
+    assert "ada@example.org" not in str(run.messages)
+
+
 LINKS = {
     "absolute": "{url}/comeet/positions?page=2&limit=5",
     "the public host": "https://api.comeet.co/comeet/positions?page=2&limit=5",

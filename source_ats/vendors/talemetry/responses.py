@@ -116,8 +116,9 @@ def listing(response: Response) -> Listing:
 
     Accepted, at the top or under `result`:
 
-    - GUIDs: the first list of strings, or of objects that hold one GUID each; a list of one may be
-      collapsed to that GUID or object. Instead of an empty list: null, `{}` or no key.
+    - GUIDs: the first list of GUIDs, or of objects that hold one GUID each; a list of one may be
+      collapsed to that GUID or object where the response has no list. An empty list, null, `{}` or
+      no key means nobody only where no other list holds anything.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
     answer = response.decode(_anything)
@@ -127,10 +128,11 @@ def listing(response: Response) -> Listing:
         # Ignored, it would end the listing too early.
         raise _unexpected_shape("The listing's cursor is not a string", answer, response)
     cursor = next((text for text in map(_non_empty_string, cursors) if text is not None), None)
-    found = _first_list(answer)
-    if found is None:
+    lists = list(_lists(answer))
+    found = next((ids for ids in map(_listed_ids, lists) if ids), None)
+    if found is None and not any(lists):
         alone = _guids_in(answer)
-        found = alone if len(alone) == 1 else None
+        found = [] if lists else alone if len(alone) == 1 else None
     if found is None and cursor is None and _is_empty_listing(levels):
         found = []
     if found is None:
@@ -138,17 +140,20 @@ def listing(response: Response) -> Listing:
     return Listing(found, cursor, bool(cursors), response.sent_at)
 
 
-def _first_list(value: object) -> list[str] | None:
-    """Return the first list of GUIDs in a value; None if it holds none."""
+def _lists(value: object) -> Iterator[list[Any]]:
+    """Yield the lists in a value that may be the list of GUIDs, in their order."""
     if isinstance(value, list):
-        guids = [[each] if isinstance(each, str) else _guids_in(each) for each in value]
-        return [guid for (guid,) in guids] if all(len(each) == 1 for each in guids) else None
-    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, dict):
         for key, each in value.items():
-            found = None if _KEYS_WITHOUT_GUIDS.match(key) else _first_list(each)
-            if found is not None:
-                return found
-    return None
+            if not _KEYS_WITHOUT_GUIDS.match(key):
+                yield from _lists(each)
+
+
+def _listed_ids(entries: list[Any]) -> list[str] | None:
+    """Return the GUIDs of a list; None unless each entry is one or holds one."""
+    guids = [_guids_in(each) for each in entries]
+    return [guid for (guid,) in guids] if all(len(each) == 1 for each in guids) else None
 
 
 def _guids_in(value: object) -> list[str]:
