@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -619,6 +620,43 @@ def test_what_is_not_a_guid_is_no_person_of_talemetry(tmp_path: Path, name: str)
     assert not run.records("profiles")
     assert not any("listed_until" in each for each in run.states("profiles"))
     assert "ada@example.org" not in str(run.messages)
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper], ids=["lower", "upper"])
+def test_a_person_listed_in_capitals_and_small_letters_is_one_person(
+    tmp_path: Path, spelled: Callable[[str], str]
+) -> None:
+    """With the id that the person's own response has, whichever spelling is listed first."""
+    guids = [each.replace("a", "b") for each in GUIDS]
+    deleted: list[str] = []
+
+    def script(request: Request) -> Answer:
+        body = json.loads(request.body)
+        if "profiles" in request.path:
+            people = [
+                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": spelled(guid)}}}}
+                for guid in body["ids"]
+                if guid.upper() not in deleted
+            ]
+            return Answer({"result": {"Candidates": people}})
+        left = [each for each in guids if each.upper() not in deleted]
+        listed = {"created": left, "updated": [each.upper() for each in left], "deleted": deleted}
+        return Answer({"result": {"Ids": listed[body["DateTimeRange"]["Event"]], "Cursor": None}})
+
+    start = (datetime.now(UTC) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, start_date=start, talemetry=section("talemetry", vendor.url))
+        run = connector.read_quickly("profiles")
+        deleted.append(guids[2].upper())
+        before = {**run.state("profiles"), "listed_until": start}
+        before["set_aside"] = dict.fromkeys([guids[0].upper(), guids[1], guids[2]], BEFORE)
+        again = connector.read_quickly("profiles", state=state(before, "profiles"))
+    assert [row["id"] for row in run.records("profiles")] == [spelled(each) for each in guids]
+    assert again.code == 0, again.errors()
+    assert {row["id"] for row in again.records("profiles") if not row["is_deleted"]} == {
+        spelled(each) for each in guids[:2]
+    }
+    assert "set_aside" not in again.state("profiles")
 
 
 LINKS = {

@@ -341,7 +341,7 @@ class ProfilesListing:
         """
         seen.begin_pass()
         after_full_page = may_be_refused = False
-        with SeenIds() as cursors:
+        with SeenIds(case_matters=True) as cursors:
             cursors.add([cursor] if cursor is not None else [])
             while True:
                 try:

@@ -11,14 +11,16 @@ from source_ats.sync.temporary_index import TemporaryIndex
 class SeenIds:
     """A set of ids in a temporary file, which closing removes. Memory use stays the same.
 
-    A pass is one walk through a listing. For one thread at a time. Raises `ConfigError` when there
-    is no room for the file.
+    GUIDs that differ only by case are one id. A pass is one walk through a listing. For one thread
+    at a time. Raises `ConfigError` when there is no room for the file.
     """
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, *, case_matters: bool = False) -> None:
+        """Begin empty. `case_matters` is for cursors, which may be any text."""
+        collation = "BINARY" if case_matters else "NOCASE"
         self._index = TemporaryIndex(
-            "CREATE TABLE seen (id TEXT PRIMARY KEY, pass INTEGER) WITHOUT ROWID"
+            f"CREATE TABLE seen (id TEXT COLLATE {collation} PRIMARY KEY, pass INTEGER) "
+            "WITHOUT ROWID"
         )
         self._pass = 0
 

@@ -263,7 +263,7 @@ class _ProfilesRead:
             if guid in self._set_aside or not batch.were_set_aside:
                 self._put_aside(guid, why, batch.window)
         for guid in (*result.people, *result.gone, *batch.deleted):
-            self._set_aside.release(guid)
+            self._release(guid)
         self._position = batch.after or self._position
         as_of = rfc3339(batch.window.end)
         tombstones = [record.tombstone(guid, as_of) for guid in batch.deleted]
@@ -277,6 +277,12 @@ class _ProfilesRead:
             **({"events_seen": events_seen} if events_seen else {}),
             **self._set_aside.as_state(),
         }
+
+    def _release(self, guid: str) -> None:
+        """Forget a person who is set aside, in whatever case the GUID was listed then."""
+        for each in self._set_aside.keys():  # noqa: SIM118 - not a mapping
+            if each.lower() == guid.lower():
+                self._set_aside.release(each)
 
     def _put_aside(self, guid: str, why: str, window: Window) -> None:
         """Set a person aside, unless the vendor lists the person as deleted since.
