@@ -70,13 +70,11 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9][\w.:/=+-]{0,63}", re.ASCII)
 # Bodies
 
 
-def is_complete(body: bytes, declared_length: int | None = None) -> bool:
-    """True if nothing of the body is missing: as its length says, else its closing bracket.
+def is_complete(body: bytes) -> bool:
+    """True if the last bracket of the body closes its first one, as far as their kinds tell.
 
-    The length is that of the transferred bytes, so it is of use only without a content encoding.
+    A body that was cut off can look so, too: `without_bad_rows` finds out.
     """
-    if declared_length is not None:
-        return len(body) >= declared_length
     text = body.removeprefix(_BYTE_ORDER_MARK).strip(b" \t\r\n")
     return text[:1] + text[-1:] in {b"{}", b"[]"} and len(text) > 1
 
@@ -203,7 +201,8 @@ def without_bad_rows(body: bytes, key: str) -> tuple[bytes, list[str | None]]:
     The rows are the elements of the first list of objects. A bad row ends where its brackets or, if
     a wrong quote makes these unreadable, the beginnings of later rows say so: where all that
     follows can be read as rows and the end of the envelope. A key is None where it cannot be read.
-    Raises `InvalidJson` where it is not the rows that are invalid, or the body is cut off.
+    Raises `InvalidJson` where it is not the rows that are invalid, or the body is cut off: so it is
+    if the brackets of a row do not close although its quotes match.
     """
     text = _decoded(body)
     start = _first_list_of_objects(text)
@@ -279,8 +278,12 @@ class _Splitter:
 
     def _after_bad_row(self, at: int, end: int | None, bad_before: int) -> _Split | None:
         """Return what `split` does, for the bad row that begins here and all that follow."""
-        if end is not None and self._has_matching_quotes(at, end):
-            ends: Iterable[int] = [end]
+        ends: Iterable[int]
+        if self._has_matching_quotes(at, end):
+            if end is None:
+                # Though the bracket of a list within the row may come last.
+                raise InvalidJson("The body is cut off within a row.")
+            ends = [end]
         else:
             ends = (match.end() for match in _END_OF_ROW.finditer(self.text, at))
         for each in ends:
@@ -295,7 +298,7 @@ class _Splitter:
                 return rows, [_key_of(self.text, at, self.key), *bad], end_of_list
         return None
 
-    def _has_matching_quotes(self, at: int, end: int) -> bool:
+    def _has_matching_quotes(self, at: int, end: int | None) -> bool:
         """True if each text from here has a sign of JSON on both sides: brackets are brackets."""
         row = self.text[at:end]
         return all(

@@ -154,6 +154,46 @@ def atz_with(pages: Sequence[Sequence[str]], bad_row: bytes | None) -> Callable[
     return script
 
 
+NESTED = {"x": {"list": [{"a": 1}, {"a": 2}]}}
+CUT_OFF = {
+    "candidates": (
+        "kombo",
+        {"data": {"results": [{"id": f"k{n}", "remote_data": NESTED} for n in range(3)],
+                  "next": "more"}},
+        b"}]}}",
+    ),
+    "atz_candidates": (
+        "atz_crm", [{"slug": f"k{n}", "list": NESTED["x"]["list"]} for n in range(3)], b"}]"
+    ),
+    "comeet_positions": (
+        "comeet",
+        {"positions": [{"uid": f"k{n}", "x": NESTED["x"]} for n in range(3)], "next_page": "/more"},
+        b"}]}",
+    ),
+}  # fmt: skip
+"""The vendor, a page, and the end of a list within a row that looks like the end of the page."""
+
+
+@pytest.mark.parametrize("stream", CUT_OFF)
+def test_a_page_that_is_cut_off_where_it_looks_complete_is_not_repaired(
+    tmp_path: Path, stream: str
+) -> None:
+    """Without a Content-Length, only the brackets of the rows show it."""
+    name, page, looks_like_the_end = CUT_OFF[stream]
+    whole = json.dumps(page, separators=(",", ":")).encode()
+    end = whole.index(looks_like_the_end, whole.index(b"k1")) + len(looks_like_the_end)
+
+    def script(request: Request) -> Answer:
+        return Answer(iter([whole[:end]]))
+
+    with scripted_vendor(kombo_list(script)) as vendor:
+        run = source(tmp_path, **{name: section(name, vendor.url)}).read_quickly(stream)
+    assert failure_types(run, stream) == ["transient_error"]
+    assert "incomplete response" in run.errors()[0]["message"]
+    assert not run.records(stream)
+    assert "set_aside" not in str(run.of("STATE"))
+
+
 @pytest.mark.parametrize("bad_row", BAD_ROWS.values(), ids=BAD_ROWS)
 @pytest.mark.parametrize("pages", ALONE_ON_A_PAGE.values(), ids=ALONE_ON_A_PAGE)
 def test_a_page_without_a_single_valid_row_is_not_the_end(
