@@ -126,6 +126,99 @@ def test_a_lasting_404_after_a_full_page_is_a_failure_and_after_a_short_page_the
         assert run.code == code, (sizes, run.errors())
 
 
+# Errors with a status of success
+
+ERRORS_UNDER_200: list[tuple[str, dict[str, Any], str]] = [
+    ("atz_candidates", {"status": "error", "message": "Canary", "data": []}, "system_error"),
+    ("atz_candidates", {"success": False, "error": "canary", "data": [], "total": 0},
+     "system_error"),
+    ("atz_candidates", {"status": 429, "data": {"candidates": []}}, "system_error"),
+    ("atz_deals", {"errors": ["canary"], "data": []}, "system_error"),
+    ("candidate_history", {"status": "error", "data": []}, "system_error"),
+    ("candidates", {"status": "error", "error": {"code": "PLATFORM.UNKNOWN_ERROR"},
+                    "data": {"results": [], "next": None}}, "transient_error"),
+    ("candidates", {"status": "error", "data": {"results": [], "next": None}}, "system_error"),
+    ("kombo_jobs", {"status": "error", "error": {"code": "PLATFORM.AUTHENTICATION_INVALID"},
+                    "data": {"results": [], "next": None}}, "config_error"),
+    ("comeet_candidates", {"status": 429, "error": "x", "candidates": []}, "transient_error"),
+    ("comeet_candidates", {"status": 400, "error": "x", "candidates": []}, "system_error"),
+    ("comeet_positions", {"status": 403, "error": "no_permission", "positions": []},
+     "config_error"),
+    ("comeet_positions", {"success": False, "positions": []}, "system_error"),
+    ("profiles", {"error": {"message": "canary"}, "Ids": []}, "system_error"),
+    ("profiles", {"success": False, "result": {"Ids": []}}, "system_error"),
+]  # fmt: skip
+"""The stream, what the vendor answers with status 200, and how the stream ends."""
+
+
+def vendor_of(stream: str) -> str:
+    """Return the name of the section of a stream."""
+    if stream == "profiles":
+        return "talemetry"
+    if stream.startswith("comeet"):
+        return "comeet"
+    return "kombo" if stream == "candidates" or stream.startswith("kombo") else "atz_crm"
+
+
+@pytest.mark.parametrize("with_list", [True, False], ids=["an empty list", "no list"])
+@pytest.mark.parametrize(("stream", "body", "failure"), ERRORS_UNDER_200)
+def test_an_error_with_status_200_is_no_empty_list(
+    tmp_path: Path, stream: str, body: dict[str, Any], failure: str, *, with_list: bool
+) -> None:
+    lists = {"data", "candidates", "positions", "Ids"}
+    said = {key: each for key, each in body.items() if with_list or key not in lists}
+
+    with scripted_vendor(kombo_list(lambda _: Answer(said))) as vendor:
+        name = vendor_of(stream)
+        connector = source(tmp_path, **{name: section(name, vendor.url)})
+        run = connector.read_quickly(stream)
+    assert failure_types(run, stream) == [failure]
+    assert not run.records(stream)
+    states = json.dumps(run.of("STATE"))
+    assert not [each for each in ("updated_a", "listed_until") if each in states]
+    assert "anary" not in str(run.messages)
+
+
+def test_an_error_in_the_middle_of_a_list_keeps_the_bookmark(tmp_path: Path) -> None:
+    fails = True
+
+    def error(number: int) -> Answer | None:
+        body = {"status": "error", "message": "Too many requests", "data": []}
+        return Answer(body) if number == 2 and fails else None
+
+    with scripted_vendor(atz_pages([10, 10, 5], after=error)) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        run = connector.read_quickly("atz_candidates")
+        fails = False
+        again = connector.read_quickly("atz_candidates", state=run.of("STATE")[-1:])
+    assert run.code == 1
+    assert again.code == 0, again.errors()
+    read = [*run.records("atz_candidates"), *again.records("atz_candidates")]
+    assert len({row["slug"] for row in read}) == 25
+
+
+ROWS_DESPITE_AN_ERROR: dict[str, dict[str, Any]] = {
+    "atz_candidates": {"status": "error", "data": [{"slug": "k1"}]},
+    "candidates": {"status": "error", "error": {"code": "PLATFORM.UNKNOWN_ERROR"},
+                   "data": {"results": [{"id": "k1"}], "next": None}},
+    "comeet_positions": {"status": 429, "error": "x", "positions": [{"uid": "k1"}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", ROWS_DESPITE_AN_ERROR)
+def test_rows_are_read_whatever_the_envelope_says(tmp_path: Path, stream: str) -> None:
+    def script(request: Request) -> Answer:
+        is_first = request.query.get("page", "1") == "1"
+        return Answer(ROWS_DESPITE_AN_ERROR[stream] if is_first else [])
+
+    with scripted_vendor(kombo_list(script)) as vendor:
+        name = vendor_of(stream)
+        connector = source(tmp_path, **{name: section(name, vendor.url)})
+        run = connector.read_quickly(stream)
+    assert run.code == 0, run.errors()
+    assert len(run.records(stream)) == 1
+
+
 # Rows that are not valid JSON
 
 BAD_ROWS = {

@@ -125,6 +125,28 @@ class Response:
         return ContractError(message, detail=self.where)
 
 
+def reports_error(envelope: Mapping[str, msgspec.Raw]) -> bool:
+    """True if the envelope of a success says that it is an error, so that an empty list means none.
+
+    Assumed: no vendor documents it. The marks are a `status` of `error`, `fail` or `failed`, or of
+    400 and more, `success: false`, and an `error` or `errors` that is not empty.
+    """
+    marks = {
+        name: bytes(envelope.get(name, b"")).translate(None, b" \t\r\n").lower()
+        for name in ("status", "success", "error", "errors")
+    }
+    status = marks["status"]
+    return (
+        status in {b'"error"', b'"fail"', b'"failed"'}
+        or (status.isdigit() and len(status) == 3 and status >= b"400")
+        or marks["success"] == b"false"
+        or not {marks["error"], marks["errors"]} <= _NO_ERROR
+    )
+
+
+_NO_ERROR = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
+
+
 class FailureKind(enum.Enum):
     """What a vendor's reader may say of a failed response instead of an error of its own."""
 

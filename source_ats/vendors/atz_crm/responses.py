@@ -16,7 +16,7 @@ import orjson
 from source_ats.clock import parse_timestamp, rfc3339
 from source_ats.decoding import decode, encode, text_in
 from source_ats.errors import AtsError, ContractError
-from source_ats.http.models import FailureKind, Response, Vendor
+from source_ats.http.models import FailureKind, Response, Vendor, reports_error
 
 
 def classify(response: Response) -> AtsError | FailureKind | None:
@@ -107,9 +107,10 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
     """Return a page of a list; `name` is what is listed, for messages.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
-    names, or under one of them in `data`. Raises `ContractError` for anything else: an unknown
-    shape never counts as an empty list. Objects that are not valid JSON are left out; without
-    `with_records` only those whose slug cannot be read, for nothing else of them is needed.
+    names, or under one of them in `data`. Raises `ContractError` for anything else: neither an
+    unknown shape nor an error counts as an empty list. Objects that are not valid JSON are left
+    out; without `with_records` only those whose slug cannot be read, for nothing else of them is
+    needed.
     """
     envelope, left_out = response.decode_rows(_envelope, "slug")
     array, total = _array_and_total(response, envelope)
@@ -140,21 +141,30 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
 
 
 def _array_and_total(response: Response, envelope: _Envelope) -> tuple[Response | None, int | None]:
-    """Return the response reduced to its array, None if it has none; and the total beside it."""
+    """Return the response reduced to its array, None if it has none; and the total beside it.
+
+    Next to an error, an empty array is none.
+    """
     if isinstance(envelope, list):
         return replace(response, body=encode(envelope)), None
     totals = (bytes(envelope.get(name, b"")) for name in _TOTAL_NAMES)
     total = next((int(text) for text in totals if text.isdigit() and len(text) < 10), None)
-    for name in _LIST_NAMES:
-        inner = bytes(envelope.get(name, b""))
-        if inner.startswith(b"["):
-            return replace(response, body=inner), total
-    inner = bytes(envelope.get("data", b""))
-    if not inner.startswith(b"{"):
+    array = _array(response, envelope)
+    data = bytes(envelope.get("data", b""))
+    if array is None and data.startswith(b"{"):
+        within = replace(response, body=data)
+        array, inner_total = _array_and_total(within, within.decode(_envelope))
+        total = total if inner_total is None else inner_total
+    if array is None or (not array.body[1:-1].strip() and reports_error(envelope)):
         return None, None
-    data = replace(response, body=inner)
-    array, inner_total = _array_and_total(data, data.decode(_envelope))
-    return array, total if inner_total is None else inner_total
+    return array, total
+
+
+def _array(response: Response, envelope: Mapping[str, msgspec.Raw]) -> Response | None:
+    """Return the response reduced to the first array under a usual name; None if it has none."""
+    values = [bytes(envelope[name]) for name in _LIST_NAMES if name in envelope]
+    found = next((each for each in values if each.startswith(b"[")), None)
+    return None if found is None else replace(response, body=found)
 
 
 LIST_FIELDS = ("jobs", "candidates", "contacts", "custom_fields")

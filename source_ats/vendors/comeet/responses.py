@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,11 +17,14 @@ from source_ats.errors import (
     AtsError,
     Conflict,
     ContractError,
+    IncompleteResponse,
     InvalidInput,
     NotFound,
     WrongAddress,
 )
-from source_ats.http.models import FailureKind, Response, Vendor
+from source_ats.http.models import Decoder, FailureKind, Response, Vendor, reports_error
+
+T = TypeVar("T")
 
 
 class _Error(msgspec.Struct):
@@ -207,6 +210,7 @@ _position = msgspec.json.Decoder(Position)
 _positions = msgspec.json.Decoder(Positions)
 _uids = msgspec.json.Decoder(list[str])
 _files = msgspec.json.Decoder(list[File])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def written(response: Response) -> str | None:
@@ -243,16 +247,20 @@ def candidates(response: Response) -> Candidates:
     """Return one page of candidates. Only their uids have to be of the documented type.
 
     Of other fields, a number counts as text, and 1 as true; anything else counts as not shown.
+    Raises what an error means that has an empty list.
     """
     try:
-        return response.decode(_candidates)
+        page = response.decode(_candidates)
     except ContractError:
         # Decoded once more: the types are what makes the usual page fast.
-        page = response.decode(_odd_candidates)
-        found = [each for row in page.candidates if (each := _lenient(row)) is not None]
-        if len(found) < len(page.candidates):
+        odd = response.decode(_odd_candidates)
+        found = [each for row in odd.candidates if (each := _lenient(row)) is not None]
+        if len(found) < len(odd.candidates):
             raise
-        return Candidates(found, page.next_page)
+        page = Candidates(found, odd.next_page)
+    if page.is_empty:
+        _raise_reported_error(response)
+    return page
 
 
 def _lenient(row: Mapping[str, msgspec.Raw]) -> Candidate | None:
@@ -282,8 +290,26 @@ def position(response: Response) -> Position:
 
 
 def positions(response: Response) -> Positions:
-    """Return one page of positions."""
-    return response.decode(_positions)
+    """Return one page of positions. Raises what an error means that has an empty list."""
+    page = response.decode(_positions)
+    if page.is_empty:
+        _raise_reported_error(response)
+    return page
+
+
+def _raise_reported_error(response: Response) -> None:
+    """Raise what an error under a status of success means, by the status in its envelope."""
+    envelope = response.decode(_fields)
+    if not reports_error(envelope):
+        return
+    text = bytes(envelope.get("status", b""))
+    status = int(text) if text.isdigit() and len(text) == 3 else response.status
+    found = classify(replace(response, status=status))
+    if isinstance(found, AtsError):
+        raise found
+    if found is not None or status in {408, 429} or status >= 500:
+        raise IncompleteResponse("Comeet answered with an error.", detail=response.where)
+    raise ContractError("Comeet's response reports an error.", detail=response.where)
 
 
 def deleted(response: Response) -> Sequence[str]:
@@ -338,10 +364,24 @@ _one_row = msgspec.json.Decoder(_Row)
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
+def _list_rows(response: Response, decoder: Decoder[T]) -> tuple[T, Sequence[str | None]]:
+    """Return a page of rows and the keys of those left out; raise what an error without one means.
+
+    Raises `ContractError` for any other body without the list.
+    """
+    try:
+        return response.decode_rows(decoder, "uid")
+    except ContractError:
+        _raise_reported_error(response)
+        raise
+
+
 def candidate_rows(response: Response, since: datetime | None) -> RowsPage:
     """Return the candidates as the vendor sent them: it has filtered them by activity."""
     del since
-    page, left_out = response.decode_rows(_candidate_rows, "uid")
+    page, left_out = _list_rows(response, _candidate_rows)
+    if not (page.candidates or left_out):
+        _raise_reported_error(response)
     rows = [_on_one_line(row) for row in response.decode_rows(_raw_rows, "uid")[0].candidates]
     return RowsPage(
         rows, page.next_page, not (rows or left_out), response.sent_at, response.where, left_out
@@ -354,7 +394,9 @@ def position_rows(response: Response, since: datetime | None) -> RowsPage:
     The API has no filter for that. Assumed: every change of a position moves its `time_updated`.
     A time that is missing or not understood counts as changed.
     """
-    page, left_out = response.decode_rows(_position_rows, "uid")
+    page, left_out = _list_rows(response, _position_rows)
+    if not (page.positions or left_out):
+        _raise_reported_error(response)
     raw = response.decode_rows(_raw_rows, "uid")[0].positions
     rows = [
         _on_one_line(row)

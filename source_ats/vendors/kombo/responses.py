@@ -23,7 +23,7 @@ from source_ats.errors import (
     UnknownPartition,
     WrongAddress,
 )
-from source_ats.http.models import FailureKind, Response, Vendor
+from source_ats.http.models import FailureKind, Response, Vendor, reports_error
 from source_ats.vendors.kombo import requests
 
 CREDENTIALS = "kombo.api_key and kombo.region (a key works in its own region only)"
@@ -232,12 +232,14 @@ def rows(response: Response, integration_id: str) -> RowsPage:
     """Return the rows as the vendor sent them, `integration_id` added.
 
     No value is decoded, so numbers keep their spelling. Raises `ContractError` when the envelope
-    or a row's `id` is missing.
+    or a row's `id` is missing, and what an error means that has no rows.
     """
     envelope, left_out = response.decode_rows(_list_envelope, "id")
     data = envelope.data
     if data is None:
         raise _without_data(response)
+    if not (data.results or left_out):
+        _validate_empty(response)
     encoded = list(map(bytes, data.results))
     _validate_rows(encoded, response)
     if b"\n" in response.body or b"\r" in response.body:
@@ -279,6 +281,12 @@ def _validate_rows(rows: Sequence[bytes], response: Response) -> None:
                 f"{describe_mismatch(error)}."
             )
             raise ContractError(message, detail=response.where) from None
+
+
+def _validate_empty(response: Response) -> None:
+    """Raise what an error with status 200 means that has an empty list of rows or files."""
+    if reports_error(response.decode(_row_fields)):
+        raise _without_data(response, "Kombo's response has no rows and reports an error.")
 
 
 def _without_integration_id(row: bytes) -> bytes:
@@ -355,6 +363,8 @@ def files(response: Response) -> Files:
     envelope = response.decode(_files_envelope)
     if envelope.data is None:
         raise _without_data(response)
+    if not envelope.data.results:
+        _validate_empty(response)
     for each in envelope.data.results:
         try:
             _file.decode(each)
@@ -476,12 +486,17 @@ def integration_unavailable(integration: Integration) -> PartitionUnavailable | 
     return None
 
 
-def _without_data(response: Response) -> AtsError:
-    """Return what a success without `data` means: an error with status 200, or an unknown shape."""
+def _without_data(
+    response: Response, message: str = 'Kombo\'s response has no "data".'
+) -> AtsError:
+    """Return what a success without data means: an error with status 200, or an unknown shape.
+
+    `message` is for an error without a code that is known.
+    """
     match classify(response):
         case AtsError() as error:
             return error
         case FailureKind():
             return IncompleteResponse("Kombo answered with an error.", detail=response.where)
         case None:
-            return ContractError('Kombo\'s response has no "data".', detail=response.where)
+            return ContractError(message, detail=response.where)

@@ -118,7 +118,7 @@ def listing(response: Response) -> Listing:
 
     - GUIDs: the first list of GUIDs, or of objects that hold one GUID each; a list of one may be
       collapsed to that GUID or object where the response has no list. An empty list, null, `{}` or
-      no key means nobody only where no other list holds anything.
+      no key means nobody only where no other list holds anything and nothing says error.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
     answer = response.decode(_anything)
@@ -135,7 +135,7 @@ def listing(response: Response) -> Listing:
         found = [] if lists else alone if len(alone) == 1 else None
     if found is None and cursor is None and _is_empty_listing(levels):
         found = []
-    if found is None:
+    if found is None or (not found and any(map(_reports_error, levels))):
         raise _unexpected_shape("The listing holds no list of GUIDs", answer, response)
     return Listing(found, cursor, bool(cursors), response.sent_at)
 
@@ -250,6 +250,13 @@ def _unexpected_shape(what: str, answer: object, response: Response) -> Contract
 
 def _has_error_key(answer: Mapping[str, Any]) -> bool:
     return any(re.match("error|fault", key, re.IGNORECASE) for key in answer)
+
+
+def _reports_error(answer: Mapping[str, Any]) -> bool:
+    """Return True if a response with an empty list says that it is an error."""
+    return answer.get("success") is False or any(
+        each and re.match("error|fault", key, re.IGNORECASE) for key, each in answer.items()
+    )
 
 
 def _keys(value: object, *, depth: int = 3) -> list[str]:
