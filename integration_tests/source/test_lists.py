@@ -57,6 +57,20 @@ def atz_pages(
     return script
 
 
+@pytest.mark.parametrize(
+    "body", [{"data": None, "total": 0}, {"candidates": None}, {"data": {"deals": None}}]
+)
+@pytest.mark.parametrize("stream", ["atz_candidates", "atz_deals", "candidate_history"])
+def test_null_in_place_of_a_list_of_atz_crm_is_an_empty_list(
+    tmp_path: Path, stream: str, body: dict[str, Any]
+) -> None:
+    with scripted_vendor(lambda _: Answer(body)) as vendor:
+        run = source(tmp_path, atz_crm=section("atz_crm", vendor.url)).read_quickly(stream)
+    assert run.code == 0, run.errors()
+    assert not run.records(stream)
+    assert "updated_at" in run.state(stream)
+
+
 SHORT = [10, 10, 9, 10, 10, 10]
 
 
@@ -134,6 +148,8 @@ ERRORS_UNDER_200: list[tuple[str, dict[str, Any], str]] = [
      "system_error"),
     ("atz_candidates", {"status": 429, "data": {"candidates": []}}, "system_error"),
     ("atz_deals", {"errors": ["canary"], "data": []}, "system_error"),
+    ("atz_deals", {"message": "Canary", "data": None}, "system_error"),
+    ("atz_deals", {"success": False, "data": None}, "system_error"),
     ("candidate_history", {"status": "error", "data": []}, "system_error"),
     ("candidates", {"status": "error", "error": {"code": "PLATFORM.UNKNOWN_ERROR"},
                     "data": {"results": [], "next": None}}, "transient_error"),

@@ -161,9 +161,14 @@ def _array_and_total(response: Response, envelope: _Envelope) -> tuple[Response 
 
 
 def _array(response: Response, envelope: Mapping[str, msgspec.Raw]) -> Response | None:
-    """Return the response reduced to the first array under a usual name; None if it has none."""
+    """Return the response reduced to the first array under a usual name; None if it has none.
+
+    Assumed: null in its place is an empty list, unless a message says why.
+    """
     values = [bytes(envelope[name]) for name in _LIST_NAMES if name in envelope]
     found = next((each for each in values if each.startswith(b"[")), None)
+    if found is None and values and {*values} == {b"null"} and "message" not in envelope:
+        found = b"[]"
     return None if found is None else replace(response, body=found)
 
 
