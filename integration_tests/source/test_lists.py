@@ -440,6 +440,56 @@ def test_people_without_a_job_do_not_fill_the_state_next_to_one_bad_candidate(
     assert "404 for the histories of 150 candidates" in run.logs("INFO")
 
 
+ODD_FIELDS: list[dict[str, Any]] = [
+    {"talent_stage": []},
+    {"talent_stage": "Interview"},
+    {"talent_stage": [{"id": 1, "name": "x"}]},
+    {"talent_stage": 3.10},
+    {"job_slug": 7},
+    {"job_slug": {"b": [1], "a": True}},
+    {"job_slug": ["one"], "stage_date": 20250101},
+    {"stage_date": {"date": "2025-01-01"}},
+]
+
+
+def test_a_history_is_read_whatever_its_fields_hold(tmp_path: Path) -> None:
+    plain = {"job_slug": "one", "stage_date": "2025-01-01", "updated_at": CHANGED,
+             "talent_stage": {"id": 1}}  # fmt: skip
+    rows = [{**plain, **odd} for odd in ODD_FIELDS]
+    in_another_order = json.loads(json.dumps(rows[::-1], sort_keys=True))
+    answers = [in_another_order, rows]
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/history"):
+            return Answer(answers.pop())
+        slugs = [{"slug": "a", "updated_at": CHANGED}]
+        return Answer(slugs if request.query.get("page", "1") == "1" else [])
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url))
+        runs = [connector.read_quickly("candidate_history") for _ in range(2)]
+    assert [run.code for run in runs] == [0, 0], runs[0].errors()
+    read = runs[0].records("candidate_history")
+    assert [{key: each[key] for key in plain} for each in read] == rows
+    ids = [{row["id"] for row in run.records("candidate_history")} for run in runs]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == len(rows)
+
+
+@pytest.mark.parametrize("rows", [["text"], [[]], [7], {"rows": []}, "text"])
+def test_a_history_of_another_shape_is_an_error(tmp_path: Path, rows: Any) -> None:
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/history"):
+            return Answer(rows)
+        slugs = [{"slug": "a", "updated_at": CHANGED}]
+        return Answer(slugs if request.query.get("page", "1") == "1" else [])
+
+    with scripted_vendor(script) as vendor:
+        connector = source(tmp_path, atz_crm=section("atz_crm", vendor.url))
+        run = connector.read_quickly("candidate_history")
+    assert failure_types(run, "candidate_history") == ["system_error"]
+
+
 @pytest.fixture
 def atz() -> Any:
     """A few people of ATZ CRM."""

@@ -200,14 +200,15 @@ class _Stage(msgspec.Struct):
 
 
 class Row(msgspec.Struct):
-    """What the code relies on in a row."""
+    """What the code looks at in a row: any JSON may be there."""
 
-    job_slug: str | None = None
-    talent_stage: _Stage | None = None
-    stage_date: str | None = None
+    job_slug: msgspec.Raw = _NULL
+    talent_stage: msgspec.Raw = _NULL
+    stage_date: msgspec.Raw = _NULL
     updated_at: msgspec.Raw = _NULL
 
 
+_stage = msgspec.json.Decoder(_Stage)
 _rows = msgspec.json.Decoder(list[Row] | None)
 _whole_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None)
 
@@ -226,7 +227,9 @@ def history(
     ids = row_ids(candidate.slug, rows, whole)
     # A server that ignores the parameter answers with the rows of other jobs, too.
     chosen = [
-        number for number, row in enumerate(rows) if job_slug is None or row.job_slug == job_slug
+        number
+        for number, row in enumerate(rows)
+        if job_slug is None or _text(row.job_slug) == job_slug
     ]
     if since is not None and not any(
         at is None or at >= since
@@ -266,10 +269,9 @@ def row_ids(
     """
     equal: dict[tuple[str | None, str | None, str | None], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        # Numbers may come as strings.
-        stage = row.talent_stage.id if row.talent_stage else _NULL
-        text = text_in(stage) or (None if stage == _NULL else bytes(stage).decode())
-        equal[row.job_slug, text, row.stage_date].append(number)
+        equal[_text(row.job_slug), _stage_text(row.talent_stage), _text(row.stage_date)].append(
+            number
+        )
     ids = [""] * len(rows)
     for key, numbers in equal.items():
         if len(numbers) > 1:
@@ -278,6 +280,30 @@ def row_ids(
             parts = orjson.dumps([candidate_slug, *key, ordinal])
             ids[number] = hashlib.blake2b(parts, digest_size=16).hexdigest()
     return ids
+
+
+def _text(value: msgspec.Raw) -> str | None:
+    """Return a text as it is, None for null, and any other value as JSON with sorted keys."""
+    if value == _NULL:
+        return None
+    text = text_in(value)
+    return text if text is not None else _sorted_json(bytes(value)).decode()
+
+
+def _stage_text(stage: msgspec.Raw) -> str | None:
+    """Return what tells a stage apart: its id, or, if it is no object, the whole of it."""
+    if bytes(stage) == b"[]":
+        # That is how PHP writes an empty object.
+        return None
+    if not bytes(stage).startswith(b"{"):
+        return _text(stage)
+    # Numbers may come as strings.
+    stage_id = _stage.decode(stage).id
+    return text_in(stage_id) or (None if stage_id == _NULL else bytes(stage_id).decode())
+
+
+def _sorted_json(value: bytes) -> bytes:
+    return msgspec.json.encode(decode(value), order="sorted")
 
 
 def _as_integer(candidate_id: bytes) -> msgspec.Raw:
@@ -291,7 +317,7 @@ def _as_integer(candidate_id: bytes) -> msgspec.Raw:
 def _sort_key(row: Row, whole: Mapping[str, msgspec.Raw]) -> tuple[datetime, bytes]:
     """Return the key that sorts rows from the oldest to the newest, in whatever order they came."""
     at = parse_timestamp(text_in(row.updated_at)) or datetime.min.replace(tzinfo=UTC)
-    return at, msgspec.json.encode(decode(encode(whole)), order="sorted")
+    return at, _sorted_json(encode(whole))
 
 
 def ignore_body(response: Response) -> None:

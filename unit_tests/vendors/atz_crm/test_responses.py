@@ -309,6 +309,28 @@ def key(each: Row) -> tuple[object, ...]:
     return each["job_slug"], None if stage is None else str(stage), each["stage_date"]
 
 
+IDS_OF_ROWS = [
+    "29a1cc866ecc7afd5b8d0a1e06cecf9c",
+    "6af7d290922018f5e4b64e1882c114b1",
+    "70205d0ff9b0fea4b88e78ce6c8aefac",
+    "5740632daa9efb48ec0584d85619dbc5",
+    "c4da5b4f38d8e264249dc587ae314afe",
+    "fc7c545896e4e1466bfafc19df432db9",
+    "26385c062ec9c0f476aa550ac1039655",
+    "15341a75da463cd782aad1c74e7a0984",
+    "6ece984c1a51acd754786214b782be06",
+    "5187d9f1380f4ac40fc5d6520b00d47e",
+]
+
+
+def test_the_ids_of_well_formed_rows_never_change() -> None:
+    """They are primary keys in warehouses."""
+    stages = [{"id": 3}, {"id": "3"}, {"id": ""}, {"id": None}, {}, None, {"id": {"b": 1, "a": 2}}]
+    rows = [row(talent_stage=stage, updated_at=f"2025-01-0{n}") for n, stage in enumerate(stages)]
+    rows += [row(job_slug=job, stage_date=day) for job, day in [(None, None), ("", ""), ("a", "")]]
+    assert ids(rows) == IDS_OF_ROWS
+
+
 @given(some_rows)
 def test_different_rows_have_different_ids(rows: list[Row]) -> None:
     assert len(set(ids(rows))) == len(rows)
