@@ -775,6 +775,8 @@ OTHER_LISTS: dict[str, dict[str, Any]] = {
     "an empty list within": {"result": {"Excluded": [], "Ids": GUIDS, "Empty": []}},
     "names": {"fields": ["IdValue"], "result": {"Ids": GUIDS}},
     "addresses": {"result": {"Emails": ["ada@example.org"], "People": [{"Id": GUIDS[0]}]}},
+    "other GUIDs": {"tenants": [f"{9:08d}-aaaa-4000-8000-000000000000"], "result": {"Ids": GUIDS}},
+    "other ids": {"versions": ["v2"], "result": {"Ids": GUIDS}},
 }
 NO_LIST_OF_GUIDS: dict[str, dict[str, Any]] = {
     "addresses": {"result": {"People": ["ada@example.org", "bob@example.org"]}},
@@ -808,6 +810,14 @@ def test_another_list_before_the_guids_of_talemetry_hides_nobody(tmp_path: Path,
     expected = GUIDS[:1] if name == "addresses" else GUIDS
     assert [row["id"] for row in run.records("profiles")] == expected
     assert "ada@example.org" not in str(run.messages)
+
+
+def test_ids_of_talemetry_that_are_not_guids_are_taken_where_they_are_the_only_ones(
+    tmp_path: Path,
+) -> None:
+    with scripted_vendor(talemetry_that_lists({"result": {"Ids": ["k1", "k2"]}})) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert [row["id"] for row in run.records("profiles")] == ["k1", "k2"]
 
 
 @pytest.mark.parametrize("name", NO_LIST_OF_GUIDS)

@@ -25,6 +25,8 @@ from source_ats.http.models import FailureKind, Response, Vendor
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
 _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{1,64}")
+"""Neither a name of a field nor an address."""
 _KEYS_WITHOUT_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORECASE)
 
 _anything = EXACT
@@ -116,9 +118,11 @@ def listing(response: Response) -> Listing:
 
     Accepted, at the top or under `result`:
 
-    - GUIDs: the first list of GUIDs, or of objects that hold one GUID each; a list of one may be
-      collapsed to that GUID or object where the response has no list. An empty list, null, `{}` or
-      no key means nobody only where no other list holds anything and nothing says error.
+    - GUIDs: the first list of GUIDs, or of objects that hold one GUID each, or else, if no list is
+      empty, the first one of other texts that look like ids; what is under `result` comes first. A
+      list of one may be collapsed to that GUID or object where the response has no list. An empty
+      list, null, `{}` or no key means nobody only where no other list holds anything and nothing
+      says error.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
     answer = response.decode(_anything)
@@ -128,16 +132,25 @@ def listing(response: Response) -> Listing:
         # Ignored, it would end the listing too early.
         raise _unexpected_shape("The listing's cursor is not a string", answer, response)
     cursor = next((text for text in map(_non_empty_string, cursors) if text is not None), None)
-    lists = list(_lists(answer))
-    found = next((ids for ids in map(_listed_ids, lists) if ids), None)
-    if found is None and not any(lists):
-        alone = _guids_in(answer)
-        found = [] if lists else alone if len(alone) == 1 else None
+    found = _ids(answer, [each for level in (*reversed(levels), answer) for each in _lists(level)])
     if found is None and cursor is None and _is_empty_listing(levels):
         found = []
     if found is None or (not found and any(map(_reports_error, levels))):
         raise _unexpected_shape("The listing holds no list of GUIDs", answer, response)
     return Listing(found, cursor, bool(cursors), response.sent_at)
+
+
+def _ids(answer: object, lists: list[list[Any]]) -> list[str] | None:
+    """Return the ids in an answer with these lists; None if it cannot be told which they are."""
+    found = next((ids for ids in map(_listed_ids, lists) if ids), None)
+    if found is not None:
+        return found
+    if not lists:
+        alone = _guids_in(answer)
+        return alone if len(alone) == 1 else None
+    if all(lists):
+        return next((each for each in lists if all(map(_is_id, each))), None)
+    return None if any(lists) else []
 
 
 def _lists(value: object) -> Iterator[list[Any]]:
@@ -154,6 +167,10 @@ def _listed_ids(entries: list[Any]) -> list[str] | None:
     """Return the GUIDs of a list; None unless each entry is one or holds one."""
     guids = [_guids_in(each) for each in entries]
     return [guid for (guid,) in guids] if all(len(each) == 1 for each in guids) else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _guids_in(value: object) -> list[str]:
