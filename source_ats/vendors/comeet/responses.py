@@ -246,7 +246,7 @@ def candidate(response: Response) -> Candidate:
 def candidates(response: Response) -> Candidates:
     """Return one page of candidates. Only their uids have to be of the documented type.
 
-    Of other fields, a number counts as text, and 1 as true; anything else counts as not shown.
+    A phone may be a number, and 1 is true; anything else of another type counts as not shown.
     Raises what an error means that has an empty list.
     """
     try:
@@ -274,7 +274,8 @@ def _lenient(row: Mapping[str, msgspec.Raw]) -> Candidate | None:
         resume=msgspec.json.decode(row.get("resume", _NULL)),
     )
     for name in _FIELDS:
-        setattr(found, name, _text_or_number(row.get(name, _NULL)))
+        read = _text_or_number if name.endswith("phone") else text_in
+        setattr(found, name, read(row.get(name, _NULL)))
     return found
 
 

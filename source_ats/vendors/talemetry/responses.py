@@ -25,8 +25,9 @@ from source_ats.http.models import FailureKind, Response, Vendor
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
 _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{1,64}")
-"""Neither a name of a field nor an address."""
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""May be an id, though it is no GUID; an address or a name in full may not."""
+_DIGIT = re.compile("[0-9]")
 _KEYS_WITHOUT_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORECASE)
 
 _anything = EXACT
@@ -118,11 +119,11 @@ def listing(response: Response) -> Listing:
 
     Accepted, at the top or under `result`:
 
-    - GUIDs: the first list of GUIDs, or of objects that hold one GUID each, or else, if no list is
-      empty, the first one of other texts that look like ids; what is under `result` comes first. A
-      list of one may be collapsed to that GUID or object where the response has no list. An empty
-      list, null, `{}` or no key means nobody only where no other list holds anything and nothing
-      says error.
+    - GUIDs: the first list of texts that may be ids, at least one of them a GUID, or of objects
+      that hold one GUID each; or else, if no list is empty, the first one of other ids. What is
+      under `result` comes first. A list of one may be collapsed to that GUID or object where the
+      response has no list. An empty list, null, `{}` or no key means nobody only where no other
+      list holds anything and nothing says error.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
     answer = response.decode(_anything)
@@ -142,15 +143,15 @@ def listing(response: Response) -> Listing:
 
 def _ids(answer: object, lists: list[list[Any]]) -> list[str] | None:
     """Return the ids in an answer with these lists; None if it cannot be told which they are."""
-    found = next((ids for ids in map(_listed_ids, lists) if ids), None)
-    if found is not None:
-        return found
     if not lists:
         alone = _guids_in(answer)
         return alone if len(alone) == 1 else None
-    if all(lists):
-        return next((each for each in lists if all(map(_is_id, each))), None)
-    return None if any(lists) else []
+    readable = [ids for ids in map(_listed_ids, lists) if ids]
+    found = next((ids for ids in readable if any(map(_GUID.fullmatch, ids))), None)
+    if found is None and all(lists):
+        # Names of fields have no digits.
+        found = next((ids for ids in readable if all(map(_DIGIT.search, ids))), None)
+    return found if any(lists) else []
 
 
 def _lists(value: object) -> Iterator[list[Any]]:
@@ -164,12 +165,12 @@ def _lists(value: object) -> Iterator[list[Any]]:
 
 
 def _listed_ids(entries: list[Any]) -> list[str] | None:
-    """Return the GUIDs of a list; None unless each entry is one or holds one."""
-    guids = [_guids_in(each) for each in entries]
-    return [guid for (guid,) in guids] if all(len(each) == 1 for each in guids) else None
+    """Return the ids of a list; None unless each entry is one or holds one GUID."""
+    ids = [[each] if _is_id(each) else _guids_in(each) for each in entries]
+    return [found for (found,) in ids] if all(len(each) == 1 for each in ids) else None
 
 
-def _is_id(value: object) -> bool:
+def _is_id(value: Any) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
