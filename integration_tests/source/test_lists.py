@@ -688,6 +688,12 @@ def test_cursors_of_talemetry_that_go_round_end_the_read_after_the_first_repeat(
     assert len(served) <= len(cycle) + 4
 
 
+def talemetry_people(guids: Sequence[str]) -> Answer:
+    """Return Talemetry's answer with the details of these people."""
+    people = [{"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}} for guid in guids]
+    return Answer({"result": {"Candidates": people}})
+
+
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 1, 1), (1, 2, 1)])
 def test_a_cursor_of_talemetry_may_be_the_first_person_of_the_next_page(
     tmp_path: Path, sizes: tuple[int, ...]
@@ -698,11 +704,7 @@ def test_a_cursor_of_talemetry_may_be_the_first_person_of_the_next_page(
     def script(request: Request) -> Answer:
         body = json.loads(request.body)
         if "profiles" in request.path:
-            people = [
-                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
-                for guid in body["ids"]
-            ]
-            return Answer({"result": {"Candidates": people}})
+            return talemetry_people(body["ids"])
         begin = guids.index(body["Cursor"]) if body.get("Cursor") else 0
         ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
         end = next(each for each in ends if each > begin)
@@ -728,11 +730,7 @@ def talemetry_pages(own_cursor_times: int) -> Callable[[Request], Answer]:
     def script(request: Request) -> Answer:
         body = json.loads(request.body)
         if "profiles" in request.path:
-            people = [
-                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
-                for guid in body["ids"]
-            ]
-            return Answer({"result": {"Candidates": people}})
+            return talemetry_people(body["ids"])
         cursor = body.get("Cursor")
         requested[cursor] += 1
         numbers, following = pages[cursor]
@@ -793,11 +791,7 @@ def talemetry_that_lists(body: dict[str, Any]) -> Callable[[Request], Answer]:
     def script(request: Request) -> Answer:
         if "profiles" not in request.path:
             return Answer({**body, "Cursor": None})
-        people = [
-            {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": guid}}}}
-            for guid in json.loads(request.body)["ids"]
-        ]
-        return Answer({"result": {"Candidates": people}})
+        return talemetry_people(json.loads(request.body)["ids"])
 
     return script
 
@@ -842,12 +836,8 @@ def test_a_person_listed_in_capitals_and_small_letters_is_one_person(
     def script(request: Request) -> Answer:
         body = json.loads(request.body)
         if "profiles" in request.path:
-            people = [
-                {"Candidate": {"CandidateRecordInfo": {"Id": {"IdValue": spelled(guid)}}}}
-                for guid in body["ids"]
-                if guid.upper() not in deleted
-            ]
-            return Answer({"result": {"Candidates": people}})
+            there = [guid for guid in body["ids"] if guid.upper() not in deleted]
+            return talemetry_people(list(map(spelled, there)))
         left = [each for each in guids if each.upper() not in deleted]
         listed = {"created": left, "updated": [each.upper() for each in left], "deleted": deleted}
         return Answer({"result": {"Ids": listed[body["DateTimeRange"]["Event"]], "Cursor": None}})
