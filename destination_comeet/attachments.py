@@ -186,7 +186,8 @@ class Attachments:
             return entry
         identities = self._identities(file, content)
         final = (*others, *identities)
-        if any(each in others for each in identities):
+        content_id = self._ledger.file_identity("content", base64.b64decode(content))
+        if any(each in others for each in (*identities, content_id)):
             return self._save_files(entry, final)
         noted = self._save_files(entry, (*others, unanswered(identity)))
         state, problem = self._post(entry, file, content)

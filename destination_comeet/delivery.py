@@ -663,10 +663,10 @@ class Delivery:
         if not changes:
             self._save(after)
             return _outcome(candidate, unchanged, left_out=left_out)
-        if not self._may_update:
-            return _rejected(candidate, "", f"has changed, but {_NO_UPDATES}")
         if after.uid is None and entry.status is KeyStatus.MERGED:
             return self._mark_as_closed(candidate, entry, KeyStatus.MERGED)
+        if not self._may_update:
+            return _rejected(candidate, "", f"has changed, but {_NO_UPDATES}")
         if after.uid is None:
             uid = self._find_uid(candidate, entry)
             if uid is None:
@@ -686,7 +686,8 @@ class Delivery:
         try:
             refused = self._patch(after.uid or "", changes)
         except AlreadyMerged:
-            return self._mark_as_closed(candidate, before, KeyStatus.MERGED)
+            found = replace(before, uid=after.uid)
+            return self._mark_as_closed(candidate, found, KeyStatus.MERGED)
         except NotFound:
             return self._not_found_again(candidate, before)
         except (AccessDenied, AnsweredBefore, WrongAddress) as error:
@@ -713,10 +714,11 @@ class Delivery:
         """Reject the change. If another candidate met the same, send no more updates in this run.
 
         The first one may be the only one: a proxy can block a single path. Raises the error if
-        another one met the same although an update of this run was answered.
+        updates were answered before in this run, and another one met the same or Comeet is not
+        reached at all: then it is an outage.
         """
         is_first = self._denied.setdefault(type(error), uid) == uid
-        if not is_first and isinstance(error, AnsweredBefore):
+        if isinstance(error, AnsweredBefore) and not (is_first and self._is_reached()):
             raise error
         self._may_update = is_first
         is_missing = isinstance(error, AccessDenied) or not is_first
@@ -773,6 +775,17 @@ class Delivery:
         except UNREADABLE:
             return None
         return found.same[0] if found.verdict is Verdict.ADOPT else None
+
+    def _is_reached(self) -> bool:
+        """Return True if the answer to another request is surely Comeet's own."""
+        request = requests.deleted_since(self._base_url, self._client.now())
+        try:
+            self._send(request, responses.deleted)
+        except (AccessDenied, AnsweredBefore, WrongAddress):
+            return False
+        except RequestRefused:
+            return True
+        return True
 
     def _make_sure_that_comeet_answers(self) -> None:
         """Raise `TransientError` if Comeet is down, and not only one request fails."""

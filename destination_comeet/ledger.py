@@ -126,7 +126,7 @@ _find_uid = select(_entries.c.uid).where(_entries.c.uid == bindparam("uid")).lim
 _find_other_holder = (
     select(_entries.c.partner_candidate_id)
     .where(_entries.c.uid == bindparam("uid"))
-    .where(~_this_one)
+    .where(_entries.c.partner_candidate_id != bindparam("key"))
     .limit(1)
 )
 _insert = insert(_entries)
@@ -384,7 +384,7 @@ class Ledger:
         rows = (
             select(_entries)
             .where(_entries.c.uid.is_(None))
-            .where(_entries.c.status.not_in(NEVER_POSTED))
+            .where(_entries.c.status.not_in((*NEVER_POSTED, KeyStatus.MERGED)))
         )
         with self.database():
             found = self._connection.execute(rows).all()

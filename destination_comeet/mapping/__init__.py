@@ -8,7 +8,7 @@ skipped is a value, not an exception.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -184,14 +184,13 @@ def _outcomes(record: Record, rules: _Rules) -> Sequence[Candidate | Rejection |
     ]
 
 
-def _without_hashes(person: Person) -> Person:
-    """Leave out optional values that the source has hashed: they would replace the real ones.
+def _without_hashes(person: Person, kept: Container[str]) -> Person:
+    """Leave out other values that the source has hashed: they would replace the real ones.
 
     A value of several parts is left out as a whole: without one of them it would erase that part.
     """
     fields = {
-        name: value if name in REQUIRED else _not_hashed(value)
-        for name, value in person.fields.items()
+        name: value if name in kept else _not_hashed(value) for name, value in person.fields.items()
     }
     hashed = [name for name, value in fields.items() if value != person.fields[name]]
     return replace(person, fields=fields, left_out=tuple((name, IS_A_HASH) for name in hashed))
@@ -211,10 +210,11 @@ def _not_hashed(value: Any) -> Any:
 
 def _person(record: Record, rules: _Rules) -> Person | Rejection | Skipped:
     person = rules.kind(record)
-    if isinstance(person, Person) and person.columns:
-        person = _without_hashes(person)
     if isinstance(person, Person) and rules.extra:
-        return with_extra_fields(person, record, rules.extra)
+        person = with_extra_fields(person, record, rules.extra)
+    if isinstance(person, Person) and person.columns:
+        chosen = {target.path[0] for target in rules.extra if len(target.path) == 1}
+        return _without_hashes(person, chosen.union(REQUIRED))
     return person
 
 

@@ -145,14 +145,12 @@ def with_extra_fields(
     values = _evaluated(record, targets, person.fields)
     if isinstance(values, Rejection):
         return values
-    whole = {target.path[0] for target in targets if len(target.path) == 1}
     return Person(
         source_key=[values[KEY]] if KEY in values else person.source_key,
         fields={name: value for name, value in values.items() if name in FIELDS},
         applications=applications_for(values.get(JOB)) or person.applications,
         position_uid=values.get(POSITION, person.position_uid),
         columns=person.columns,
-        left_out=[each for each in person.left_out if each[0] not in whole],
     )
 
 

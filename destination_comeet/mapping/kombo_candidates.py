@@ -71,8 +71,12 @@ def _time(file: Record) -> str:
 def _name(file: Record) -> str:
     """Return the name of a file, or else its type, with the extension of its MIME type."""
     name = file.get("file_name")
-    if not isinstance(name, str) or not name.strip() or has_hash(name):
-        name = str(file.get("type") or "file")
+    kind = str(file.get("type") or "file")
+    if not isinstance(name, str) or not name.strip():
+        name = kind
+    elif has_hash(name):
+        # Comeet's list of files is compared by name.
+        name = f"{kind}-{name.strip()[:8]}"
     extension = _EXTENSIONS.get(str(file.get("content_type")).partition(";")[0].strip().lower())
     return name if _extension(name) or extension is None else f"{name}.{extension}"
 
@@ -85,10 +89,12 @@ def _extension(name: str) -> str:
 _EXTENSIONS = {
     "application/pdf": "pdf",
     "application/x-pdf": "pdf",
+    "text/html": "html",
     "application/msword": "doc",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
 }
-"""Of the types that may be a resume. Tools often name a file without its extension (assumed)."""
+"""Of types that may be a resume, and of web pages, which would else count as a login. Tools often
+name a file without its extension (assumed)."""
 
 
 def _application(application: Record) -> Application:

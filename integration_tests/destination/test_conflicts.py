@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -16,7 +17,15 @@ from integration_tests.support.outcomes import (
     once,
     people,
 )
-from integration_tests.support.writer import OPEN, SECOND, Writer, person, record, state
+from integration_tests.support.writer import (
+    OPEN,
+    SECOND,
+    Writer,
+    configured,
+    person,
+    record,
+    state,
+)
 
 CREATE = r"/candidates$"
 CODE = "candidate_post_conflict"
@@ -179,3 +188,64 @@ def test_a_new_candidate_that_comeet_merges_into_that_of_another_key_changes_nob
     # The first one is still updated.
     writer.write(*people(1, phone="555012347"), state(3))
     assert fields_of(writer, first["uid"])["phone"] == "555012347"
+
+
+def test_a_person_who_is_merged_on_arrival_explains_no_stranger(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    """Its key has no uid, and no row of its own: a ledger that is behind would count one for it."""
+    ann: dict[str, Any] = {"first_name": "Ann", "last_name": "Lee", "email": None}
+    writer.write(*people(1, **ann), state(0))
+    first = candidate(writer, "people:1")
+    merged = Answer(201, json.dumps({"uid": first["uid"]}).encode())
+    comeet.answer("POST", CREATE, merged, containing="people:3", after_comeet=False)
+    writer.write(*people(3, **ann), state(1))
+    copy = shutil.copy2(writer.folder / "ledger.db", writer.folder / "copy.db")
+    comeet.sandbox.advance(600)
+    writer.write(*people(5, **ann), state(2))
+    writer.control("move", status="Rejected")
+    shutil.copy2(copy, writer.folder / "ledger.db")
+    done = writer.write(*people(5, **ann), state(2))
+    assert counts(done) == (1, 1), done.logs()
+    assert created(writer)["people:5"] == 1
+
+
+def test_one_person_whom_comeet_merges_over_two_positions_gets_updates_in_both(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    one = {"id": "1", "first_name": "Mira", "last_name": "Sol"}
+    writer.config["streams"] = [
+        {
+            "stream": "candidates",
+            "mapping": {"mapping_type": "kombo_candidates"},
+            "positions": [
+                {"job_id": "j1", "position_uid": OPEN},
+                {"job_id": "j2", "position_uid": SECOND},
+            ],
+        }
+    ]
+    writer.catalog = {"streams": [configured("candidates", primary_key=("id",))]}
+
+    def applied(*jobs: str, **more: Any) -> Any:
+        to = [{"outcome": "PENDING", "job": {"id": job}} for job in jobs]
+        return record({**one, "applications": to, **more}, "candidates")
+
+    writer.write(applied("j1"), state(1, "candidates"))
+    uid = candidate(writer, "candidates:1")["uid"]
+    same = Answer(201, json.dumps({"uid": uid}).encode())
+    comeet.answer("POST", CREATE, same, containing=SECOND, after_comeet=False)
+    writer.write(applied("j1", "j2"), state(2, "candidates"))
+    writer.write(applied("j2", location={"city": "Rome"}), state(3, "candidates"))
+    assert fields_of(writer, uid)["address"] == {"city": "Rome"}
+
+
+def test_somebody_who_was_merged_later_is_tried_again_when_the_record_changes(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    comeet.answer("POST", CREATE, Answer(201), containing="people:3")
+    writer.write(*people(3), state(1))
+    merged = envelope(401, "duplicate_candidate")
+    comeet.answer("PATCH", "/candidates/", merged, after_comeet=False, times=1)
+    writer.write(*people(3, phone="555012345"), state(2))
+    writer.write(*people(3, phone="555012346"), state(3))
+    assert candidate(writer, "people:3")["fields"]["phone"] == "555012346"

@@ -165,8 +165,18 @@ def test_a_file_with_a_hashed_id_and_name_is_fetched_once(kombo: Writer, host: F
     for number in range(3):
         done = write(kombo, row(file(1, host.address(f"a{number}"), **hashed)))
         assert "left out" not in done.logs()
-    assert names(kombo) == ["CV.pdf"]
+    assert names(kombo) == ["CV-cdcdcdcd.pdf"]
     assert host.fetched() == ["a0"]
+
+
+def test_a_file_whose_id_counts_from_now_on_is_not_sent_again(
+    kombo: Writer, host: FileHost
+) -> None:
+    """A ledger may know it by its content alone, as where its id was not kept."""
+    content = b"the same"
+    write(kombo, row(file(1, host.address("a", content), id=None)))
+    write(kombo, row(file(1, host.address("b", content))))
+    assert names(kombo) == ["cv1.pdf"]
 
 
 def test_a_file_with_changes_of_fields_is_sent_with_them(kombo: Writer, host: FileHost) -> None:
@@ -263,6 +273,8 @@ def test_a_file_that_cannot_be_had_is_left_out_and_named(
         ("cv.htm", "text/html", b"<html>CV</html>"),
         ("cv.pdf", "text/html", b"%PDF served under the wrong type"),
         ("cv.xml", "application/xml", b"<cv/>"),
+        ("cv.xml", "text/html", b"<?xml version='1.0'?><cv/>"),
+        ("cv.doc", "text/html", b'<html xmlns:w="urn:schemas-microsoft-com:office:word">CV'),
     ],
 )
 def test_a_page_that_is_meant_to_be_one_is_sent(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from integration_tests.support.hostile_comeet import Answer, HostileComeet, envelope, html
@@ -207,3 +209,33 @@ def test_check_says_that_a_permission_is_missing_only_if_it_is_denied(  # noqa: 
     assert (f"may not retrieve {what}" in status["message"]) is is_denied
     assert (f"list of {what} cannot be read" in status["message"]) is not is_denied
     assert "report" not in status["message"]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_outage_that_begins_at_the_last_update_passes_no_state_on(
+    writer: Writer, comeet: HostileComeet, status: int
+) -> None:
+    """The page of a load balancer is not the answer to one update if everything gets it."""
+    writer.write(*people(1, 2), state(0))
+    second = candidate(writer, "people:2")["uid"]
+    comeet.answer("PATCH", second, html(status), after_comeet=False)
+    comeet.answer("GET", "candidates", html(status), after_comeet=False)
+    done = writer.write(*people(1, 2, phone="555012345"), state(1))
+    assert done.error()["failure_type"] == "transient_error"
+    assert done.states() == []
+    comeet.reset()
+    writer.write(*people(1, 2, phone="555012345"), state(1))
+    for key in ("people:1", "people:2"):
+        assert candidate(writer, key)["fields"]["phone"] == "555012345"
+
+
+def test_who_was_merged_on_arrival_needs_no_permission_to_update(
+    writer: Writer, comeet: HostileComeet
+) -> None:
+    writer.write(*people(1, 2, 5), state(0))
+    merged = Answer(201, json.dumps({"uid": candidate(writer, "people:1")["uid"]}).encode())
+    comeet.answer("POST", r"/candidates$", merged, containing="people:3", after_comeet=False)
+    writer.write(*people(3), state(1))
+    comeet.answer("PATCH", "/candidates/", envelope(403, "no_permission"), after_comeet=False)
+    done = writer.write(*people(1, 2, 3, phone="555012345"), state(2))
+    assert counts(done) == (3, 2)

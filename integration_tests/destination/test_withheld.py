@@ -150,6 +150,23 @@ def test_a_hash_that_an_expression_replaces_is_not_reported(writer: Writer) -> N
     assert HASHED not in run.logs()
 
 
+@pytest.mark.parametrize("on_bad_field", ["drop", "reject"])
+def test_a_hashed_part_that_an_expression_replaces_takes_nothing_with_it(
+    writer: Writer, on_bad_field: str
+) -> None:
+    hashed_email(writer)
+    writer.config["on_bad_field"] = on_bad_field
+    writer.config["streams"][0]["extra_fields"] = [
+        {"comeet_field": "address.street", "expression": "'Main St 1'"}
+    ]
+    location = {"country": "DE", "city": "Berlin", "street_1": "ab" * 32}
+    row = {"id": "1", "first_name": "Mira", "last_name": "Sol", "location": location}
+    run = writer.write(record(row, "candidates"), state(1, "candidates"))
+    expected = {"country": "DE", "city": "Berlin", "street": "Main St 1"}
+    assert [each["fields"]["address"] for each in writer.truth()] == [expected]
+    assert HASHED not in run.logs()
+
+
 def test_applications_that_the_source_drops(writer: Writer, tmp_path: Path) -> None:
     rows = records_of(writer.sandbox, tmp_path, "candidates", drop=["candidates.applications"])
     writer.config["streams"] = [

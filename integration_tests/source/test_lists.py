@@ -58,7 +58,7 @@ def atz_pages(
 
 
 @pytest.mark.parametrize(
-    "body", [{"data": None, "total": 0}, {"candidates": None}, {"data": {"deals": None}}]
+    "body", [{"data": None, "total": 0}, {"total": 0, "data": {"rows": None, "total": 0}}], ids=str
 )
 @pytest.mark.parametrize("stream", ["atz_candidates", "atz_deals", "candidate_history"])
 def test_null_in_place_of_a_list_of_atz_crm_is_an_empty_list(
@@ -69,6 +69,33 @@ def test_null_in_place_of_a_list_of_atz_crm_is_an_empty_list(
     assert run.code == 0, run.errors()
     assert not run.records(stream)
     assert "updated_at" in run.state(stream)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"data": None, "total": 5}, {"data": None, "code": 401}, {"data": {"candidates": None}}],
+)
+def test_null_is_no_empty_list_unless_the_total_says_so(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    with scripted_vendor(lambda _: Answer(body)) as vendor:
+        run = source(tmp_path, atz_crm=section("atz_crm", vendor.url)).read_quickly(
+            "atz_candidates"
+        )
+    assert failure_types(run, "atz_candidates") == ["system_error"]
+
+
+@pytest.mark.parametrize("stream", ["atz_candidates", "candidate_history"])
+@pytest.mark.parametrize(("sizes", "code"), [([10, 10, 7], 0), ([10, 10, 10, 10], 1)])
+def test_an_error_without_rows_after_a_page_counts_as_one_that_is_not_found(
+    tmp_path: Path, sizes: list[int], code: int, stream: str
+) -> None:
+    body = {"success": False, "message": "No candidates found", "data": []}
+    pages = atz_pages(sizes, after=lambda number: Answer(body) if number > 3 else None)
+    with scripted_vendor(pages) as vendor:
+        config = section("atz_crm", vendor.url, page_size=10)
+        run = source(tmp_path, atz_crm=config).read_quickly(stream)
+    assert run.code == code, run.errors()
 
 
 SHORT = [10, 10, 9, 10, 10, 10]
@@ -350,6 +377,54 @@ def test_histories_are_read_although_a_row_of_the_candidates_is_invalid(
     again = read(None, run.of("STATE"))
     assert people(run) | people(again) == {"a", "bad", "c"}
     assert "updated_at" in again.state("candidate_history")
+
+
+def histories_of(
+    folder: Path,
+    history: Callable[[str], Answer | None],
+    states: Sequence[Any] = (),
+    bad: str = "",
+) -> Any:
+    """Read the histories of a to d, where the row of one of them has no readable slug."""
+
+    def script(request: Request) -> Answer:
+        if request.path.endswith("/history"):
+            row = {"job_slug": "one", "updated_at": BEFORE, "talent_stage": {"id": 1}}
+            return history(request.path.split("/")[-2]) or Answer([row])
+        invalid = b'{"name":"x" y "z","slug":"%s","updated_at":"2020-01-01T00:00:00Z"}'
+        valid = b'{"slug":"%s","updated_at":"2020-01-01T00:00:00Z"}'
+        slugs = "abcd" if request.query.get("page", "1") == "1" else ""
+        rows = [(invalid if each == bad else valid) % each.encode() for each in slugs]
+        return Answer(b"[%s]" % b",".join(rows))
+
+    with scripted_vendor(script) as vendor:
+        connector = source(folder, atz_crm=section("atz_crm", vendor.url, page_size=10))
+        return connector.read_quickly("candidate_history", state=states or None)
+
+
+def test_a_pass_that_is_resumed_knows_that_its_list_had_a_gap(tmp_path: Path) -> None:
+    odd = lambda slug: Answer({"odd": 1}) if slug == "c" else None  # noqa: E731
+    cut = histories_of(tmp_path, odd, bad="a")
+    assert cut.code == 1
+    assert cut.state("candidate_history")["in_progress"]["after_slug"] == "b"
+    resumed = histories_of(tmp_path, lambda slug: None, cut.of("STATE"))
+    after = histories_of(tmp_path, lambda slug: None, resumed.of("STATE"))
+    seen = {
+        row["candidate_slug"]
+        for run in (cut, resumed, after)
+        for row in run.records("candidate_history")
+    }
+    assert seen == set("abcd")
+    assert "updated_at" in after.state("candidate_history")
+
+
+def test_a_gap_in_the_list_makes_nobody_forgotten_who_is_set_aside(tmp_path: Path) -> None:
+    refused = lambda slug: Answer({"message": "no"}, 422) if slug == "b" else None  # noqa: E731
+    first = histories_of(tmp_path, refused)
+    second = histories_of(tmp_path, refused, first.of("STATE"), bad="b")
+    assert list(second.state("candidate_history")["set_aside"]) == ["b"]
+    third = histories_of(tmp_path, lambda slug: None, second.of("STATE"))
+    assert "b" in {row["candidate_slug"] for row in third.records("candidate_history")}
 
 
 def test_a_row_that_was_left_out_is_forgotten_once_the_list_no_longer_has_it(
@@ -775,6 +850,7 @@ OTHER_LISTS: dict[str, dict[str, Any]] = {
     "addresses": {"result": {"Emails": ["ada@example.org"], "People": [{"Id": GUIDS[0]}]}},
     "other GUIDs": {"tenants": [f"{9:08d}-aaaa-4000-8000-000000000000"], "result": {"Ids": GUIDS}},
     "other ids": {"versions": ["v2"], "result": {"Ids": GUIDS}},
+    "a blank": {"result": {"Ids": [*GUIDS, ""]}},
 }
 NO_LIST_OF_GUIDS: dict[str, dict[str, Any]] = {
     "addresses": {"result": {"People": ["ada@example.org", "bob@example.org"]}},
@@ -814,6 +890,20 @@ def test_ids_of_talemetry_that_are_not_guids_are_taken_where_they_are_the_only_o
     assert [row["id"] for row in run.records("profiles")] == ["k1", "k2"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"Events": ["created"]}, {"Links": [{"rel": "self"}]}, {"Fields": ["Id", "Name"]}],
+    ids=str,
+)
+def test_an_empty_list_of_talemetry_next_to_another_list_means_nobody(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    with scripted_vendor(talemetry_that_lists({"result": {"Ids": [], **more}})) as vendor:
+        run = source(tmp_path, talemetry=section("talemetry", vendor.url)).read_quickly("profiles")
+    assert run.code == 0, run.errors()
+    assert run.records("profiles") == []
+
+
 @pytest.mark.parametrize("name", NO_LIST_OF_GUIDS)
 def test_what_is_not_a_guid_is_no_person_of_talemetry(tmp_path: Path, name: str) -> None:
     with scripted_vendor(talemetry_that_lists(NO_LIST_OF_GUIDS[name])) as vendor:
@@ -829,7 +919,7 @@ def test_what_is_not_a_guid_is_no_person_of_talemetry(tmp_path: Path, name: str)
 def test_a_person_listed_in_capitals_and_small_letters_is_one_person(
     tmp_path: Path, spelled: Callable[[str], str]
 ) -> None:
-    """With the id that the person's own response has, whichever spelling is listed first."""
+    """With the id as it is listed first, however the person's own response spells it."""
     guids = [each.replace("a", "b") for each in GUIDS]
     deleted: list[str] = []
 
@@ -850,11 +940,10 @@ def test_a_person_listed_in_capitals_and_small_letters_is_one_person(
         before = {**run.state("profiles"), "listed_until": start}
         before["set_aside"] = dict.fromkeys([guids[0].upper(), guids[1], guids[2]], BEFORE)
         again = connector.read_quickly("profiles", state=state(before, "profiles"))
-    assert [row["id"] for row in run.records("profiles")] == [spelled(each) for each in guids]
+    assert [row["id"] for row in run.records("profiles")] == guids
     assert again.code == 0, again.errors()
-    assert {row["id"] for row in again.records("profiles") if not row["is_deleted"]} == {
-        spelled(each) for each in guids[:2]
-    }
+    there = {row["id"].lower() for row in again.records("profiles") if not row["is_deleted"]}
+    assert there == set(guids[:2])
     assert "set_aside" not in again.state("profiles")
 
 

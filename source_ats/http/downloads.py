@@ -6,6 +6,7 @@ Addresses are secrets: whoever has one can read the file. They appear in no mess
 from __future__ import annotations
 
 import ipaddress
+import re
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,8 @@ class Downloader:
             proxies = self._session.environment(address)["proxies"]
             what = explain(error, host, f"https://{host}", proxies).what
             raise _NoAnswer(f"cannot be fetched: {what}") from None
-        if received.status_code == 200:
+        # 203 is a 200 that a proxy has changed, such as the headers of.
+        if received.status_code in {200, 203}:
             if not body:
                 raise FileUnavailable(f"is empty ({host})")
             return Fetched(body, host if _is_page(received, body) else None)
@@ -134,7 +136,10 @@ class Downloader:
 
 def _is_page(received: requests.Response, body: bytes) -> bool:
     media_type = received.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return media_type == "text/html" and body.removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    begin = body.removeprefix(BOM_UTF8)[:1000].lstrip().lower()
+    # A document of Word may be HTML, too.
+    is_html = re.search(rb"^<.*<html|^<html|^<!doctype html", begin, re.DOTALL) is not None
+    return media_type == "text/html" and is_html and b"schemas-microsoft-com:office" not in begin
 
 
 def _host_of(address: str) -> str | None:

@@ -60,11 +60,13 @@ down."""
 NO_ROWS = History([])
 
 
-class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A pass that began at `started_at` and is done with all candidates up to `after_slug`."""
 
     started_at: Timestamp
     after_slug: str
+    incomplete: bool = False
+    """True: one of its lists had a candidate without a readable slug."""
 
 
 class StreamState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -209,7 +211,8 @@ class HistoryPass:
     def retry_not_found(self) -> Iterator[Page]:
         """Request once more what was not found; forget those that the list no longer shows."""
         for slug in self._set_aside.keys():  # noqa: SIM118 - not a mapping
-            if slug not in self._listed:
+            # A row without a readable slug may be anyone's.
+            if self._index.is_complete and slug not in self._listed:
                 self._set_aside.release(slug)
                 self._not_found.pop(slug, None)
         candidates = [(each.candidate, each.was_set_aside) for each in self._not_found.values()]
@@ -234,15 +237,20 @@ class HistoryPass:
         state = {**bookmark(updated_at, finished_at), **self._set_aside.as_state()}
         return Page([], state, Progress(self._done, self._total))
 
+    @property
+    def _has_gap(self) -> bool:
+        before = self._saved.in_progress
+        return not self._index.is_complete or (before is not None and before.incomplete)
+
     def _updated_at(self) -> datetime | None:
         """Return since when the next pass reads: since the same time as this one after a gap."""
-        if self._index.is_complete:
+        if not self._has_gap:
             return self._saved.after_pass_at(self._started_at, self._source.lookback)
         message = (
             "The list of candidates has a row that is not valid JSON and whose slug cannot be "
             "read, so a history is missing."
         )
-        if self._source.partition != EVERY_SLUG:
+        if self._source.partition is not EVERY_SLUG:
             # The state is planned already, so no later run would read the history.
             raise IncompleteResponse(message)
         log.warning(
@@ -260,6 +268,7 @@ class HistoryPass:
             "in_progress": {
                 "started_at": rfc3339(self._started_at),
                 "after_slug": self._after_slug,
+                **({"incomplete": True} if self._has_gap else {}),
             },
             **self._set_aside.as_state(),
         }

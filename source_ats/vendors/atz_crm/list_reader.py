@@ -204,6 +204,10 @@ class ListReader:
             if refusal.status != 404:
                 raise
             return ListPage([], self._client.now(), refusal.detail, found=False)
+        except responses.ReportedError as error:
+            if number == 1:
+                raise
+            return ListPage([], self._client.now(), error.detail, found=False)
         self._longest = max(self._longest, len(page))
         return page
 

@@ -103,14 +103,18 @@ _LIST_NAMES = (
 _TOTAL_NAMES = ("total", "total_count", "totalCount")
 
 
+class ReportedError(ContractError):
+    """The answer to a list has no rows, and says that it is an error."""
+
+
 def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
     """Return a page of a list; `name` is what is listed, for messages.
 
     Its envelope is not documented: the list is the body, or the first array under one of the usual
-    names, or under one of them in `data`. Raises `ContractError` for anything else: neither an
-    unknown shape nor an error counts as an empty list. Objects that are not valid JSON are left
-    out; without `with_records` only those whose slug cannot be read, for nothing else of them is
-    needed.
+    names, or under one of them in `data`. Raises `ContractError` for anything else: an unknown
+    shape never counts as an empty list; and `ReportedError` for an error with an empty one. Objects
+    that are not valid JSON are left out; without `with_records` only those whose slug cannot be
+    read, for nothing else of them is needed.
     """
     envelope, left_out = response.decode_rows(_envelope, "slug")
     array, total = _array_and_total(response, envelope)
@@ -121,6 +125,8 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
         )
         raise ContractError(message, detail=response.where)
     objects = array.decode(_objects)
+    if not objects and isinstance(envelope, dict) and reports_error(envelope):
+        raise ReportedError(f"ATZ CRM's list of {name} reports an error.", detail=response.where)
     records = [b""] * len(objects)
     if with_records:
         records = [_record(each) for each in array.decode(_whole_objects)]
@@ -141,35 +147,24 @@ def list_page(response: Response, name: str, *, with_records: bool) -> ListPage:
 
 
 def _array_and_total(response: Response, envelope: _Envelope) -> tuple[Response | None, int | None]:
-    """Return the response reduced to its array, None if it has none; and the total beside it.
-
-    Next to an error, an empty array is none.
-    """
+    """Return the response reduced to its array, None if it has none; and the total beside it."""
     if isinstance(envelope, list):
         return replace(response, body=encode(envelope)), None
     totals = (bytes(envelope.get(name, b"")) for name in _TOTAL_NAMES)
     total = next((int(text) for text in totals if text.isdigit() and len(text) < 10), None)
-    array = _array(response, envelope)
-    data = bytes(envelope.get("data", b""))
-    if array is None and data.startswith(b"{"):
-        within = replace(response, body=data)
-        array, inner_total = _array_and_total(within, within.decode(_envelope))
-        total = total if inner_total is None else inner_total
-    if array is None or (not array.body[1:-1].strip() and reports_error(envelope)):
+    for name in _LIST_NAMES:
+        inner = bytes(envelope.get(name, b""))
+        if inner.startswith(b"["):
+            return replace(response, body=inner), total
+        if inner == b"null" and total == 0:
+            # Assumed: so it may be where there is nothing.
+            return replace(response, body=b"[]"), total
+    inner = bytes(envelope.get("data", b""))
+    if not inner.startswith(b"{"):
         return None, None
-    return array, total
-
-
-def _array(response: Response, envelope: Mapping[str, msgspec.Raw]) -> Response | None:
-    """Return the response reduced to the first array under a usual name; None if it has none.
-
-    Assumed: null in its place is an empty list, unless a message says why.
-    """
-    values = [bytes(envelope[name]) for name in _LIST_NAMES if name in envelope]
-    found = next((each for each in values if each.startswith(b"[")), None)
-    if found is None and values and {*values} == {b"null"} and "message" not in envelope:
-        found = b"[]"
-    return None if found is None else replace(response, body=found)
+    data = replace(response, body=inner)
+    array, inner_total = _array_and_total(data, data.decode(_envelope))
+    return array, total if inner_total is None else inner_total
 
 
 LIST_FIELDS = ("jobs", "candidates", "contacts", "custom_fields")

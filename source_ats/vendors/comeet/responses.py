@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from source_ats.clock import parse_timestamp, rfc3339
-from source_ats.decoding import encode, safe_identifier, text_in
+from source_ats.decoding import decode, encode, safe_identifier, text_in
 from source_ats.errors import (
     AccessDenied,
     AlreadyMerged,
@@ -246,8 +246,8 @@ def candidate(response: Response) -> Candidate:
 def candidates(response: Response) -> Candidates:
     """Return one page of candidates. Only their uids have to be of the documented type.
 
-    A phone may be a number, and 1 is true; anything else of another type counts as not shown.
-    Raises what an error means that has an empty list.
+    A phone may be a whole number, and 1 or a text true; anything else of another type counts as
+    not shown. Raises what an error means that has an empty list.
     """
     try:
         page = response.decode(_candidates)
@@ -270,8 +270,8 @@ def _lenient(row: Mapping[str, msgspec.Raw]) -> Candidate | None:
         return None
     found = Candidate(
         uid,
-        deleted=bytes(row.get("deleted", _NULL)) in {b"true", b"1"},
-        resume=msgspec.json.decode(row.get("resume", _NULL)),
+        deleted=bytes(row.get("deleted", _NULL)).lower().strip(b'"') in {b"true", b"1"},
+        resume=decode(bytes(row.get("resume", _NULL))),
     )
     for name in _FIELDS:
         read = _text_or_number if name.endswith("phone") else text_in
@@ -280,9 +280,9 @@ def _lenient(row: Mapping[str, msgspec.Raw]) -> Candidate | None:
 
 
 def _text_or_number(value: msgspec.Raw) -> str | None:
-    """Return a text, or a number as it is spelled; None for anything else."""
+    """Return a text, or a whole number as one; None for anything else."""
     raw = bytes(value)
-    return raw.decode() if raw[:1] in b"-0123456789" else text_in(value)
+    return raw.decode() if raw.isdigit() else text_in(value)
 
 
 def position(response: Response) -> Position:

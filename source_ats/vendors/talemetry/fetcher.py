@@ -268,14 +268,11 @@ def _halves(group: list[str], error: RequestRefused | TransientError) -> list[li
 def _records(
     response: Response, ids: Sequence[str], include: Sequence[str], as_of: str | None
 ) -> dict[str, bytes]:
-    """Return the records by GUID as requested. People who were not requested are left out.
-
-    A record has the GUID as the person's response spells it: listings may spell it in several ways.
-    """
+    """Return the records by GUID as requested. People who were not requested are left out."""
     people = responses.people(response)
     as_of = as_of or rfc3339(response.sent_at.replace(microsecond=0))
     return {
-        guid: record.encoded(person, responses.guid_of(person) or guid, include, as_of)
+        guid: record.encoded(people[guid.lower()], guid, include, as_of)
         for guid in ids
-        if (person := people.get(guid.lower())) is not None
+        if guid.lower() in people
     }

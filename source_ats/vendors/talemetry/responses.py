@@ -25,8 +25,9 @@ from source_ats.http.models import FailureKind, Response, Vendor
 _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
 _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9/-]{1,64}")
 """May be an id, though it is no GUID; an address or a name in full may not."""
+_WORD = re.compile(r"[A-Za-z_ ]*")
 _DIGIT = re.compile("[0-9]")
 _KEYS_WITHOUT_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORECASE)
 
@@ -122,8 +123,8 @@ def listing(response: Response) -> Listing:
     - GUIDs: the first list of texts that may be ids, at least one of them a GUID, or of objects
       that hold one GUID each; or else, if no list is empty, the first one of other ids. What is
       under `result` comes first. A list of one may be collapsed to that GUID or object where the
-      response has no list. An empty list, null, `{}` or no key means nobody only where no other
-      list holds anything and nothing says error.
+      response has no list. An empty list, null, `{}` or no key means nobody only where nothing else
+      may be an id, and nothing says error.
     - The next cursor: `Cursor`, `NextCursor`, `cursor`, `next_cursor` or `nextCursor`.
     """
     answer = response.decode(_anything)
@@ -136,8 +137,11 @@ def listing(response: Response) -> Listing:
     found = _ids(answer, [each for level in (*reversed(levels), answer) for each in _lists(level)])
     if found is None and cursor is None and _is_empty_listing(levels):
         found = []
-    if found is None or (not found and any(map(_reports_error, levels))):
+    if found is None:
         raise _unexpected_shape("The listing holds no list of GUIDs", answer, response)
+    if not found and any(map(_reports_error, levels)):
+        message = "The listing is empty and reports an error."
+        raise RequestRefused(message, status=response.status, code=None, detail=response.where)
     return Listing(found, cursor, bool(cursors), response.sent_at)
 
 
@@ -146,12 +150,15 @@ def _ids(answer: object, lists: list[list[Any]]) -> list[str] | None:
     if not lists:
         alone = _guids_in(answer)
         return alone if len(alone) == 1 else None
-    readable = [ids for ids in map(_listed_ids, lists) if ids]
+    readable = (ids for ids in map(_listed_ids, lists) if ids)
     found = next((ids for ids in readable if any(map(_GUID.fullmatch, ids))), None)
     if found is None and all(lists):
         # Names of fields have no digits.
+        readable = (ids for ids in map(_listed_ids, lists) if ids)
         found = next((ids for ids in readable if all(map(_DIGIT.search, ids))), None)
-    return found if any(lists) else []
+    elif found is None and all(_holds_no_id(each) for entries in lists for each in entries):
+        return []
+    return found
 
 
 def _lists(value: object) -> Iterator[list[Any]]:
@@ -166,8 +173,15 @@ def _lists(value: object) -> Iterator[list[Any]]:
 
 def _listed_ids(entries: list[Any]) -> list[str] | None:
     """Return the ids of a list; None unless each entry is one or holds one GUID."""
-    ids = [[each] if _is_id(each) else _guids_in(each) for each in entries]
+    ids = [[each] if _is_id(each) else _guids_in(each) for each in entries if each != ""]
     return [found for (found,) in ids] if all(len(each) == 1 for each in ids) else None
+
+
+def _holds_no_id(value: object) -> bool:
+    """Return True for what is surely no person: a word or number, or an object without a GUID."""
+    if isinstance(value, str):
+        return _WORD.fullmatch(value) is not None
+    return not _guids_in(value)
 
 
 def _is_id(value: Any) -> bool:

@@ -181,9 +181,15 @@ def test_only_the_uid_of_a_candidate_has_to_be_of_its_type() -> None:
             responses.candidate(replace(page, body=json.dumps({"uid": uid}).encode()))
 
 
-def test_a_number_that_is_too_large_for_the_decoder_is_read_as_it_is_spelled() -> None:
-    body = b'{"uid": "B3.07F", "phone": 1e999, "deleted": false}'
-    assert responses.candidate(replace(saved("candidate"), body=body)).phone == "1e999"
+@pytest.mark.parametrize(
+    ("number", "phone"),
+    [("5550100", "5550100"), ("5.55e9", None), ("5550100.0", None), ("1e999", None)],
+)
+def test_only_a_whole_number_is_a_phone(number: str, phone: str | None) -> None:
+    more = '"resume": {"size": 1e999}, "deleted": "True"'
+    body = f'{{"uid": "B3.07F", "phone": {number}, {more}}}'.encode()
+    found = responses.candidate(replace(saved("candidate"), body=body))
+    assert (found.phone, found.deleted) == (phone, True)
 
 
 def test_lists() -> None:
