@@ -382,7 +382,7 @@ class Delivery:
                 self._withdraw(attempt)
             raise
         self._answered()
-        holder = uid and self._ledger.other_holder(uid, candidate.position_uid, candidate.key)
+        holder = uid and self._ledger.other_holder(uid, candidate.key)
         if holder:
             # With the uid, later changes would overwrite the person of that key.
             merged = f"{candidate.key} into {holder}"

@@ -123,6 +123,7 @@ _this_one = (_entries.c.position_uid == bindparam("position")) & (
 )
 _find = select(_entries).where(_this_one)
 _find_uid = select(_entries.c.uid).where(_entries.c.uid == bindparam("uid")).limit(1)
+_find_other_entry = _find_uid.where(~_this_one)
 _find_other_holder = (
     select(_entries.c.partner_candidate_id)
     .where(_entries.c.uid == bindparam("uid"))
@@ -366,15 +367,14 @@ class Ledger:
             return self._connection.execute(_find_uid, {"uid": uid}).first() is not None
 
     def is_held_by_another(self, uid: str, position: str, key: str) -> bool:
-        """Return True if a key other than this one has this uid."""
-        return self.other_holder(uid, position, key) is not None
-
-    def other_holder(self, uid: str, position: str, key: str) -> str | None:
-        """Return a key other than this one that has this uid.
-
-        It is the same text where one key has the uid in another position.
-        """
+        """Return True if another key has this uid, or this one in another position."""
         of = {"uid": uid, "position": position, "key": key}
+        with self.database():
+            return self._connection.execute(_find_other_entry, of).first() is not None
+
+    def other_holder(self, uid: str, key: str) -> str | None:
+        """Return another key that has this uid, in whatever position."""
+        of = {"uid": uid, "key": key}
         with self.database():
             found = self._connection.execute(_find_other_holder, of).scalar()
         return None if found is None else str(found)
