@@ -127,7 +127,7 @@ class Attachments:
                 fields.setdefault("files", []).append(sent)
             else:
                 fields[file.kind] = sent
-            identities += self._identities(file, content)
+            identities += self._identities(file, self._content_id(content))
         return InlineFiles(fields, tuple(identities), problems, is_whole)
 
     def add_missing(
@@ -184,10 +184,9 @@ class Attachments:
             reason = "got no answer before, and Comeet does not show which files are there"
             added.problems.append((file.kind, f"{reason} [{error.detail}]"))
             return entry
-        identities = self._identities(file, content)
-        final = (*others, *identities)
-        content_id = self._ledger.file_identity("content", base64.b64decode(content))
-        if any(each in others for each in (*identities, content_id)):
+        content_id = self._content_id(content)
+        final = (*others, *self._identities(file, content_id))
+        if identity in others or content_id in others:
             return self._save_files(entry, final)
         noted = self._save_files(entry, (*others, unanswered(identity)))
         state, problem = self._post(entry, file, content)
@@ -283,11 +282,14 @@ class Attachments:
             return self._ledger.file_identity("id", file.source_id)
         if file.address is not None:
             return self._ledger.file_identity("address", file.address)
-        return self._ledger.file_identity("content", base64.b64decode(file.content))
+        return self._content_id(file.content)
 
-    def _identities(self, file: CandidateFile, content: str) -> list[str]:
+    def _content_id(self, content: str) -> str:
+        return self._ledger.file_identity("content", base64.b64decode(content))
+
+    def _identities(self, file: CandidateFile, content_id: str) -> list[str]:
         """Return all that a file is known by. Without an id, its address may change."""
         identity = self._identity(file)
         if file.source_id is not None or file.address is None:
             return [identity]
-        return [identity, self._ledger.file_identity("content", base64.b64decode(content))]
+        return [identity, content_id]

@@ -409,7 +409,7 @@ def _missing_ledger(config: DestinationConfig, client: Client) -> NewLedger:
         )
     else:
         log.info(
-            "There is no ledger yet. Where Comeet has candidates, new records %s.",
+            "There is no ledger yet. If Comeet has candidates, new records %s.",
             _comparison(config),
         )
     now = client.now()

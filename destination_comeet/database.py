@@ -73,7 +73,7 @@ def file_of(settings: LedgerSettings) -> Path | None:
         # The longest name of those that SQLite uses next to it.
         Path(f"{path}-journal").exists()
     except OSError as error:
-        raise _cannot_be_made(error) from None
+        raise _unusable(error) from None
     return path
 
 
@@ -82,15 +82,15 @@ def make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except (OSError, ValueError) as error:
-        raise _cannot_be_made(error) from None
+        raise _unusable(error) from None
 
 
-def _cannot_be_made(error: OSError | ValueError) -> ConfigError:
+def _unusable(error: OSError | ValueError) -> ConfigError:
     # A path with NUL in it is a ValueError.
     reason = getattr(error, "strerror", None) or "this is not a path"
     return ConfigError(
-        f"The ledger cannot be made: {reason}. ledger.path has to be a file in a folder that "
-        "exists and can be written to."
+        f"The ledger cannot be opened or made: {reason}. ledger.path has to be a file in a folder "
+        "that exists and can be written to."
     )
 
 

@@ -32,6 +32,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -778,22 +779,21 @@ class Delivery:
 
     def _is_reached(self) -> bool:
         """Return True if the answer to another request is surely Comeet's own."""
-        request = requests.deleted_since(self._base_url, self._client.now())
         try:
-            self._send(request, responses.deleted)
-        except (AccessDenied, AnsweredBefore, WrongAddress):
+            with suppress(RequestRefused):
+                self._request_something_else()
+        except UNREADABLE:
             return False
-        except RequestRefused:
-            return True
         return True
 
     def _make_sure_that_comeet_answers(self) -> None:
         """Raise `TransientError` if Comeet is down, and not only one request fails."""
+        with suppress(*UNREADABLE):
+            self._request_something_else()
+
+    def _request_something_else(self) -> None:
         request = requests.deleted_since(self._base_url, self._client.now())
-        try:
-            self._send(request, responses.deleted)
-        except UNREADABLE:
-            return
+        self._send(request, responses.deleted)
 
     # Steps ----------------------------------------------------------------------------------------
 

@@ -627,8 +627,8 @@ def test_a_name_that_is_too_long_for_the_ledger_or_the_files_next_to_it_is_a_con
     writer.config["keep_rejected"] = True
     writer.config["ledger"]["path"] = str(writer.folder / ("a" * length))
     assert command(writer) == (
-        "The ledger cannot be made: File name too long. ledger.path has to be a file in a folder "
-        "that exists and can be written to."
+        "The ledger cannot be opened or made: File name too long. ledger.path has to be a file in "
+        "a folder that exists and can be written to."
     )
 
 

@@ -6,7 +6,6 @@ Addresses are secrets: whoever has one can read the file. They appear in no mess
 from __future__ import annotations
 
 import ipaddress
-import re
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -109,7 +108,7 @@ class Downloader:
             proxies = self._session.environment(address)["proxies"]
             what = explain(error, host, f"https://{host}", proxies).what
             raise _NoAnswer(f"cannot be fetched: {what}") from None
-        # 203 is a 200 that a proxy has changed, such as the headers of.
+        # A proxy answers with 203 if it has changed something, such as a header.
         if received.status_code in {200, 203}:
             if not body:
                 raise FileUnavailable(f"is empty ({host})")
@@ -117,7 +116,7 @@ class Downloader:
         raise self._refused(received, address, host)
 
     def _refused(self, received: requests.Response, address: str, host: str) -> FileUnavailable:
-        """Return why there is no file in an answer."""
+        """Return the reason for which an answer does not count as a file."""
         status = received.status_code
         if status in EXPIRED:
             return FileUnavailable(f"cannot be fetched: its link has expired ({host}, {status})")
@@ -137,8 +136,8 @@ class Downloader:
 def _is_page(received: requests.Response, body: bytes) -> bool:
     media_type = received.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     begin = body.removeprefix(BOM_UTF8)[:1000].lstrip().lower()
+    is_html = begin.startswith(b"<") and (b"<html" in begin or b"<!doctype html" in begin)
     # A document of Word may be HTML, too.
-    is_html = re.search(rb"^<.*<html|^<html|^<!doctype html", begin, re.DOTALL) is not None
     return media_type == "text/html" and is_html and b"schemas-microsoft-com:office" not in begin
 
 

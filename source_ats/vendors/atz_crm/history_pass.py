@@ -58,6 +58,10 @@ NEIGHBOURS = 3
 """Other candidates that are requested, if none has been answered yet, before ATZ CRM counts as
 down."""
 NO_ROWS = History([])
+GAP = (
+    "The list of candidates has a row that is not valid JSON and whose slug cannot be read, so a "
+    "history is missing."
+)
 
 
 class InProgress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -160,6 +164,7 @@ class HistoryPass:
 
     def begin(self) -> Page:
         """Count what there is to do, and return the page that says so."""
+        self._reject_gap_in_partition()
         listed = self._index.count(Phase.FIRST_LISTING)
         left = self._index.count(Phase.FIRST_LISTING, after=self._after_slug)
         to_read = self._index.count(
@@ -242,21 +247,20 @@ class HistoryPass:
         before = self._saved.in_progress
         return not self._index.is_complete or (before is not None and before.incomplete)
 
+    def _reject_gap_in_partition(self) -> None:
+        """Raise `IncompleteResponse`: the state is planned, so no later run reads the rest."""
+        if self._has_gap and self._source.partition is not EVERY_SLUG:
+            raise IncompleteResponse(f"{GAP} Run again once ATZ CRM has corrected the row.")
+
     def _updated_at(self) -> datetime | None:
         """Return since when the next pass reads: since the same time as this one after a gap."""
         if not self._has_gap:
             return self._saved.after_pass_at(self._started_at, self._source.lookback)
-        message = (
-            "The list of candidates has a row that is not valid JSON and whose slug cannot be "
-            "read, so a history is missing."
-        )
-        if self._source.partition is not EVERY_SLUG:
-            # The state is planned already, so no later run would read the history.
-            raise IncompleteResponse(message)
+        self._reject_gap_in_partition()
         log.warning(
             "candidate_history: %s Every pass reads what has changed since %s until the row can be "
             "read.",
-            message,
+            GAP,
             rfc3339(self._saved.updated_at) if self._saved.updated_at else "the beginning",
         )
         return self._saved.updated_at

@@ -286,7 +286,7 @@ def _text(value: msgspec.Raw) -> str | None:
 
 
 def _stage_text(stage: msgspec.Raw) -> str | None:
-    """Return what tells a stage apart: its id, or, if it is no object, the whole of it."""
+    """Return what tells a stage apart: its id, or all of it if it is not an object."""
     if bytes(stage) == b"[]":
         # That is how PHP writes an empty object.
         return None

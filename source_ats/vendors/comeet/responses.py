@@ -203,7 +203,6 @@ class Positions(msgspec.Struct):
 
 _candidate = msgspec.json.Decoder(Candidate)
 _candidates = msgspec.json.Decoder(Candidates)
-_odd_candidate = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _odd_candidates = msgspec.json.Decoder(_OddCandidates)
 _written = msgspec.json.Decoder(_Written)
 _position = msgspec.json.Decoder(Position)
@@ -237,7 +236,7 @@ def candidate(response: Response) -> Candidate:
     try:
         return response.decode(_candidate)
     except ContractError:
-        found = _lenient(response.decode(_odd_candidate))
+        found = _lenient(response.decode(_fields))
         if found is None:
             raise
         return found

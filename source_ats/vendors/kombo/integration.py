@@ -194,7 +194,7 @@ class _Position:
     """Where a read of one integration is: its bookmark, and the page to request next."""
 
     state: IntegrationState
-    """The integration's state without progress that is not trusted any more."""
+    """The integration's state without progress that is no longer trusted."""
     started_at: datetime | None
     """When the read began; None before its first page."""
     cursor: str | None
@@ -344,7 +344,7 @@ def _request_page(
 
 
 def _fetch_row(context: ReadContext, integration_id: str, row_id: str) -> Sequence[bytes]:
-    """Return one row, or none if there is no such row any more."""
+    """Return one row, or none if it no longer exists."""
     page = request_rows(
         context, integration_id, {"ids": (row_id,)}, page_size=1, retry_policy=TWO_ATTEMPTS
     )

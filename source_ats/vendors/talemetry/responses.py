@@ -26,7 +26,7 @@ _CURSOR_KEYS = ("Cursor", "NextCursor", "cursor", "next_cursor", "nextCursor")
 _TOKEN_KEYS = ("access_token", "token", "oauth_token", "AccessToken", "Token")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ID = re.compile(r"[A-Za-z0-9/-]{1,64}")
-"""May be an id, though it is no GUID; an address or a name in full may not."""
+"""May be an id, although it is not a GUID; an e-mail address or a full name may not."""
 _WORD = re.compile(r"[A-Za-z_ ]*")
 _DIGIT = re.compile("[0-9]")
 _KEYS_WITHOUT_GUIDS = re.compile("(next_?)?cursor$|error|fault|message|warning", re.IGNORECASE)
@@ -134,7 +134,7 @@ def listing(response: Response) -> Listing:
         # Ignored, it would end the listing too early.
         raise _unexpected_shape("The listing's cursor is not a string", answer, response)
     cursor = next((text for text in map(_non_empty_string, cursors) if text is not None), None)
-    found = _ids(answer, [each for level in (*reversed(levels), answer) for each in _lists(level)])
+    found = _ids(answer, [each for level in (*levels[1:], answer) for each in _lists(level)])
     if found is None and cursor is None and _is_empty_listing(levels):
         found = []
     if found is None:

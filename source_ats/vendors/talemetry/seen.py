@@ -12,7 +12,7 @@ class SeenIds:
     """A set of ids in a temporary file, which closing removes. Memory use stays the same.
 
     GUIDs that differ only by case are one id. A pass is one walk through a listing. For one thread
-    at a time. Raises `ConfigError` when there is no room for the file.
+    at a time. Raises `ConfigError` when the disk is full.
     """
 
     def __init__(self, *, case_matters: bool = False) -> None:

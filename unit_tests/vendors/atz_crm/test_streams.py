@@ -19,10 +19,17 @@ import requests_mock
 from pydantic import ValidationError
 
 from source_ats.clock import rfc3339
-from source_ats.errors import AtsError, ConfigError, ContractError, RequestRefused, TransientError
+from source_ats.errors import (
+    AtsError,
+    ConfigError,
+    ContractError,
+    IncompleteResponse,
+    RequestRefused,
+    TransientError,
+)
 from source_ats.http.retry import CHECK_POLICY, READ_POLICY
 from source_ats.sync.privacy import Privacy
-from source_ats.sync.stream import Page, ReadOptions, State
+from source_ats.sync.stream import Page, Partitioning, ReadOptions, State
 from source_ats.vendors.atz_crm import streams
 from source_ats.vendors.atz_crm.check import check as check_atz_crm
 from source_ats.vendors.atz_crm.config import AtzCrmConfig
@@ -331,9 +338,8 @@ def test_the_state_is_small_whatever_the_number_of_candidates(atz: Atz) -> None:
     assert max(len(json.dumps(page.state)) for page in run.pages) < 300
 
 
-@pytest.mark.parametrize("of", [1, 3])
-def test_partitions_of_a_batch_bring_each_candidate_once(atz: Atz, of: int) -> None:
-    atz.candidates(25)
+def partitioned_histories(atz: Atz) -> Partitioning:
+    """Return how several readers share the histories."""
     settings = AtzCrmConfig(access_token="made-up", base_url=BASE, page_size=10)
     client = streams.client(
         settings, atz.clock, on_rate_limit=lambda until: None, retry_policy=READ_POLICY
@@ -345,21 +351,43 @@ def test_partitions_of_a_batch_bring_each_candidate_once(atz: Atz, of: int) -> N
         if each.name == "candidate_history"
     )
     assert history.partitioning is not None
-    after = json.loads(json.dumps(history.partitioning.plan({}, of)))
+    return history.partitioning
+
+
+@pytest.mark.parametrize("of", [1, 3])
+def test_partitions_of_a_batch_bring_each_candidate_once(atz: Atz, of: int) -> None:
+    atz.candidates(25)
+    partitioning = partitioned_histories(atz)
+    after = json.loads(json.dumps(partitioning.plan({}, of)))
     assert after == {"updated_at": rfc3339(NOON), "finished_at": rfc3339(NOON)}
-    partitions = history.partitioning.split({}, after, of)
+    partitions = partitioning.split({}, after, of)
     assert len(partitions) == of
     found = [
         orjson.loads(each)["candidate_slug"]
         for partition in partitions
-        for page in history.partitioning.pages(json.loads(json.dumps(dict(partition))))
+        for page in partitioning.pages(json.loads(json.dumps(dict(partition))))
         for each in page.records
     ]
     assert Counter(found) == dict.fromkeys(slugs(atz), 2)
-    assert history.partitioning.plan(after, of) == after, "no other pass is due within the hour"
+    assert partitioning.plan(after, of) == after, "no other pass is due within the hour"
     old = {"updated_at": "2026-01-30T00:00:00Z", "finished_at": "2026-01-30T01:00:00Z"}
-    (first, *_) = history.partitioning.split(old, after, of)
-    assert list(history.partitioning.pages(first))[-1].records == []
+    (first, *_) = partitioning.split(old, after, of)
+    assert list(partitioning.pages(first))[-1].records == []
+
+
+@pytest.mark.parametrize("of", [1, 3])
+def test_a_partition_whose_list_has_a_gap_fails_before_a_history_is_requested(
+    atz: Atz, of: int
+) -> None:
+    """The state is planned already: it would say that the missing history was read."""
+    atz.candidates(25)
+    atz.broken.add(3)
+    partitioning = partitioned_histories(atz)
+    after = partitioning.plan({}, of)
+    for partition in partitioning.split({}, after, of):
+        with pytest.raises(IncompleteResponse, match="slug cannot be read"):
+            list(partitioning.pages(partition))
+    assert not [call for call in atz.calls if call.startswith("candidate_")]
 
 
 def test_a_pass_that_is_not_due_is_said_with_its_setting(
